@@ -1,0 +1,113 @@
+"""What every message has in common: facts are read leniently, requests strictly, and every type is registered by its wire name."""
+
+from datetime import datetime, timedelta
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Self, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+# Ids become tokens of NATS subjects and keys of streams, so their alphabet is closed and checked here alone.
+IDENTIFIER_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
+PROPERTY_PATTERN = r"^[a-z0-9][a-z0-9-]{0,31}$"
+PropertyId = Annotated[str, StringConstraints(pattern=PROPERTY_PATTERN)]
+COMPANY: PropertyId = "company"
+"""The reserved property token of what belongs to the whole company: matrix, legal policy, people."""
+
+
+def _in_utc(value: datetime) -> datetime:
+    offset = value.utcoffset()
+    if offset is None:
+        raise ValueError("a time needs its offset from UTC (RFC 3339); write e.g. 2026-03-02T09:31:00Z")
+    if offset != timedelta(0):
+        raise ValueError("a time in a message is UTC (RFC 3339, ending in Z); convert it before sending")
+    return value
+
+
+def _one_line(value: str) -> str:
+    for character in value:
+        if ord(character) < 0x20 and character not in "\n\t":
+            raise ValueError(f"control character U+{ord(character):04X} is not text; remove it")
+        if 0xD800 <= ord(character) <= 0xDFFF:
+            raise ValueError("a lone surrogate is not text; send well-formed UTF-8")
+        if character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+            raise ValueError(f"bidirectional override U+{ord(character):04X} hides text; remove it")
+    return value
+
+
+Instant = Annotated[datetime, Field(strict=False), AfterValidator(_in_utc)]
+"""An instant in UTC, RFC 3339 on the wire."""
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_one_line)]
+"""Free text of at most 2,000 characters, without control characters or direction overrides."""
+Label = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_one_line)]
+"""A short name or code, at most 128 characters."""
+
+
+class Record(BaseModel):
+    """A part of a message: immutable, strict in its types, no NaN; unknown fields are ignored when it is read."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, ser_json_timedelta="float", validate_default=False
+    )
+
+
+class Message(Record):
+    """A fact or a request. `type` is its wire name, `<service>.<name>.v<N>`, chosen by hand and frozen once released."""
+
+    registered: ClassVar[dict[str, type["Message"]]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        field = cls.__pydantic_fields__.get("type")
+        names = () if field is None else get_args(field.annotation)
+        if not names:
+            return
+        (wire,) = names
+        known = Message.registered.get(wire)
+        if known is not None and known.__qualname__ != cls.__qualname__:
+            raise TypeError(f"{wire} is already the wire name of {known.__qualname__}")
+        Message.registered[wire] = cls
+
+    @classmethod
+    @cache
+    def wire(cls) -> str:
+        """The wire name of this class, e.g. `attendance.penalty_decided.v1`."""
+        (wire,) = get_args(cls.__pydantic_fields__["type"].annotation)
+        return str(wire)
+
+
+class Fact(Message):
+    """Something that happened, in the past tense. The class is what is stored, published and replayed."""
+
+    def as_json(self) -> bytes:
+        """The data member of the stored envelope."""
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True)
+
+
+class Refusal(Fact):
+    """A request that policy turned down: recorded with its evidence, never rendered text. Its name ends in `Refused`."""
+
+    reason: Identifier
+    """A code of the service's closed list; parameters stand in the fields beside it."""
+
+
+class Request(Message):
+    """Something asked for, imperative. Unknown fields, loose types and naive times are errors that record nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read a request's JSON body strictly.
+
+        Raises:
+            pydantic.ValidationError: naming each field, its value and the rule.
+        """
+        return cls.model_validate_json(body, strict=True)
+
+
+def message_types() -> MappingProxyType[str, type[Message]]:
+    """Every message class by its wire name, of the modules imported so far."""
+    return MappingProxyType(Message.registered)

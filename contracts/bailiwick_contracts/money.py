@@ -1,0 +1,93 @@
+"""Money: a decimal amount with its ISO 4217 currency, exact, conserved when shared, never a float."""
+
+import re
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
+
+from bailiwick_contracts.message import Record
+
+AMOUNT_PATTERN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?$"
+_amount = re.compile(AMOUNT_PATTERN)
+CENT = Decimal("0.01")
+
+
+def _read_amount(value: Any) -> Decimal:
+    if isinstance(value, Decimal):
+        value = format(value, "f")
+    if not isinstance(value, str):
+        raise ValueError(f"an amount is a JSON string such as \"120.00\", never {type(value).__name__}: quote it")  # noqa: TRY004
+    if not _amount.match(value) or (value.startswith("-") and Decimal(value) == 0):
+        raise ValueError("an amount has at most 15 digits and 2 decimals, no exponent, no sign on zero, e.g. \"120.00\"")
+    return Decimal(value).quantize(CENT)
+
+
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_read_amount),
+    PlainSerializer(lambda amount: format(amount, ".2f"), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN}),
+]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class Money(Record):
+    """An amount in a currency. Arithmetic across currencies raises ValueError."""
+
+    amount: Amount
+    currency: Currency = "CNY"
+
+    def _same(self, other: "Money") -> None:
+        if self.currency != other.currency:
+            raise ValueError(f"{self.currency} and {other.currency} do not add; convert one first")
+
+    def __add__(self, other: "Money") -> "Money":
+        self._same(other)
+        return Money(amount=self.amount + other.amount, currency=self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        self._same(other)
+        return Money(amount=self.amount - other.amount, currency=self.currency)
+
+    def __lt__(self, other: "Money") -> bool:
+        self._same(other)
+        return self.amount < other.amount
+
+    def __le__(self, other: "Money") -> bool:
+        self._same(other)
+        return self.amount <= other.amount
+
+    def share(self, part: Fraction) -> "Money":
+        """`part` of this money, rounded half up to the cent."""
+        return Money(amount=rounded(self.amount, part), currency=self.currency)
+
+
+def rounded(amount: Decimal, part: Fraction) -> Decimal:
+    """`amount` times an exact fraction, ROUND_HALF_UP at 0.01."""
+    exact = amount * part.numerator
+    return (exact / part.denominator).quantize(CENT, ROUND_HALF_UP)
+
+
+def allocate(total: Money, weights: Sequence[Decimal]) -> list[Money]:
+    """Split `total` by `weights` so that the parts sum to it to the cent.
+
+    Each part is the rounded running total less what was given before, so a remainder lands where the exact running
+    total crosses half a cent (cases C1–C3: 100.00 over three equal debts is 33.33 / 33.34 / 33.33).
+
+    Raises:
+        ValueError: no weight, a negative weight, or weights that sum to zero.
+    """
+    if not weights or any(weight < 0 for weight in weights) or sum(weights) == 0:
+        raise ValueError("allocate needs weights that are not negative and do not sum to zero")
+    whole = sum(map(Fraction, weights))
+    parts: list[Money] = []
+    given, reached = Decimal(0), Fraction(0)
+    for weight in weights:
+        reached += Fraction(weight)
+        until = rounded(total.amount, reached / whole)
+        parts.append(Money(amount=until - given, currency=total.currency))
+        given = until
+    return parts

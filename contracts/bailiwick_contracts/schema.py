@@ -1,0 +1,114 @@
+"""Writes the JSON Schema (2020-12) of every message into `schemas/`; `--check` names each file that has drifted.
+
+A fact's schema is its whole CloudEvents document with sealed fields closed; a request's is its body. Facts stay open to
+unknown fields, requests do not, exactly as they are read.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from bailiwick_contracts.envelope import Answer, Command, Event, Unknown, schema_address
+from bailiwick_contracts.message import Fact, Message, message_types
+from bailiwick_contracts.subjects import SERVICES
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SCHEMAS = Path(__file__).parent / "schemas"
+EXAMPLES = Path(__file__).parent / "examples"
+ENVELOPES: dict[str, type[BaseModel]] = {"command": Command[Unknown], "answer": Answer}
+"""What is no message of a service but travels all the same: the envelope of a request, and what it is answered."""
+
+
+def messages() -> dict[str, type[Message]]:
+    """Every message of every service by its wire name, in order."""
+    for service in SERVICES:
+        import_module(f"bailiwick_contracts.{service}")
+    ours = {f"{service}." for service in SERVICES}
+    return {
+        wire: known
+        for wire, known in sorted(message_types().items())
+        if wire.partition(".")[0] + "." in ours and known.__module__.startswith("bailiwick_contracts.")
+    }
+
+
+def schema_of(wire: str, message: type[Message]) -> dict[str, Any]:
+    """The JSON Schema of one message: of the whole document for a fact, of the body for a request."""
+    model: type[BaseModel] = Event[message] if issubclass(message, Fact) else message  # type: ignore[valid-type]
+    body = model.model_json_schema(mode="validation")
+    body.pop("title", None)
+    _require_names(body)
+    for part in body.get("$defs", {}).values():
+        _require_names(part)
+    if issubclass(message, Fact):
+        body["properties"]["type"] = {"const": wire}
+        body["properties"]["dataschema"] = {"const": schema_address(wire)}
+        body["description"] = (message.__doc__ or "").strip()
+    return {"$schema": DIALECT, "$id": schema_address(wire), "title": message.__name__, **body}
+
+
+def _require_names(part: dict[str, Any]) -> None:
+    """A name that is always written (`type`, `specversion`, `seal`) is required, though Python fills it in."""
+    constant = [name for name, field in part.get("properties", {}).items() if "const" in field]
+    always = {*part.get("required", ()), *constant}
+    if always:
+        part["required"] = [name for name in part["properties"] if name in always]
+
+
+def rendered() -> Iterator[tuple[str, str]]:
+    """Each schema file's name with the text that belongs in it."""
+    for wire, message in messages().items():
+        yield f"{wire}.json", _text(schema_of(wire, message))
+    for name, model in ENVELOPES.items():
+        head = {"$schema": DIALECT, "$id": f"/schemas/{name}.json"}
+        yield f"{name}.json", _text(head | model.model_json_schema(mode="validation"))
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, ensure_ascii=False, indent=2, sort_keys=False) + "\n"
+
+
+def drift(folder: Path = SCHEMAS) -> list[str]:
+    """Each file in `folder` that is missing, out of date or left over, with which of these it is."""
+    wanted = dict(rendered())
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")} if folder.is_dir() else {}
+    return [
+        *(f"{name}: missing" for name in wanted if name not in found),
+        *(f"{name}: out of date" for name in wanted if name in found and found[name] != wanted[name]),
+        *(f"{name}: belongs to no message" for name in sorted(found) if name not in wanted),
+    ]
+
+
+def write(folder: Path = SCHEMAS) -> int:
+    """Write every schema into `folder`, take away what belongs to no message, and answer how many there are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = dict(rendered())
+    for path in folder.glob("*.json"):
+        if path.name not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return len(wanted)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`python -m bailiwick_contracts.schema [--check]`: 0 when all is written or in step, 1 on drift."""
+    parser = argparse.ArgumentParser(prog="python -m bailiwick_contracts.schema", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and name each file that drifted")
+    chosen = parser.parse_args(arguments)
+    if not chosen.check:
+        sys.stdout.write(f"{write()} schemas in {SCHEMAS}\n")
+        return 0
+    drifted = drift()
+    for line in drifted:
+        sys.stderr.write(f"schemas/{line}; run python -m bailiwick_contracts.schema\n")
+    return 1 if drifted else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

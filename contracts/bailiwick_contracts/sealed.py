@@ -1,0 +1,147 @@
+"""Sealed fields: what only the holder of a key may read, inside facts whose bytes never change.
+
+`Personal` is encrypted with the data subject's own key: deleting that key erases the person everywhere at once.
+`Confidential` is encrypted with the property's payroll key: it outlives erasure, so decisions can be re-adjudicated.
+AES-256-GCM; the associated data is `<event id>/<field path>`, so a sealed value cannot be moved to another place.
+Opening needs the extra `bailiwick-contracts[sealing]`; reading facts with the fields closed does not.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, Protocol, Self, TypeVar
+
+from pydantic import PrivateAttr, model_serializer
+
+from bailiwick_contracts.message import Identifier, Label, Record
+
+NONCE_BYTES = 12
+R = TypeVar("R", bound=Record)
+
+
+class SealingError(Exception):
+    """A sealed value cannot be opened: no key, an erased key, or bytes that are not what was sealed."""
+
+
+class KeyErasedError(SealingError):
+    """The key was deleted: the person is erased, and so is this value."""
+
+
+class Keys(Protocol):
+    """Where keys come from: a key name, as found in `Sealed.key`, to its 32 bytes."""
+
+    def __call__(self, name: str) -> bytes:
+        """Raises SealingError when the key is not held, KeyErasedError when it was deleted."""
+
+
+class Sealed(Record):
+    """A value that travels encrypted. Built open with `of`, sealed by the store, opened with `open_field`."""
+
+    key: Label
+    """`person/<staff id>` or `payroll/<property>`."""
+    nonce: str
+    ciphertext: str
+    _open: str | None = PrivateAttr(default=None)
+
+    @classmethod
+    def _of(cls, key: str, plaintext: str) -> Self:
+        made = cls.model_construct(key=key, nonce="", ciphertext="")
+        made._open = plaintext  # noqa: SLF001
+        return made
+
+    @model_serializer(mode="wrap")
+    def _closed_only(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        if not self.ciphertext:
+            raise SealingError(f"a value for {self.key} was about to leave unsealed; seal the fact first")
+        return handler(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(key={self.key!r}, {'sealed' if self.ciphertext else 'open'})"
+
+    __str__ = __repr__
+
+
+class Personal(Sealed):
+    """A name, phone, address or free text about one person; unreadable for ever once the person's key is deleted."""
+
+    seal: Literal["personal"] = "personal"
+
+    @classmethod
+    def of(cls, subject_id: Identifier, plaintext: str) -> "Personal":
+        """An open value about the person `subject_id`; the store seals it when the fact gets its id."""
+        return cls._of(f"person/{subject_id}", plaintext)
+
+
+class Confidential(Sealed):
+    """A wage, or an amount from which a wage follows, as the JSON of a record; readable with the payroll key."""
+
+    seal: Literal["confidential"] = "confidential"
+
+    @classmethod
+    def of(cls, property_id: str, record: Record) -> "Confidential":
+        """An open record for the payroll of `property_id`; the store seals it when the fact gets its id."""
+        return cls._of(f"payroll/{property_id}", record.model_dump_json())
+
+
+def sealed_fields(record: Record, path: str = "") -> Iterator[tuple[str, Sealed]]:
+    """Every sealed value in a record with its field path, e.g. `figures` or `contacts.0.phone`."""
+    for name in type(record).__pydantic_fields__:
+        yield from _sealed_in(getattr(record, name, None), f"{path}{name}")
+
+
+def _sealed_in(value: Any, path: str) -> Iterator[tuple[str, Sealed]]:
+    if isinstance(value, Sealed):
+        yield path, value
+    elif isinstance(value, Record):
+        yield from sealed_fields(value, f"{path}.")
+    elif isinstance(value, tuple | list):
+        for index, item in enumerate(value):
+            yield from _sealed_in(item, f"{path}.{index}")
+
+
+def seal_field(sealed: Sealed, *, event_id: str, path: str, key: bytes, nonce: bytes) -> dict[str, str]:
+    """The closed form of an open value: the two fields it gains, `nonce` and `ciphertext`, in base64."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+    if sealed._open is None:  # noqa: SLF001
+        raise SealingError(f"{path} is sealed already")
+    secret = AESGCM(key).encrypt(nonce, sealed._open.encode(), f"{event_id}/{path}".encode())  # noqa: SLF001
+    return {"nonce": base64.b64encode(nonce).decode(), "ciphertext": base64.b64encode(secret).decode()}
+
+
+def open_field(sealed: Sealed, *, event_id: str, path: str, keys: Keys) -> str:
+    """The plaintext of a sealed value found at `path` of the fact `event_id`.
+
+    Raises:
+        KeyErasedError: the person was erased.
+        SealingError: the key is not held, or the bytes were altered or moved.
+    """
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+    if sealed._open is not None:  # noqa: SLF001
+        return sealed._open  # noqa: SLF001
+    key = keys(sealed.key)
+    try:
+        nonce = base64.b64decode(sealed.nonce, validate=True)
+        secret = base64.b64decode(sealed.ciphertext, validate=True)
+        return AESGCM(key).decrypt(nonce, secret, f"{event_id}/{path}".encode()).decode()
+    except (binascii.Error, InvalidTag, ValueError) as error:
+        raise SealingError(f"{path} of event {event_id} does not open with key {sealed.key}: altered or moved") from error
+
+
+def open_record(sealed: Sealed, model: type[R], *, event_id: str, path: str, keys: Keys) -> R:
+    """A confidential record, opened and validated as `model`. Raises as `open_field`."""
+    return model.model_validate_json(open_field(sealed, event_id=event_id, path=path, keys=keys))
+
+
+def keys_from(mapping: Mapping[str, bytes]) -> Keys:
+    """Keys held in memory, e.g. a payroll key handed to an auditor."""
+
+    def find(name: str) -> bytes:
+        try:
+            return mapping[name]
+        except KeyError:
+            raise SealingError(f"no key named {name} is held here; ask the property's payroll for it") from None
+
+    return find

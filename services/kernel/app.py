@@ -1,0 +1,202 @@
+"""One running service: FastStream takes commands and queries, the kernel does the rest. `services/<name>/app.py` declares."""
+
+import asyncio
+
+from collections.abc import Awaitable, Callable
+
+from typing import Any
+
+import structlog
+from bailiwick_contracts.envelope import MESSAGE_LIMIT_BYTES, Answer, Command, Event, read_command
+from bailiwick_contracts.message import Request
+from bailiwick_contracts.subjects import feed_of, parse, subject_of
+from eventsourcing.persistence import PersistenceError
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from services.kernel.bus import CONNECT_OPTIONS, connect, provision
+from services.kernel.decision import Rejected
+from services.kernel.doors import Doors
+from services.kernel.reactor import Reactor
+from services.kernel.relay import Relay
+from services.kernel.sealing import KeyStore
+from services.kernel.service import Service
+from services.kernel.settings import Settings
+from services.kernel.store import Store
+from services.kernel.unit import QueryReading
+from services.kernel.writer import BusyError, Writer
+
+LOG = structlog.get_logger()
+FEED_BYTES = 200 * 1024
+
+
+class Runtime:
+    """A service with its store, writer, relay, reactors and subscribers, from start to stop."""
+
+    def __init__(self, service: Service, settings: Settings, keys: KeyStore | None = None) -> None:
+        """Open the store; nothing runs before `run`."""
+        self.service, self.settings = service, settings
+        self.keys = keys or KeyStore(settings.keys_dir)
+        tables = [table for view in service.views for table in view.tables]
+        self.store = Store(settings.store_url(service.name), schema=service.name, views=tables)
+        self.writer = Writer(service, self.store, self.keys)
+        self.doors = Doors(settings.doors_dir)
+        self.ready = asyncio.Event()
+        self.relay: Relay | None = None
+        self.reactors: list[Reactor] = []
+        self.broker = NatsBroker(
+            settings.nats_url, apply_types=False, graceful_timeout=10, logger=None, **CONNECT_OPTIONS  # type: ignore[arg-type]
+        )
+        self._declare()
+
+    def _declare(self) -> None:
+        name = self.service.name
+        for fact in self.service.publishes:
+            self.broker.publisher(subject_of(fact.wire(), "*", "event"), title=fact.wire(), schema=Event[fact])  # type: ignore[valid-type]
+        for request in self.service.commands:
+            self._subscribe(subject_of(request.wire(), "*", "command"), request, self._on_command)
+        for request in self.service.queries:
+            self._subscribe(subject_of(request.wire(), "*", "query"), request, self._on_query)
+
+        @self.broker.subscriber(feed_of(name), queue=name, decoder=_undecoded, title=f"{name}.feed", max_workers=4)
+        async def on_feed(incoming: tuple[str, bytes]) -> bytes:
+            return await asyncio.to_thread(self._feed, incoming[1])
+
+    def _subscribe(
+        self, subject: str, request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
+    ) -> None:
+        @self.broker.subscriber(subject, queue=self.service.name, decoder=_undecoded, title=request.wire(), max_workers=1_000)
+        async def on_request(incoming: tuple[str, bytes]) -> bytes:
+            answer = await self._answer(incoming, request, handle)
+            return answer.model_dump_json(exclude_none=True).encode()
+
+    async def _answer(
+        self, incoming: tuple[str, bytes], request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
+    ) -> Answer:
+        subject, body = incoming
+        if len(body) > MESSAGE_LIMIT_BYTES:
+            return _error(body[:2048], "too_large", f"the message has {len(body)} bytes", field="body",
+                          rule=f"at most {MESSAGE_LIMIT_BYTES} bytes", remedy="send it in smaller parts")  # fmt: skip
+        try:
+            command = read_command(body, request)
+            self._check(command, request, parse(subject).property_id, body)
+            return await handle(command)
+        except ValidationError as error:
+            return _invalid(body, error)
+        except Rejected as rejection:
+            return _error(body, rejection.code, rejection.message, field=rejection.field, value=rejection.value,
+                          rule=rejection.rule, remedy=rejection.remedy)  # fmt: skip
+        except BusyError as error:
+            return _error(body, "busy", str(error), remedy="send the same command id again in a second")
+        except PersistenceError as error:
+            LOG.error("command.unknown", service=self.service.name, error=type(error).__name__)
+            return _error(body, "unknown", "the store failed while this was decided; it may or may not be recorded",
+                          remedy="send the same command id again: it answers what was recorded")  # fmt: skip
+
+    def _check(self, command: Command[Any], request: type[Request], property_id: str, body: bytes) -> None:
+        if command.property != property_id:
+            raise Rejected("the command names another property than its subject", code="wrong_property", field="property",
+                           value=command.property, rule=f"the subject says {property_id}", remedy="send it on its own subject")  # fmt: skip
+        if command.commandtype != request.wire():
+            raise Rejected("the command names another type than its subject", code="wrong_type", field="commandtype",
+                           value=command.commandtype, rule=f"the subject says {request.wire()}")  # fmt: skip
+        self.doors.verify(command, from_json(body)["data"])
+
+    async def _on_command(self, command: Command[Any]) -> Answer:
+        answer: Answer = await self.writer.submit(command)
+        return answer
+
+    async def _on_query(self, command: Command[Any]) -> Answer:
+        return await asyncio.to_thread(self._query, command)
+
+    def _query(self, command: Command[Any]) -> Answer:
+        with self.store.reading() as connection:
+            reading = QueryReading(self.service, self.store, self.keys, connection)
+            result = self.service.queries[type(command.data)](reading, command)
+        return Answer(commandid=command.commandid, outcome="done", result=dict(result))
+
+    def _feed(self, body: bytes) -> bytes:
+        asked = from_json(body)
+        if asked.get("heads"):
+            return b"\n".join(f"{p} {h.number} {h.hash}".encode() for p, h in self.store.heads().items())
+        lines: list[bytes] = []
+        size = 0
+        for fact in self.store.chain(asked["property"], asked["after"], 500):
+            size += len(fact.raw) + 1
+            if size > FEED_BYTES and lines:
+                break
+            lines.append(fact.raw)
+        return b"\n".join(lines)
+
+    async def run(self) -> None:
+        """Run until cancelled or until a part fails for good; every part stops with it."""
+        name = self.service.name
+        client = await connect(self.settings.nats_url, name)
+        try:
+            await provision(client.jetstream(timeout=5), name, self.service.consumes, replicas=self.settings.replicas)
+            await asyncio.to_thread(self.writer.repeat_effects)
+            self.relay = Relay(client, name, self.store, self.writer.committed)
+            self.reactors = [Reactor(client, name, source, self.writer) for source in self.service.consumes]
+            parts = [self.writer.run(), self.relay.run(), *(reactor.run() for reactor in self.reactors)]
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(part) for part in parts]
+                await self.broker.start()
+                self.ready.set()
+                await asyncio.gather(*tasks)
+        finally:
+            self.ready.clear()
+            await self._stop(client)
+
+    async def _stop(self, client: Client) -> None:
+        try:
+            async with asyncio.timeout(10):
+                await self.broker.stop()
+                await client.close()
+        except Exception as error:  # noqa: BLE001 - stopping goes on, whatever state the connection is in
+            LOG.warning("service.stop", service=self.service.name, error=f"{type(error).__name__}: {error}")
+        self.writer.close()
+        self.store.close()
+
+
+async def _undecoded(message: Any) -> tuple[str, bytes]:
+    return message.raw_message.subject, message.body
+
+
+def _command_id(body: bytes) -> str:
+    try:
+        found = from_json(body).get("commandid")
+    except (ValueError, AttributeError):
+        return "unknown"
+    return found if isinstance(found, str) and 0 < len(found) <= 64 and found.replace("-", "").replace("_", "").isalnum() else "unknown"  # fmt: skip
+
+
+def _error(body: bytes, code: str, message: str, **more: Any) -> Answer:
+    extra = {name: value for name, value in more.items() if value not in ("", None)}
+    return Answer(commandid=_command_id(body), outcome="rejected", error={"code": code, "message": message, **extra})
+
+
+def _invalid(body: bytes, error: ValidationError) -> Answer:
+    problems = [
+        {"field": ".".join(map(str, p["loc"])) or "body", "value": _shown(p["input"]), "rule": p["msg"]}
+        for p in error.errors(include_url=False)[:20]
+    ]
+    first = problems[0]
+    return _error(body, "invalid", f"{first['field']}: {first['rule']}", **first, problems=problems,
+                  remedy="correct the fields named in problems and send the command again; nothing was recorded")  # fmt: skip
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def asyncapi_of(runtime: Runtime) -> dict[str, Any]:
+    """What the service publishes and takes, as an AsyncAPI 3 document."""
+    from faststream.specification import AsyncAPI  # noqa: PLC0415
+
+    document = AsyncAPI(runtime.broker, title=f"bailiwick {runtime.service.name}", version="0.1.0")
+    return dict(document.to_specification().to_jsonable())
+
+

@@ -1,0 +1,118 @@
+"""The connection to NATS and what lies in it: safe settings, streams and durables made from one description."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+from bailiwick_contracts.subjects import events_of, stream_of
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+LOG = structlog.get_logger()
+DUPLICATE_WINDOW_SECONDS = 600
+ACK_WAIT_SECONDS = 10
+CONNECT_OPTIONS = {
+    "max_reconnect_attempts": -1,
+    "reconnect_time_wait": 1,
+    "ping_interval": 5,
+    "max_outstanding_pings": 2,
+    "connect_timeout": 3,
+}
+
+
+class DriftError(Exception):
+    """What lies in JetStream is not what is described; the message names each difference and the way out."""
+
+
+async def connect(url: str, name: str) -> Client:
+    """A connection that never gives up, trying until the server is there."""
+    client = Client()
+
+    async def on_error(error: Exception) -> None:
+        LOG.warning("nats.error", connection=name, error=f"{type(error).__name__}: {error}")
+
+    while True:
+        try:
+            await client.connect(url, name=name, error_cb=on_error, allow_reconnect=True, **CONNECT_OPTIONS)
+        except (OSError, TimeoutError) as error:
+            LOG.warning("nats.waiting", connection=name, error=str(error))
+            await asyncio.sleep(0.5)
+        except Exception as error:  # noqa: BLE001 - the client raises its own kinds while no server answers
+            LOG.warning("nats.waiting", connection=name, error=str(error))
+            await asyncio.sleep(0.5)
+        else:
+            return client
+
+
+def stream_config(service: str, replicas: int = 1) -> StreamConfig:
+    """The stream of a service's events: nothing ages out, nothing can be deleted or rolled up."""
+    return StreamConfig(
+        name=stream_of(service),
+        subjects=[events_of(service)],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_age=0,
+        deny_delete=True,
+        deny_purge=True,
+        allow_rollup_hdrs=False,
+        allow_direct=False,
+        duplicate_window=DUPLICATE_WINDOW_SECONDS,
+        num_replicas=replicas,
+    )
+
+
+def durable_config(consumer: str) -> ConsumerConfig:
+    """The durable through which a service takes in another's events."""
+    return ConsumerConfig(
+        durable_name=consumer,
+        ack_policy=AckPolicy.ALL,
+        ack_wait=ACK_WAIT_SECONDS,
+        max_ack_pending=5_000,
+        max_deliver=-1,
+    )
+
+
+_STREAM_FIELDS = (
+    "subjects", "retention", "storage", "discard", "max_age", "deny_delete", "deny_purge", "allow_rollup_hdrs",
+    "allow_direct", "duplicate_window", "num_replicas",
+)  # fmt: skip
+_DURABLE_FIELDS = ("ack_policy", "ack_wait", "max_ack_pending", "max_deliver", "filter_subject")
+
+
+def _differences(found: object, wanted: object, fields: Iterable[str], name: str) -> list[str]:
+    return [
+        f"{name}: {field} is {getattr(found, field)!r}, should be {getattr(wanted, field)!r}"
+        for field in fields
+        if (getattr(found, field) or None) != (getattr(wanted, field) or None)
+    ]
+
+
+async def provision(js: JetStreamContext, service: str, consumes: Iterable[str], *, replicas: int = 1) -> list[str]:
+    """Make what is missing; answers what was made.
+
+    Raises:
+        DriftError: something exists with other settings. Nothing existing is ever changed.
+    """
+    made, drift = [], []
+    for name in (service, *consumes):
+        wanted = stream_config(name, replicas)
+        try:
+            info = await js.stream_info(stream_of(name))
+            drift += _differences(info.config, wanted, _STREAM_FIELDS, f"stream {wanted.name}")
+        except NotFoundError:
+            await js.add_stream(wanted)
+            made.append(f"stream {wanted.name}")
+    for source in consumes:
+        durable = durable_config(service)
+        try:
+            consumer = await js.consumer_info(stream_of(source), service)
+            drift += _differences(consumer.config, durable, _DURABLE_FIELDS, f"durable {service} of {stream_of(source)}")
+        except NotFoundError:
+            await js.add_consumer(stream_of(source), durable)
+            made.append(f"durable {service} of {stream_of(source)}")
+    if drift:
+        raise DriftError("; ".join(drift) + ". Put the settings back, or delete the durable: it is made anew and nothing is lost")
+    return made

@@ -1,0 +1,40 @@
+"""What a decision is made of: a noun that folds its facts, and the rejection of a request that makes no sense."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from bailiwick_contracts.envelope import Event
+
+S = TypeVar("S")
+
+
+class Rejected(Exception):  # noqa: N818 - it is the answer of a decision, not a fault of the program
+    """The request is malformed or makes no sense here: nothing is recorded, and the caller learns how to put it right."""
+
+    def __init__(  # noqa: D107
+        self, message: str, *, code: str = "rejected", field: str = "", value: Any = None, rule: str = "", remedy: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message, self.code, self.field, self.value, self.rule, self.remedy = message, code, field, value, rule, remedy
+
+    def as_error(self) -> dict[str, Any]:
+        """The `error` member of an answer."""
+        extra = {"field": self.field, "value": self.value, "rule": self.rule, "remedy": self.remedy}
+        return {"code": self.code, "message": self.message} | {k: v for k, v in extra.items() if v not in ("", None)}
+
+
+@dataclass(frozen=True)
+class Noun(Generic[S]):
+    """A thing with a history: its state before the first fact, and the fold. `evolve` never raises on a stored fact."""
+
+    name: str
+    initial: S
+    evolve: Callable[[S, Event[Any]], S]
+
+    def fold(self, events: Any, state: S | None = None) -> S:
+        """The state after `events`, from `state` or from the beginning."""
+        current = self.initial if state is None else state
+        for event in events:
+            current = self.evolve(current, event)
+        return current

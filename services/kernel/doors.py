@@ -1,0 +1,141 @@
+"""Doors: where an actor is authenticated. A door signs what it lets through, so a service need not believe its caller."""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bailiwick_contracts.envelope import Actor, Answer, Command
+from bailiwick_contracts.message import Request
+from bailiwick_contracts.subjects import Kind, subject_of
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nats.aio.client import Client
+
+from services.kernel.decision import Rejected
+from services.kernel.ids import uuid7
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+def digest_of(salt: str, data: Any) -> str:
+    """SHA-256 over the salt and the body in sorted JSON: hiding once the salt is thrown away."""
+    body = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(f"{salt}\n{body}".encode(errors="surrogatepass")).hexdigest()
+
+
+class Doors:
+    """The doors a service trusts: one file `<door>.pub` each, 32 bytes of an Ed25519 public key."""
+
+    def __init__(self, directory: Path) -> None:
+        """Trust the doors whose public keys lie in `directory`."""
+        self._directory = directory
+        self._keys: dict[str, Ed25519PublicKey] = {}
+
+    def verify(self, command: Command[Any], data: Any) -> None:
+        """Check who vouches for a command.
+
+        Raises:
+            Rejected: an unknown door, a body or claim that was not signed, or a clock in the future.
+        """
+        if command.commanddigest != digest_of(command.salt, data):
+            raise Rejected("the body is not the one that was signed", code="wrong_digest", field="commanddigest",
+                           value=command.commanddigest, rule="SHA-256 of salt and body", remedy="have the door sign it again")  # fmt: skip
+        try:
+            self._key(command.door).verify(
+                base64.b64decode(command.doorsignature, validate=True), command.statement(command.property)
+            )
+        except (InvalidSignature, ValueError) as error:
+            raise Rejected("the signature is not this door's over this claim", code="wrong_signature", field="doorsignature",
+                           value=command.door, rule="Ed25519 of the door over the claim") from error  # fmt: skip
+        ahead = datetime.now(UTC) + CLOCK_TOLERANCE
+        for field in ("issuedat", "occurredat"):
+            instant = getattr(command, field)
+            if instant is not None and instant > ahead:
+                raise Rejected(f"{field} lies in the future", code="clock_ahead", field=field, value=instant.isoformat(),
+                               rule="at most 5 minutes ahead of the service's clock", remedy="set the sender's clock")  # fmt: skip
+
+    def _key(self, door: str) -> Ed25519PublicKey:
+        if door not in self._keys:
+            path = self._directory / f"{door}.pub"
+            if not path.is_file():
+                raise Rejected("this door is not trusted here", code="unknown_door", field="door", value=door,
+                               rule=f"one of {sorted(p.stem for p in self._directory.glob('*.pub'))}",
+                               remedy="add its public key to the doors directory")  # fmt: skip
+            self._keys[door] = Ed25519PublicKey.from_public_bytes(path.read_bytes())
+        return self._keys[door]
+
+
+class Door:
+    """A door of our own: the local one of the command line, or one in a test."""
+
+    def __init__(self, directory: Path, name: str = "local") -> None:
+        """Use the key pair of `name` in `directory`, made now if there is none."""
+        self.name = name
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private = directory / f"{name}.key"
+        if not private.exists():
+            fresh = private.with_suffix(f".{secrets.token_hex(8)}")
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(Ed25519PrivateKey.generate().private_bytes_raw())
+            try:
+                os.link(fresh, private)
+            except FileExistsError:
+                pass
+            finally:
+                fresh.unlink()
+        self._key = Ed25519PrivateKey.from_private_bytes(private.read_bytes())
+        public = directory / f"{name}.pub"
+        if not public.exists():
+            part = public.with_suffix(f".{secrets.token_hex(8)}")
+            part.write_bytes(self._key.public_key().public_bytes_raw())
+            part.replace(public)
+
+    def sign(  # noqa: PLR0913 - what a command may claim
+        self,
+        request: Request,
+        actor: Actor,
+        property_id: str,
+        *,
+        command_id: str | None = None,
+        issued_at: datetime | None = None,
+        occurred_at: datetime | None = None,
+        effective_on: date | None = None,
+        import_file: str | None = None,
+        import_row: int | None = None,
+    ) -> bytes:
+        """The signed command, ready to send. The same command id again is the same command."""
+        data = json.loads(request.model_dump_json(exclude_none=True))
+        salt = secrets.token_hex(16)
+        claims = actor.model_dump() | {
+            "commandid": command_id or uuid7(),
+            "commandtype": type(request).wire(),
+            "commanddigest": digest_of(salt, data),
+            "door": self.name,
+            "property": property_id,
+            "salt": salt,
+            "issuedat": issued_at or datetime.now(UTC),
+            "occurredat": occurred_at,
+            "effectiveon": effective_on,
+            "importfile": import_file,
+            "importrow": import_row,
+            "doorsignature": "",
+        }
+        unsigned = Command[Any].model_construct(None, **claims, data=data)
+        signature = base64.b64encode(self._key.sign(unsigned.statement(property_id))).decode()
+        return unsigned.model_copy(update={"doorsignature": signature}).model_dump_json(exclude_none=True).encode()
+
+
+async def ask(client: Client, body: bytes, request: type[Request], property_id: str, *, kind: Kind = "command",
+              timeout: float = 30) -> Answer:  # fmt: skip  # noqa: ASYNC109
+    """Send a signed command or query and await its answer.
+
+    Raises:
+        TimeoutError: nothing answered in time; whether it was decided is unknown, send the same body again.
+    """
+    reply = await client.request(subject_of(request.wire(), property_id, kind), body, timeout=timeout)
+    return Answer.model_validate_json(reply.data)

@@ -1,0 +1,119 @@
+"""The reactor: takes in another service's facts, in order, each exactly once, with what they lead to here."""
+
+import asyncio
+from itertools import groupby
+
+import structlog
+from bailiwick_contracts.envelope import Event, read_event
+from bailiwick_contracts.subjects import feed_of, parse, stream_of
+from eventsourcing.persistence import PersistenceError
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from pydantic_core import to_json
+
+from services.kernel.crash import crash_point
+from services.kernel.writer import BusyError, GapError, Intake, Writer
+
+LOG = structlog.get_logger()
+PULL = 500
+PULL_SECONDS = 5
+RETRY_SECONDS = (0.2, 1, 5, 15, 60)
+
+
+class Reactor:
+    """Reads one source's stream through a durable, whatever is there at a time, and has the writer take it in."""
+
+    def __init__(self, client: Client, consumer: str, source: str, writer: Writer) -> None:
+        """`consumer` is the service that takes in, `source` the one it takes from."""
+        self._client, self._consumer, self._source, self._writer = client, consumer, source, writer
+        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self.taken_in = 0
+
+    async def run(self) -> None:
+        """Take in until cancelled."""
+        inbox = self._client.new_inbox()
+
+        async def on_message(message: Msg) -> None:
+            self._arrived.put_nowait(message)
+
+        subscription = await self._client.subscribe(inbox, cb=on_message)
+        try:
+            while True:
+                await self._pull(inbox)
+                batch = [await self._next()]
+                while len(batch) < PULL and not self._arrived.empty():
+                    batch.append(self._arrived.get_nowait())
+                facts = [message for message in batch if message.headers is None or "Status" not in message.headers]
+                if facts:
+                    await self._take_in(facts)
+                elif any((m.headers or {}).get("Status") not in ("408", "404", "100") for m in batch):
+                    await asyncio.sleep(0.5)
+        finally:
+            await subscription.unsubscribe()
+
+    async def _pull(self, inbox: str) -> None:
+        request = to_json({"batch": PULL, "expires": PULL_SECONDS * 1_000_000_000})
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream_of(self._source)}.{self._consumer}"
+        await self._client.publish(subject, request, reply=inbox)
+
+    async def _next(self) -> Msg:
+        while True:
+            try:
+                return await asyncio.wait_for(self._arrived.get(), PULL_SECONDS + 1)
+            except TimeoutError:
+                return Msg(_client=self._client, headers={"Status": "503"})
+
+    async def _take_in(self, messages: list[Msg]) -> None:
+        facts: list[tuple[Event, bytes]] = []
+        for message in messages:
+            try:
+                facts.append((read_event(message.data, parse(message.subject).wire), message.data))
+            except ValueError as error:
+                # What the source stored can be read; this came from elsewhere, and the chain shows whether a fact is missing.
+                LOG.error("reactor.malformed", consumer=self._consumer, subject=message.subject, error=str(error)[:300])
+        facts.sort(key=lambda fact: (fact[0].log, fact[0].property_id, fact[0].chainnumber))
+        for chain, members in groupby(facts, key=lambda fact: (fact[0].log, fact[0].property_id)):
+            await self._until_taken(chain[1], Intake(f"{chain[0]}:{chain[1]}", tuple(raw for _, raw in members)))
+        crash_point("before-ack")
+        await messages[-1].ack()
+        self.taken_in += len(facts)
+
+    async def _until_taken(self, property_id: str, intake: Intake) -> None:
+        attempt = 0
+        while True:
+            try:
+                result = await self._writer.submit(intake)
+            except GapError as gap:
+                LOG.warning("reactor.gap", consumer=self._consumer, source=gap.source, have=gap.have, got=gap.got)
+                missing = await self._fetch(property_id, gap.have, gap.got)
+                if missing:
+                    await self._until_taken(property_id, Intake(intake.source, tuple(missing)))
+                    continue
+            except (PersistenceError, BusyError, ValueError) as error:
+                LOG.error("reactor.again", consumer=self._consumer, source=intake.source, error=f"{type(error).__name__}: {error}")
+            else:
+                return result  # type: ignore[no-any-return]
+            await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+            attempt += 1
+
+    async def _fetch(self, property_id: str, after: int, before: int) -> list[bytes]:
+        try:
+            page = await read_feed(self._client, self._source, property_id, after)
+        except (TimeoutError, OSError) as error:
+            LOG.warning("reactor.feed", source=self._source, error=str(error))
+            return []
+        return page[: before - after - 1]
+
+
+async def read_feed(client: Client, service: str, property_id: str, after: int, *, timeout: float = 5) -> list[bytes]:  # noqa: ASYNC109
+    """Stored facts of one property's chain of a service after a number: as many as fit a message, in order, or none."""
+    request = to_json({"property": property_id, "after": after})
+    reply = await client.request(feed_of(service), request, timeout=timeout)
+    return [line for line in reply.data.split(b"\n") if line]
+
+
+async def read_heads(client: Client, service: str, *, timeout: float = 5) -> dict[str, tuple[int, str]]:  # noqa: ASYNC109
+    """Every chain of a service: property to (last number, hash of the last fact)."""
+    reply = await client.request(feed_of(service), b'{"heads":true}', timeout=timeout)
+    rows = [line.decode().split(" ") for line in reply.data.split(b"\n") if line]
+    return {property_id: (int(number), link) for property_id, number, link in rows}

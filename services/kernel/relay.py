@@ -1,0 +1,128 @@
+"""The relay: publishes the stored log in order. The stream's last message is the cursor, and its sequence is the fence."""
+
+import asyncio
+import random
+
+import structlog
+from bailiwick_contracts.envelope import CONTENT_TYPE
+from bailiwick_contracts.subjects import stream_of, subject_of
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
+from pydantic_core import from_json
+
+from services.kernel.crash import crash_point
+from services.kernel.store import Store, StoredFact
+
+LOG = structlog.get_logger()
+WINDOW = 500
+POSITION_HEADER = "Bailiwick-Position"
+ACK_SECONDS = 5.0
+POLL_SECONDS = 0.5
+
+
+class RestoredStoreError(Exception):
+    """The stream is ahead of the store: the database was restored from an older backup. Nothing is published."""
+
+
+class FencedError(Exception):
+    """A publish was refused: another relay published meanwhile, or the stream was rolled back."""
+
+
+class Relay:
+    """Publishes one service's log. Two relays may run: the expected sequence lets only one of them get through."""
+
+    def __init__(self, client: Client, service: str, store: Store, poke: asyncio.Event) -> None:
+        """`poke` is set by the writer after a commit."""
+        self._client, self._service, self._store, self._poke = client, service, store, poke
+        self._stream = stream_of(service)
+        self.published = 0
+        """The position of the last fact known to be in the stream."""
+        self.heals = 0
+
+    async def run(self) -> None:
+        """Publish until cancelled. Raises RestoredStoreError, which only a person can resolve."""
+        while True:
+            try:
+                await self._follow()
+            except (FencedError, TimeoutError, NotFoundError, ConnectionError, OSError) as error:
+                LOG.warning("relay.again", service=self._service, error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(random.uniform(0.1, 1.0))  # noqa: S311 - jitter between relays
+            except RestoredStoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the client and the database raise kinds of their own; all are retried
+                LOG.warning("relay.again", service=self._service, error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
+
+    async def _follow(self) -> None:
+        position, sequence = await self._tail()
+        last = await asyncio.to_thread(self._store.max_notification_id) or 0
+        if position > last:
+            raise RestoredStoreError(
+                f"{self._stream} holds position {position}, the store ends at {last}: the database is older than what was "
+                "published. Restore a newer backup; publishing now would give one position to two facts"
+            )
+        if position < self.published:
+            self.heals += 1
+            LOG.error("relay.heals", service=self._service, stream_at=position, was_at=self.published)
+        self.published = position
+        while True:
+            self._poke.clear()
+            facts = await asyncio.to_thread(self._store.after, position, WINDOW)
+            if facts:
+                sequence = await self._publish(facts, sequence)
+                position = self.published = facts[-1].position
+                continue
+            try:
+                await asyncio.wait_for(self._poke.wait(), POLL_SECONDS)
+            except TimeoutError:
+                if (await self._tail())[1] != sequence:
+                    raise FencedError(f"{self._stream} moved without this relay") from None
+
+    async def _tail(self) -> tuple[int, int]:
+        js = self._client.jetstream(timeout=ACK_SECONDS)
+        state = (await js.stream_info(self._stream)).state
+        if state.messages == 0:
+            return 0, state.last_seq
+        last = await js.get_msg(self._stream, state.last_seq)
+        return int((last.headers or {})[POSITION_HEADER]), state.last_seq
+
+    async def _publish(self, facts: list[StoredFact], sequence: int) -> int:
+        inbox = self._client.new_inbox()
+        acks: dict[int, bytes] = {}
+        done = asyncio.Event()
+
+        async def on_ack(message: Msg) -> None:
+            acks[int(message.subject.rsplit(".", 1)[1])] = message.data
+            if len(acks) == len(facts):
+                done.set()
+
+        subscription = await self._client.subscribe(f"{inbox}.*", cb=on_ack)
+        try:
+            crash_point("before-publish")
+            for index, fact in enumerate(facts):
+                await self._client.publish(
+                    subject_of(fact.type, fact.property or "", "event"),
+                    fact.raw,
+                    reply=f"{inbox}.{index}",
+                    headers={
+                        "content-type": CONTENT_TYPE,
+                        "Nats-Msg-Id": _id_of(fact.raw),
+                        "Nats-Expected-Last-Sequence": str(sequence + index),
+                        POSITION_HEADER: str(fact.position),
+                    },
+                )
+            crash_point("after-publish")
+            await asyncio.wait_for(done.wait(), ACK_SECONDS)
+        finally:
+            await subscription.unsubscribe()
+        for index in range(len(facts)):
+            ack = from_json(acks[index])
+            if "error" in ack or ack.get("duplicate") or ack["seq"] != sequence + index + 1:
+                raise FencedError(f"{self._stream} at {sequence + index}: {ack}")
+        return sequence + len(facts)
+
+
+def _id_of(raw: bytes) -> str:
+    start = raw.index(b'"id":"') + 6
+    return raw[start : start + 36].decode()

@@ -1,0 +1,128 @@
+"""A service as the kernel sees it: what it takes, what it remembers, what it reacts to. Declared once, in its `app.py`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from bailiwick_contracts.envelope import Command, Event, RowAnswer
+from bailiwick_contracts.message import Fact, Request
+from bailiwick_contracts.sealed import Keys, Sealed
+from sqlalchemy import Row, Select, Table
+
+from services.kernel.decision import Noun
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Put:
+    """Write one row of a view: inserted, or replacing the row of the same primary key. Every column is given."""
+
+    table: Table
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Take one row out of a view, by its primary key."""
+
+    table: Table
+    key: Mapping[str, Any]
+
+
+Change = Put | Remove
+
+
+@dataclass(frozen=True)
+class View:
+    """A read model folded from the facts of one source, in the transaction that stores (or takes in) each fact.
+
+    `source` is the service whose facts it folds: this one's own, or another's, of which it is then the local copy.
+    `fold` is pure: the event and its stored bytes in, row changes out. A new `version` is rebuilt from the facts.
+    """
+
+    name: str
+    version: int
+    source: str
+    tables: tuple[Table, ...]
+    fold: Callable[[Event[Any], bytes], Iterable[Change]]
+
+
+class Reading(Protocol):
+    """What a query may do: read views and states, now or as of an instant or a position."""
+
+    now: datetime
+
+    def rows(self, statement: Select[Any]) -> list[Row[Any]]:
+        """Rows of the service's views."""
+
+    def state(self, noun: Noun[S], stream: str, *, until: datetime | int | None = None) -> S:
+        """The state of a stream; `until` an instant (as recorded) or a position of the service's log, inclusive."""
+
+    def history(self, stream: str) -> list[Event[Any]]:
+        """The facts of a stream, oldest first."""
+
+    def positions(self, source: str) -> dict[str, int]:
+        """How far the local copy of `source` reaches: `<log>:<property>` to the chain number taken in."""
+
+    def open(self, sealed: Sealed, event_id: str, path: str) -> str:
+        """The plaintext of a sealed field. Raises SealingError, KeyErasedError."""
+
+    keys: Keys
+
+
+class Unit(Reading, Protocol):
+    """One command or one reaction inside the writer's transaction: the lock is held, so what it reads stays true."""
+
+    command: Command[Any] | None
+    cause: Event[Any] | None
+    property_id: str
+
+    def load(self, streams: Iterable[str]) -> None:
+        """Read many streams in one query, so that `state` on each of them costs none."""
+
+    def append(
+        self,
+        stream: str,
+        *facts: Fact,
+        property_id: str | None = None,
+        occurred_at: datetime | None = None,
+        importrow: int | None = None,
+    ) -> list[Event[Any]]:
+        """Add facts to the end of a stream; states and views read afterwards already show them.
+
+        Everything that the command claims (actor, times, provenance) is copied into each fact. `property_id` is the
+        chain that holds the fact, by default the command's.
+        """
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a handler may say beyond the facts it appended: an answer per row, or a small result."""
+
+    rows: tuple[RowAnswer, ...] = ()
+    result: Mapping[str, Any] | None = None
+
+
+CommandHandler = Callable[[Unit, Command[Any]], Outcome | None]
+QueryHandler = Callable[[Reading, Command[Any]], Mapping[str, Any]]
+ReactionHandler = Callable[[Unit, Event[Any]], None]
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything the kernel runs for one service."""
+
+    name: str
+    publishes: tuple[type[Fact], ...]
+    """Every fact it may store: declared for AsyncAPI and for the schemas."""
+    commands: Mapping[type[Request], CommandHandler]
+    queries: Mapping[type[Request], QueryHandler] = field(default_factory=dict)
+    views: tuple[View, ...] = ()
+    consumes: tuple[str, ...] = ()
+    """The services whose events it takes in, in order, each exactly once."""
+    reactions: Mapping[type[Fact], ReactionHandler] = field(default_factory=dict)
+    """What to ask for here when a fact of a consumed service arrives; runs after the local copies took it in."""
+    after_commit: Mapping[type[Fact], Callable[[Event[Any]], None]] = field(default_factory=dict)
+    """Effects outside the database for a fact of its own; repeated at start for every such fact, so idempotent."""

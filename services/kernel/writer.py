@@ -1,0 +1,257 @@
+"""The writer: everything that is waiting becomes one transaction, decided with the lock held, answered after the commit."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from bailiwick_contracts.envelope import Answer, Command, Event, FactReference, hash_of, read_event
+from bailiwick_contracts.message import Refusal
+from eventsourcing.persistence import PersistenceError
+from pydantic_core import from_json
+from sqlalchemy import insert, select
+
+from services.kernel.crash import crash_point
+from services.kernel.decision import Rejected
+from services.kernel.ids import uuid7
+from services.kernel.sealing import KeyStore
+from services.kernel.service import Outcome, Service, View
+from services.kernel.store import COMMANDS, Store
+from services.kernel.unit import Batch, Memory, WorkUnit
+
+LOG = structlog.get_logger()
+BATCH_LIMIT = 500
+WAITING_LIMIT = 5_000
+ANSWERED_FACTS_LIMIT = 20
+"""Facts whose data stands in the answer; beyond that an answer only refers to them."""
+
+
+class BusyError(Exception):
+    """More commands wait than the writer takes on; the caller should send again later."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Facts of one chain of another service, in order, to be taken in."""
+
+    source: str
+    """`<log>:<property>`, the chain they belong to."""
+    raws: tuple[bytes, ...]
+
+
+class GapError(Exception):
+    """Facts arrived that do not follow what was taken in; what lies between must be fetched first."""
+
+    def __init__(self, source: str, have: int, got: int) -> None:  # noqa: D107
+        super().__init__(f"{source}: {got} arrived after {have}")
+        self.source, self.have, self.got = source, have, got
+
+
+Work = Command[Any] | Intake
+
+
+class Writer:
+    """The one that stores, for one service in one process. Two instances on one database take turns by its lock."""
+
+    def __init__(self, service: Service, store: Store, keys: KeyStore, *, clock: Callable[[], datetime] | None = None) -> None:
+        """`clock` answers the current instant in UTC; tests give their own."""
+        self._service, self._store, self._keys = service, store, keys
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._secret = keys.ensure(f"commands/{service.name}")
+        self._memory = Memory()
+        self._waiting: asyncio.Queue[tuple[Work, asyncio.Future[Any]]] = asyncio.Queue(WAITING_LIMIT)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{service.name}-writer")
+        self.committed = asyncio.Event()
+        """Set after each commit that stored facts; the relay waits for it."""
+        self._prepare()
+
+    def _prepare(self) -> None:
+        with self._store.transaction() as connection:
+            if self._store.setting(connection, "log") is None:
+                self._store.set_setting(connection, "log", f"{self._service.name}-{uuid7()[-12:]}")
+
+    async def submit(self, work: Work) -> Any:
+        """Have a command decided, or facts taken in. A command answers an `Answer`, an intake nothing.
+
+        Raises:
+            BusyError: too much is waiting; nothing was recorded.
+            PersistenceError: the database failed; whether it was stored is unknown, the same id may be sent again.
+            GapError: an intake does not follow what was taken in.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        try:
+            self._waiting.put_nowait((work, future))
+        except asyncio.QueueFull:
+            raise BusyError(f"{WAITING_LIMIT} commands are waiting; send this one again in a second") from None
+        return await future
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < BATCH_LIMIT and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            results = await loop.run_in_executor(self._thread, self.process, [work for work, _ in batch])
+            self.committed.set()
+            for (_, future), result in zip(batch, results, strict=True):
+                if future.done():
+                    continue
+                if isinstance(result, Exception):
+                    future.set_exception(result)
+                else:
+                    future.set_result(result)
+
+    def process(self, works: Sequence[Work]) -> list[Any]:
+        """Decide a batch in one transaction; when that fails as a whole, each alone, so that no one fails its neighbours."""
+        try:
+            return self._transact(works)
+        except (PersistenceError, ValueError) as error:
+            self._memory = Memory()
+            if len(works) == 1:
+                LOG.error("writer.failed", service=self._service.name, error=type(error).__name__)
+                return [error]
+            return [self.process([work])[0] for work in works]
+
+    def _transact(self, works: Sequence[Work]) -> list[Any]:
+        with self._store.transaction() as connection:
+            batch = Batch(self._service, self._store, self._keys, self._memory, connection, self._clock())
+            ids = [work.commandid for work in works if not isinstance(work, Intake)]
+            query = select(COMMANDS).where(COMMANDS.c.command_id.in_(ids))
+            known = {row.command_id: (bytes(row.digest), bytes(row.answer)) for row in connection.execute(query)} if ids else {}
+            fresh: list[dict[str, Any]] = []
+            results: list[Any] = []
+            for work in works:
+                if isinstance(work, Intake):
+                    results.append(self._take_in(batch, work))
+                    continue
+                digest = self._digest(work)
+                if work.commandid not in known:
+                    answer = self._decide(batch, work)
+                    results.append(answer)
+                    if answer.outcome != "rejected":
+                        stored = answer.model_dump_json(exclude_none=True).encode()
+                        known[work.commandid] = (digest, stored)
+                        fresh.append({"command_id": work.commandid, "digest": digest, "answer": stored})
+                elif known[work.commandid][0] == digest:
+                    results.append(Answer.model_validate_json(known[work.commandid][1]))
+                else:
+                    results.append(_another_body(work.commandid))
+            batch.finish()
+            if fresh:
+                connection.execute(insert(COMMANDS), fresh)
+            crash_point("before-commit")
+        crash_point("after-commit")
+        batch.committed()
+        self._after_commit(batch)
+        return [self._with_data(result) if isinstance(result, Answer) else result for result in results]
+
+    def _digest(self, command: Command[Any]) -> bytes:
+        body = b"\0".join(
+            (command.property.encode(), command.actor.encode(), command.commandtype.encode(), command.data.model_dump_json().encode())
+        )
+        return hmac.new(self._secret, body, hashlib.sha256).digest()
+
+    def _decide(self, batch: Batch, command: Command[Any]) -> Answer:
+        handler = self._service.commands[type(command.data)]
+        try:
+            with WorkUnit(batch, property_id=command.property, command=command) as unit:
+                outcome = handler(unit, command) or Outcome()
+        except Rejected as rejection:
+            return Answer(commandid=command.commandid, outcome="rejected", error=rejection.as_error())
+        except PersistenceError:
+            raise
+        except Exception:
+            LOG.exception("decision.failed", service=self._service.name, type=command.commandtype, commandid=command.commandid)
+            return Answer(
+                commandid=command.commandid,
+                outcome="rejected",
+                error={"code": "internal", "message": "this service failed on the command; nothing was recorded"},
+            )
+        facts = tuple(
+            FactReference(id=e.id, type=e.type, stream=e.subject, sequence=e.version, chainnumber=e.chainnumber)
+            for e in unit.events
+        )
+        refused = any(isinstance(event.data, Refusal) for event in unit.events)
+        return Answer(
+            commandid=command.commandid,
+            outcome="refused" if refused else "done" if facts else "ignored",
+            facts=facts,
+            rows=outcome.rows,
+            result=dict(outcome.result) if outcome.result is not None else None,
+        )
+
+    def _take_in(self, batch: Batch, intake: Intake) -> Exception | None:
+        tracked = batch.tracking.get(intake.source) or batch.store.tracked(batch.connection, intake.source).get(intake.source)
+        have, link = tracked or (0, None)
+        for raw in intake.raws:
+            event = read_event(raw)
+            if event.chainnumber <= have:
+                continue
+            if event.chainnumber != have + 1:
+                return GapError(intake.source, have, event.chainnumber)
+            if have and event.previoushash != link:
+                LOG.error("intake.chain_broken", source=intake.source, number=event.chainnumber)
+            with WorkUnit(batch, property_id=event.property_id, cause=event) as unit:
+                unit.change(change for view in self._copies(event) for change in view.fold(event, raw))
+                handler = self._service.reactions.get(type(event.data))
+                if handler is not None:
+                    handler(unit, event)
+            have, link = event.chainnumber, hash_of(raw)
+            batch.tracking[intake.source] = (have, link)
+        crash_point("intake")
+        return None
+
+    def _copies(self, event: Event[Any]) -> list[View]:
+        return [view for view in self._service.views if view.source == event.service]
+
+    def _with_data(self, answer: Answer) -> Answer:
+        if answer.rows or not 0 < len(answer.facts) <= ANSWERED_FACTS_LIMIT:
+            return answer
+        facts = []
+        with self._store.reading() as connection:
+            found = self._store.facts_of(connection, [fact.stream for fact in answer.facts])
+        for fact in answer.facts:
+            raw = next(stored.raw for stored in found[fact.stream] if stored.version == fact.sequence)
+            facts.append(fact.model_copy(update={"data": from_json(raw)["data"]}))
+        return answer.model_copy(update={"facts": tuple(facts)})
+
+    def _after_commit(self, batch: Batch) -> None:
+        wires = {kind.wire(): effect for kind, effect in self._service.after_commit.items()}
+        for fact in batch.stored:
+            if fact.type in wires:
+                wires[fact.type](read_event(fact.raw, fact.type))
+
+    def repeat_effects(self) -> None:
+        """Do once more, at start, what a crash may have kept from following a stored fact."""
+        wires = {kind.wire(): effect for kind, effect in self._service.after_commit.items()}
+        position: int | None = 0
+        while wires and position is not None:
+            page = self._store.select_notifications(position, 500, topics=tuple(wires), inclusive_of_start=False)
+            for notification in page:
+                wires[notification.topic](read_event(notification.state, notification.topic))
+            position = page[-1].id if page else None
+
+    def close(self) -> None:
+        """Let the batch in progress end."""
+        self._thread.shutdown(wait=True)
+
+
+def _another_body(command_id: str) -> Answer:
+    return Answer(
+        commandid=command_id,
+        outcome="rejected",
+        error={
+            "code": "command_id_reused",
+            "field": "commandid",
+            "value": command_id,
+            "message": "this command id was used before with another body; nothing was recorded",
+            "rule": "the same id means the same command for ever",
+            "remedy": "send the new command under a new id",
+        },
+    )

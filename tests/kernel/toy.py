@@ -1,0 +1,115 @@
+"""A domain of two messages, so that the kernel is tested without a word of the real one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from bailiwick_contracts.envelope import Command, Event
+from bailiwick_contracts.message import Fact, Identifier, Refusal, Request
+from bailiwick_contracts.sealed import Personal
+from services.kernel.decision import Noun, Rejected
+from services.kernel.service import Change, Put, Reading, Service, Unit, View
+
+LIMIT = 3
+
+
+class TakeToken(Request):
+    type: Literal["toy.take_token.v1"] = "toy.take_token.v1"
+    holder_id: Identifier
+    note: str | None = None
+    fail: Literal["reject", "crash"] | None = None
+
+
+class TokenTaken(Fact):
+    type: Literal["toy.token_taken.v1"] = "toy.token_taken.v1"
+    holder_id: Identifier
+    count: int
+    note: Personal | None = None
+
+
+class TokenRefused(Refusal):
+    type: Literal["toy.token_refused.v1"] = "toy.token_refused.v1"
+    holder_id: Identifier
+    count: int
+
+
+class TokenNoted(Fact):
+    type: Literal["echo.token_noted.v1"] = "echo.token_noted.v1"
+    token_id: Identifier
+    number: int
+
+
+class CountTokens(Request):
+    type: Literal["toy.count_tokens.v1"] = "toy.count_tokens.v1"
+    holder_id: Identifier
+
+
+@dataclass(frozen=True)
+class Holder:
+    count: int = 0
+
+
+def evolve(holder: Holder, event: Event[Any]) -> Holder:
+    return replace(holder, count=holder.count + 1) if isinstance(event.data, TokenTaken) else holder
+
+
+HOLDER = Noun("holder", Holder(), evolve)
+_tables = sa.MetaData()
+TOKENS = sa.Table(
+    "tokens", _tables, sa.Column("id", sa.Text, primary_key=True), sa.Column("holder_id", sa.Text), sa.Column("count", sa.Integer)
+)
+NOTED = sa.Table("noted", _tables, sa.Column("id", sa.Text, primary_key=True), sa.Column("number", sa.Integer))
+
+
+def fold(event: Event[Any], _: bytes) -> Iterable[Change]:
+    if isinstance(event.data, TokenTaken):
+        yield Put(TOKENS, {"id": event.id, "holder_id": event.data.holder_id, "count": event.data.count})
+
+
+def on_take_token(unit: Unit, command: Command[TakeToken]) -> None:
+    asked = command.data
+    stream = f"holder-{asked.holder_id}"
+    holder = unit.state(HOLDER, stream)
+    if holder.count >= LIMIT and not asked.holder_id.startswith("unbounded"):
+        unit.append(stream, TokenRefused(reason="limit", holder_id=asked.holder_id, count=holder.count))
+        return
+    note = Personal.of(asked.holder_id, asked.note) if asked.note else None
+    unit.append(stream, TokenTaken(holder_id=asked.holder_id, count=holder.count + 1, note=note))
+    if asked.fail == "reject":
+        assert len(unit.rows(sa.select(TOKENS).where(TOKENS.c.holder_id == asked.holder_id))) == holder.count + 1
+        raise Rejected("asked to be rejected", field="fail", value=asked.fail)
+    if asked.fail == "crash":
+        raise RuntimeError("asked to crash")
+
+
+def on_count_tokens(reading: Reading, command: Command[CountTokens]) -> dict[str, int]:
+    rows = reading.rows(sa.select(TOKENS).where(TOKENS.c.holder_id == command.data.holder_id))
+    return {"tokens": len(rows)}
+
+
+TOY = Service(
+    "toy",
+    publishes=(TokenTaken, TokenRefused),
+    commands={TakeToken: on_take_token},
+    queries={CountTokens: on_count_tokens},
+    views=(View("tokens", 1, "toy", (TOKENS,), fold),),
+)
+
+
+def note(event: Event[Any], _: bytes) -> Iterable[Change]:
+    yield Put(NOTED, {"id": event.id, "number": event.chainnumber})
+
+
+def on_token_taken(unit: Unit, event: Event[TokenTaken]) -> None:
+    unit.append(f"noted-{event.data.holder_id}", TokenNoted(token_id=event.id, number=event.chainnumber))
+
+
+ECHO = Service(
+    "echo",
+    publishes=(TokenNoted,),
+    commands={},
+    consumes=("toy",),
+    views=(View("noted", 1, "toy", (NOTED,), note),),
+    reactions={TokenTaken: on_token_taken},
+)
