@@ -39,9 +39,9 @@ def subject_of(wire: str, property_id: str, kind: Kind) -> str:
     Raises:
         ValueError: the property or the wire name is not one; nothing is ever published on a guessed subject.
     """
-    if property_id != "*" and not _property.match(property_id):
+    if property_id != "*" and not _property.fullmatch(property_id):
         raise ValueError(f"property: {property_id!r} is not a property id; it matches {PROPERTY_PATTERN}")
-    found = _wire.match(wire)
+    found = _wire.fullmatch(wire)
     if found is None:
         raise ValueError(f"type: {wire!r} is not <service>.<name>.v<N>")
     service, name, version = found.groups()
@@ -50,8 +50,8 @@ def subject_of(wire: str, property_id: str, kind: Kind) -> str:
 
 def parse(subject: str) -> Subject:
     """Take a subject apart. Raises ValueError for one that is not ours."""
-    found = _subject.match(subject)
-    if found is None or not _property.match(found.group(1)):
+    found = _subject.fullmatch(subject)
+    if found is None or not _property.fullmatch(found.group(1)):
         raise ValueError(f"subject: {subject!r} is not bailiwick.<property>.<service>.<kind>.<name>.v<N>")
     property_id, service, kind, name, version = found.groups()
     return Subject(property_id, service, kind, name, int(version))  # type: ignore[arg-type]

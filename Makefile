@@ -1,0 +1,74 @@
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench crash containers long lock clean format lint types imports
+
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+# python3.11 where it answers (a version manager may keep a name that runs nothing), else python3.
+PYTHON ?= $(shell for each in python3.11 python3; do $$each -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && exit; done; echo python3.11)
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+export PIP_ROOT_USER_ACTION := ignore
+# "make test ARGS='-k lateness'" hands anything on to pytest.
+ARGS ?=
+ELSEWHERE := not (containers or browser or long or crash)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.installed ## a month of an office of our own making, re-adjudicated
+	@$(BIN)/bailiwick demo
+
+up: .venv/.installed ## the embedded system, until Ctrl-C
+	@$(BIN)/bailiwick up
+
+test: .venv/.installed ## every test that needs nothing but this machine
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(ELSEWHERE)" $(ARGS)
+
+crash: .venv/.installed ## processes killed at named points and at random
+	@$(BIN)/python -m pytest -m crash $(ARGS)
+
+long: .venv/.installed ## the tests that take minutes
+	@$(BIN)/python -m pytest -m long $(ARGS)
+
+containers: .venv/.installed ## the same behaviour on servers in containers (needs a Docker engine)
+	@BAILIWICK_TEST_CONTAINERS=1 $(BIN)/python -m pytest -m containers $(ARGS)
+
+bench: .venv/.installed ## measurements; nothing fails on a number
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+check: .venv/.installed ## style, types and import rules
+	@$(MAKE) -j2 --output-sync=target format lint types imports
+
+format: .venv/.installed
+	@$(BIN)/ruff format --quiet --check . || { echo "ruff format: run '$(BIN)/ruff format .'"; $(BIN)/ruff format --check .; exit 1; }
+
+lint: .venv/.installed
+	@$(BIN)/ruff check --quiet --output-format concise . && echo "ruff: ok"
+
+types: .venv/.installed
+	@$(BIN)/mypy --no-error-summary && echo "mypy: ok"
+
+imports: .venv/.installed
+	@PYTHONPATH= $(BIN)/lint-imports --no-logo >.venv/imports.log 2>&1 && echo "imports: ok" || { cat .venv/imports.log; exit 1; }
+
+lock: ## both lock files, compiled anew from the two pyproject files
+	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip --quiet --disable-pip-version-check install uv; }
+	@$(COMPILE) --group tests --output-file infra/requirements.lock
+	@$(COMPILE) --constraint infra/requirements.lock --output-file infra/requirements-runtime.lock
+	@! grep -nE 'https?:|file:' infra/*.lock
+
+COMPILE = build/uv/bin/uv pip compile pyproject.toml contracts/pyproject.toml --all-extras --group build \
+	--universal --python-version 3.11 --generate-hashes --no-emit-package bailiwick-contracts \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(UPGRADE)
+
+clean: ## remove the environment, builds and caches; data of runs (var/) stays
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: infra/requirements.lock pyproject.toml contracts/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bailiwick needs Python 3.11 or later with venv"; exit 1; }
+	@echo "creating .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv --clear .venv
+	@$(PIP) install --require-hashes -r infra/requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e contracts -e .
+	@touch $@

@@ -1,0 +1,70 @@
+"""How a command of the command line reaches the system: the one that runs, or one started for as long as it is needed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from bailiwick_contracts.envelope import Actor, Answer
+from bailiwick_contracts.message import Request
+from nats.aio.client import Client
+
+from services.kernel.bus import connect
+from services.kernel.doors import Door, ask
+from services.kernel.settings import Settings
+from services.run.catalogue import factories
+from services.run.embedded import embedded, running_at
+
+ATTEMPTS = 6
+
+
+@dataclass
+class Desk:
+    """A connection with a door of its own: asks in the name of an actor."""
+
+    client: Client
+    door: Door
+
+    async def send(  # noqa: PLR0913 - what a command may claim
+        self,
+        request: Request,
+        actor: Actor,
+        property_id: str,
+        *,
+        command_id: str | None = None,
+        issued_at: datetime | None = None,
+        effective_on: date | None = None,
+        import_file: str | None = None,
+        import_row: int | None = None,
+    ) -> Answer:
+        """Have a command decided; asks again under the same id while the service is busy or silent."""
+        body = self.door.sign(
+            request, actor, property_id, command_id=command_id, issued_at=issued_at, effective_on=effective_on,
+            import_file=import_file, import_row=import_row,
+        )  # fmt: skip
+        for attempt in range(ATTEMPTS):
+            with contextlib.suppress(TimeoutError):
+                answer = await ask(self.client, body, type(request), property_id, timeout=10)
+                if answer.error is None or answer.error.get("code") not in ("busy", "unknown"):
+                    return answer
+            await asyncio.sleep(0.2 * 2**attempt)
+        raise TimeoutError(f"no answer to {type(request).wire()}: whether it was decided is unknown; send the same id again")
+
+    async def query(self, request: Request, actor: Actor, property_id: str) -> Answer:
+        """Ask what is stored."""
+        body = self.door.sign(request, actor, property_id)
+        return await ask(self.client, body, type(request), property_id, kind="query", timeout=60)
+
+
+@contextlib.asynccontextmanager
+async def system(settings: Settings) -> AsyncIterator[Desk]:
+    """A desk at the running system; where none runs on the data directory, the embedded one is started meanwhile."""
+    async with contextlib.AsyncExitStack() as stack:
+        found = settings.nats_url if "nats_url" in settings.model_fields_set else running_at(settings.data_dir)
+        if found is None:
+            started, _ = await stack.enter_async_context(embedded(settings, factories()))
+            found = started.nats_url
+        client = await connect(found, "command-line")
+        stack.push_async_callback(client.close)
+        yield Desk(client, Door(settings.doors_dir))

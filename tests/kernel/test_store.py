@@ -1,0 +1,73 @@
+"""The store against the eventsourcing library's own persistence cases, on each database."""
+
+import uuid
+from typing import Any
+
+import pytest
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+from eventsourcing.tests import persistence as cases
+from services.kernel.store import Head, Store, StoredFact
+
+
+class Ids:
+    """Streams are named by text here."""
+
+    def new_originator_id(self) -> str:
+        return str(uuid.uuid4())
+
+
+CASES = (
+    cases.ApplicationRecorderTestCase,
+    cases.ProcessRecorderTestCase,
+    cases.TrackingRecorderTestCase,
+    cases.NonInterleavingNotificationIDsBaseCase,
+)
+_RUN = [
+    (case, name)
+    for case in CASES
+    for name in dir(case)
+    if name.startswith("test") and not name.startswith("test_performance") and name != "test_concurrent_throughput"
+]
+
+
+@pytest.mark.parametrize(("case", "name"), _RUN, ids=[f"{case.__name__}-{name}" for case, name in _RUN])
+def test_the_library_finds_the_recorder_it_expects(case: type[Any], name: str, database_url: str) -> None:
+    store = Store(database_url, schema="library")
+    made = type("Case", (Ids, case), {"create_recorder": lambda _: store, "INITIAL_VERSION": 1})(name)
+    try:
+        result = made.run()
+        assert result is not None
+        assert result.testsRun == 1
+        assert not result.errors + result.failures, (result.errors + result.failures)[0][1]
+    finally:
+        store.close()
+
+
+def test_positions_are_never_used_twice_even_when_the_end_of_the_log_is_deleted(database_url: str) -> None:
+    store = Store(database_url, schema="kernel")
+    assert store.insert_events([StoredEvent("a", 1, "t", b"1"), StoredEvent("a", 2, "t", b"2")]) == [1, 2]
+    with store.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM facts WHERE position = 2")
+    assert store.insert_events([StoredEvent("a", 3, "t", b"3")]) == [3]
+    store.close()
+
+
+def test_a_refused_tracking_rolls_the_facts_back(database_url: str) -> None:
+    store = Store(database_url, schema="kernel")
+    store.insert_events([], tracking=Tracking("source", 5))
+    with pytest.raises(IntegrityError):
+        store.insert_events([StoredEvent("a", 1, "t", b"1")], tracking=Tracking("source", 5))
+    assert store.max_notification_id() is None
+    assert store.max_tracking_id("source") == 5
+    store.close()
+
+
+def test_a_chain_is_read_by_its_numbers(database_url: str) -> None:
+    store = Store(database_url, schema="kernel")
+    with store.transaction() as connection:
+        facts = [StoredFact(0, "s", n, "t", str(n).encode(), "p1" if n % 2 else "p2", (n + 1) // 2) for n in range(1, 8)]
+        store.append(connection, facts)
+        store.set_heads(connection, {"p1": Head(4, "x"), "p2": Head(3, "y")})
+    assert [fact.raw for fact in store.chain("p1", 1, 2)] == [b"3", b"5"]
+    assert store.heads() == {"p1": Head(4, "x"), "p2": Head(3, "y")}
+    store.close()
