@@ -10,6 +10,8 @@ from pydantic_core import from_json
 
 Side = Literal["store", "ledger", "both", "unknown"]
 Kind = Literal["deleted", "altered", "inserted", "reordered", "truncated", "unreadable", "behind"]
+WINDOW = 32
+"""How far ahead the fact that belongs here is looked for before chain numbers alone decide what is missing."""
 SPAN_LIMIT = 1_000
 """How many neighbouring differences are named one by one; what follows is counted."""
 
@@ -69,7 +71,7 @@ def _link(raw: bytes, fallback: int) -> _Link:
 
 
 class _Reader:
-    """One copy of a chain, with one fact of look-ahead."""
+    """One copy of a chain, with a window of look-ahead."""
 
     def __init__(self, raws: Iterable[bytes]) -> None:
         self._raws = iter(raws)
@@ -77,11 +79,19 @@ class _Reader:
         self._ahead: list[_Link] = []
         self.reaches = 0
 
-    def peek(self, index: int = 0) -> _Link | None:
-        for raw in islice(self._raws, index + 1 - len(self._ahead)):
+    def peek(self) -> _Link | None:
+        self._fill(1)
+        return self._ahead[0] if self._ahead else None
+
+    def ahead(self, raw: bytes) -> int | None:
+        """How many facts from here the same bytes lie, within the window."""
+        self._fill(WINDOW)
+        return next((index for index, link in enumerate(self._ahead) if link.raw == raw), None)
+
+    def _fill(self, wanted: int) -> None:
+        for raw in islice(self._raws, max(0, wanted - len(self._ahead))):
             self._read += 1
             self._ahead.append(_link(raw, self._read))
-        return self._ahead[index] if index < len(self._ahead) else None
 
     def take(self) -> _Link:
         taken = self._ahead.pop(0)
@@ -112,14 +122,14 @@ def compare(
         if mine.raw == theirs.raw:
             comparison.same(left.take())
             right.take()
-        elif mine.id == theirs.id and mine.id:
+            continue
+        step = _step(mine, theirs, left.ahead(theirs.raw), right.ahead(mine.raw))
+        if step == "both":
             comparison.altered(left.take(), right.take())
-        elif "" in (mine.id, theirs.id) and comparison.expected in (mine.number, theirs.number) and mine.number == theirs.number:
-            comparison.altered(left.take(), right.take())
-        elif _is_ahead(left, right, comparison.expected):
-            comparison.only_ledger(right.take())
-        else:
+        elif step == "store":
             comparison.only_store(left.take())
+        else:
+            comparison.only_ledger(right.take())
     while left.peek() is not None:
         comparison.only_store(left.take())
     while right.peek() is not None:
@@ -129,18 +139,15 @@ def compare(
     return ChainReport(chain, comparison.agreeing, *reaches, tuple(found[:SPAN_LIMIT]), max(0, len(found) - SPAN_LIMIT))
 
 
-def _is_ahead(left: _Reader, right: _Reader, expected: int) -> bool:
-    """Whether the ledger holds the fact that comes next and the store does not: take the ledger's first."""
-    mine, theirs = left.peek(), right.peek()
-    assert mine is not None and theirs is not None  # noqa: PT018, S101 - the caller saw both
-    if (mine.number == expected) != (theirs.number == expected):
-        return theirs.number == expected
-    after_mine, after_theirs = left.peek(1), right.peek(1)
-    if after_mine is not None and after_mine.raw == theirs.raw:
-        return False
-    if after_theirs is not None and after_theirs.raw == mine.raw:
-        return True
-    return theirs.number <= mine.number
+def _step(mine: _Link, theirs: _Link, in_store: int | None, in_ledger: int | None) -> Literal["store", "ledger", "both"]:
+    """Which copy's next fact has no counterpart here; `both` when they are two versions of the same one."""
+    if in_store is not None and in_ledger is not None:
+        return "ledger" if in_store > in_ledger else "store"
+    if in_store is not None or in_ledger is not None:
+        return "store" if in_ledger is None else "ledger"
+    if mine.id == theirs.id or ("" in (mine.id, theirs.id) and mine.number == theirs.number):
+        return "both"
+    return "ledger" if theirs.number <= mine.number else "store"
 
 
 class _Comparison:
@@ -203,13 +210,17 @@ class _Comparison:
 
     def _either(self, link: _Link, mine: dict[str, _Link], others: dict[str, _Link]) -> None:
         self._agreed_last = None
+        side: Side = "store" if mine is self._store else "ledger"
+        was_passed = link.number < self.expected
         if link.number == self.expected:
             self.expected += 1
         key = link.id or f"#{link.hash}"
         if (other := others.pop(key, None)) is None:
-            mine[key] = link
+            if was_passed or key in mine:
+                self._found.append(Difference("inserted", side, link.number, link.id, link.type))
+            else:
+                mine[key] = link
         elif other.raw == link.raw:
-            side: Side = "store" if mine is self._store else "ledger"
             self._found.append(Difference("reordered", side, link.number, link.id, link.type))
         else:
             self._altered.append((link, other) if mine is self._store else (other, link))
@@ -220,18 +231,20 @@ class _Comparison:
         for named in (head, ledger_head):
             if named is not None:
                 self._named_before.setdefault(*named)
-        for mine, theirs in self._altered:
-            genuine = self._named_before.get(theirs.number if theirs.id else mine.number)
+        self._judge_last(named_both=head is not None and head == ledger_head)
+        for mine, theirs in sorted(self._altered, key=lambda pair: -pair[1].number):
+            named = theirs if theirs.id else mine
+            genuine = self._named_before.get(named.number)
             side: Side = "store" if genuine == theirs.hash else "ledger" if genuine == mine.hash else "unknown"
-            named = theirs if side == "store" or not mine.id else mine
+            if side != "unknown":
+                self._named_before.setdefault(named.number - 1, (theirs if side == "store" else mine).previous)
             self._found.append(Difference("altered", side, named.number, named.id, named.type))
         chained = {link.previous for link in (*self._store.values(), *self._ledger.values())} | set(self._named_before.values())
         for link in self._ledger.values():
             self._found.append(self._missing_from_store(link, chained, store_reaches))
         for link in self._store.values():
             self._found.append(self._missing_from_ledger(link, chained, ledger_reaches, ledger_head))
-        self._cut_off(head, store_reaches, "store")
-        self._cut_off(ledger_head, ledger_reaches, "ledger")
+        self._cut_off(head, store_reaches, ledger_head, ledger_reaches)
         return sorted(self._found, key=lambda difference: (difference.number, difference.kind, difference.side))
 
     def _missing_from_store(self, link: _Link, chained: set[str], reaches: int) -> Difference:
@@ -248,13 +261,25 @@ class _Comparison:
         kind: Kind = "truncated" if link.number > reaches else "deleted" if link.hash in chained else "inserted"
         return Difference(kind, "store" if kind == "inserted" else "ledger", link.number, link.id, link.type)
 
-    def _cut_off(self, named: tuple[int, str] | None, reaches: int, side: Side) -> None:
-        """The head names facts that neither copy holds any more."""
-        if named is None:
-            return
-        known = {difference.number for difference in self._found if difference.side == side}
+    def _judge_last(self, *, named_both: bool) -> None:
+        """The last fact has no successor to vouch for it: the heads do, where both name the same."""
+        last = self._agreed_last
+        if last is not None and named_both and self._named_before.get(last.number, last.hash) != last.hash:
+            self._found.append(Difference("altered", "both", last.number, last.id, last.type))
+
+    def _cut_off(
+        self, head: tuple[int, str] | None, store_reaches: int, ledger_head: tuple[int, str] | None, ledger_reaches: int
+    ) -> None:
+        """A head names facts that no copy holds any more."""
+        gone: dict[int, list[Side]] = {}
+        for named, reaches, side in ((head, store_reaches, "store"), (ledger_head, ledger_reaches, "ledger")):
+            for number in range(reaches + 1, named[0] + 1 if named is not None else 0):
+                gone.setdefault(number, []).append(side)  # type: ignore[arg-type]
+        known = {difference.number for difference in self._found}
         self._found.extend(
-            Difference("truncated", side, number) for number in range(reaches + 1, named[0] + 1) if number not in known
+            Difference("truncated", "both" if len(sides) > 1 else sides[0], number)
+            for number, sides in gone.items()
+            if number not in known
         )
 
 

@@ -1,0 +1,140 @@
+"""The ledger: every fact of every service with its bytes, who is named in it, and where each chain stands."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from bailiwick_contracts.envelope import Event, hash_of
+from bailiwick_contracts.subjects import SERVICES
+from pydantic_core import from_json
+
+from services.kernel.service import Change, Put, View
+
+_tables = sa.MetaData()
+LEDGER = sa.Table(
+    "ledger",
+    _tables,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("log", sa.Text, nullable=False),
+    sa.Column("property", sa.Text, nullable=False),
+    sa.Column("chainnumber", sa.Integer, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("commandid", sa.Text, nullable=False),
+    sa.Column("correlationid", sa.Text, nullable=False),
+    sa.Column("causationid", sa.Text),
+    sa.Column("recordedat", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Index("ledger_by_chain", "service", "log", "property", "chainnumber"),
+    sa.Index("ledger_by_time", "recordedat", "service", "log", "property", "chainnumber"),
+    sa.Index("ledger_by_command", "commandid"),
+    sa.Index("ledger_by_cause", "causationid"),
+)
+"""One row per fact. `recordedat` is UTC with microseconds, so that it orders as text."""
+MENTIONS = sa.Table(
+    "mentions",
+    _tables,
+    sa.Column("staff_id", sa.Text, primary_key=True),
+    sa.Column("recordedat", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("fields", sa.Text, nullable=False),
+)
+"""Which facts name which person, and in which fields, separated by spaces."""
+CHAINS = sa.Table(
+    "chains",
+    _tables,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("log", sa.Text, primary_key=True),
+    sa.Column("property", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("recordedat", sa.Text, nullable=False),
+)
+"""Where each chain stood when its last fact was taken in, kept apart from the facts."""
+_PERSON_FIELDS = frozenset({"actor_id", "subject_id", "on_behalf_of_id", "requested_by_id", "holder_id", "superior_id"})
+
+
+def instant_text(instant: datetime) -> str:
+    """An instant as the ledger orders it."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def chain_name(service: str, log: str, property_id: str) -> str:
+    """How reports name a chain."""
+    return f"{service}/{log}/{property_id}"
+
+
+def people_in(event: Event[Any], data: Any) -> dict[str, list[str]]:
+    """Everyone a fact names by pseudonymous id, with the fields that name them."""
+    found: dict[str, list[str]] = {}
+    for path, person in (("actor", event.actor), ("onbehalfof", event.onbehalfof), *_walk(data, "data")):
+        if person and not person.startswith("system-"):
+            found.setdefault(person, []).append(path)
+    return found
+
+
+def _walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, inside in value.items():
+            if isinstance(inside, str):
+                if name in _PERSON_FIELDS or name.endswith("staff_id"):
+                    yield f"{path}.{name}", inside
+            elif isinstance(inside, list) and name.endswith("staff_ids"):
+                yield from ((f"{path}.{name}", person) for person in inside if isinstance(person, str))
+            else:
+                yield from _walk(inside, f"{path}.{name}")
+    elif isinstance(value, list):
+        for inside in value:
+            yield from _walk(inside, path)
+
+
+def fold(event: Event[Any], raw: bytes) -> Iterable[Change]:
+    """One fact into the ledger, whatever service it is of and whether its type is known or not."""
+    recorded_at, link = instant_text(event.recordedat), hash_of(raw)
+    yield Put(
+        LEDGER,
+        {
+            "event_id": event.id,
+            "service": event.service,
+            "log": event.log,
+            "property": event.property_id,
+            "chainnumber": event.chainnumber,
+            "type": event.type,
+            "stream": event.subject,
+            "sequence": event.version,
+            "commandid": event.commandid,
+            "correlationid": event.correlationid,
+            "causationid": event.causationid,
+            "recordedat": recorded_at,
+            "hash": link,
+            "raw": raw,
+        },
+    )
+    yield Put(
+        CHAINS,
+        {
+            "service": event.service,
+            "log": event.log,
+            "property": event.property_id,
+            "number": event.chainnumber,
+            "hash": link,
+            "recordedat": recorded_at,
+        },
+    )
+    for staff_id, fields in people_in(event, from_json(raw)["data"]).items():
+        yield Put(
+            MENTIONS,
+            {
+                "staff_id": staff_id,
+                "recordedat": recorded_at,
+                "event_id": event.id,
+                "fields": " ".join(dict.fromkeys(fields)),
+            },
+        )
+
+
+VIEWS = tuple(View(f"ledger-{service}", 1, service, (LEDGER, MENTIONS, CHAINS), fold) for service in SERVICES)

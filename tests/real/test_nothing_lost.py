@@ -1,0 +1,69 @@
+"""Nothing lost, nothing twice, in order: parts are killed as separate processes while commands flow, on each database."""
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.real.harness import PROPERTIES, Installation, command_until_answered, drained
+
+SEED = int(os.environ.get("BAILIWICK_TEST_SEED", "20261124"))
+NAMED_POINTS = (
+    ("toy", "before-commit:3"),
+    ("toy", "after-commit:3"),
+    ("toy", "before-publish:2"),
+    ("toy", "after-publish:2"),
+    ("echo", "intake"),
+    ("echo", "after-commit"),
+    ("echo", "before-ack"),
+)
+RANDOM_ROUNDS = 3
+COMMANDS = 60
+
+
+async def _flow(installation: Installation, round_number: int, chaos: "asyncio.Future[None] | None") -> set[str]:
+    client = await installation.client()
+    ids = [f"r{round_number}-{n}" for n in range(COMMANDS)]
+
+    async def one_caller(mine: list[str]) -> None:
+        for command_id in mine:
+            holder = f"unbounded-{hash(command_id) % 5}"
+            await command_until_answered(installation, client, command_id, holder, random.choice(PROPERTIES))  # noqa: S311
+
+    await asyncio.gather(*(one_caller(ids[start::6]) for start in range(6)), *([chaos] if chaos is not None else []))
+    await client.close()
+    return set(ids)
+
+
+@pytest.mark.timeout(400)
+async def test_every_accepted_command_is_stored_published_and_taken_in_once_whatever_is_killed(
+    tmp_path: Path, database_url: str
+) -> None:
+    chance = random.Random(SEED)  # noqa: S311 - a seed that can be given again
+    accepted: set[str] = set()
+    with Installation(tmp_path, None if database_url.startswith("sqlite") else database_url) as installation:
+        for number, (part, point) in enumerate(NAMED_POINTS):
+            installation.restart(part, crash_at=point)
+            accepted |= await _flow(installation, number, _revive(installation, part))
+        for number in range(RANDOM_ROUNDS):
+            accepted |= await _flow(installation, 100 + number, _random_kills(installation, chance))
+        client = await installation.client()
+        await drained(installation, client, accepted)
+        await client.close()
+
+
+async def _revive(installation: Installation, part: str) -> None:
+    for _ in range(400):
+        if installation.processes[part].poll() is not None:
+            installation.start(part)
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{part} never reached the point at which it was to be killed")
+
+
+async def _random_kills(installation: Installation, chance: random.Random) -> None:
+    for _ in range(2):
+        await asyncio.sleep(chance.uniform(0.05, 0.6))
+        installation.restart(chance.choice(("toy", "echo", "nats")))
