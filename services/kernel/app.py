@@ -13,6 +13,7 @@ from bailiwick_contracts.subjects import feed_of, parse, subject_of
 from eventsourcing.persistence import PersistenceError
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -130,6 +131,24 @@ class Runtime:
             lines.append(fact.raw)
         return b"\n".join(lines)
 
+    async def _answer_unknown(self, client: Client) -> None:
+        """Answer what no subscriber takes, so that a wrong name or version is told apart from a service that is down."""
+        name = self.service.name
+        known = {request.wire() for request in (*self.service.commands, *self.service.queries)}
+
+        async def on_any(message: Msg) -> None:
+            try:
+                wire = parse(message.subject).wire
+            except ValueError:
+                wire = message.subject
+            if wire not in known and message.reply:
+                answer = _error(message.data[:2048], "unknown_type", f"{name} takes no {wire}", field="commandtype", value=wire,
+                                rule=f"one of {', '.join(sorted(known))}", remedy="use a name and version of that list")  # fmt: skip
+                await message.respond(answer.model_dump_json(exclude_none=True).encode())
+
+        for kind in ("command", "query"):
+            await client.subscribe(f"bailiwick.*.{name}.{kind}.>", queue=f"{name}-unknown", cb=on_any)
+
     async def run(self) -> None:
         """Run until cancelled or until a part fails for good; every part stops with it."""
         name = self.service.name
@@ -142,6 +161,7 @@ class Runtime:
             parts = [self.writer.run(), self.relay.run(), *(reactor.run() for reactor in self.reactors)]
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(part) for part in parts]
+                await self._answer_unknown(client)
                 await self.broker.start()
                 self.ready.set()
                 await asyncio.gather(*tasks)
