@@ -10,7 +10,6 @@ import structlog
 from bailiwick_contracts.envelope import MESSAGE_LIMIT_BYTES, Answer, Command, Event, read_command
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.subjects import feed_of, parse, subject_of
-from eventsourcing.persistence import PersistenceError
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -91,7 +90,7 @@ class Runtime:
                           rule=rejection.rule, remedy=rejection.remedy)  # fmt: skip
         except BusyError as error:
             return _error(body, "busy", str(error), remedy="send the same command id again in a second")
-        except PersistenceError as error:
+        except Exception as error:  # noqa: BLE001 - whatever failed, the caller learns that the outcome is not known
             LOG.error("command.unknown", service=self.service.name, error=type(error).__name__)
             return _error(body, "unknown", "the store failed while this was decided; it may or may not be recorded",
                           remedy="send the same command id again: it answers what was recorded")  # fmt: skip

@@ -6,13 +6,12 @@ from itertools import groupby
 import structlog
 from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.subjects import feed_of, parse, stream_of
-from eventsourcing.persistence import PersistenceError
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from pydantic_core import to_json
 
 from services.kernel.crash import crash_point
-from services.kernel.writer import BusyError, GapError, Intake, Writer
+from services.kernel.writer import GapError, Intake, Writer
 
 LOG = structlog.get_logger()
 PULL = 500
@@ -89,7 +88,7 @@ class Reactor:
                 if missing:
                     await self._until_taken(property_id, Intake(intake.source, tuple(missing)))
                     continue
-            except (PersistenceError, BusyError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - nothing is ever skipped: whatever fails is tried again, later each time
                 LOG.error("reactor.again", consumer=self._consumer, source=intake.source, error=f"{type(error).__name__}: {error}")
             else:
                 return result  # type: ignore[no-any-return]

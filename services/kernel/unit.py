@@ -66,7 +66,6 @@ class Batch:
         previous = memory.recorded_at
         self.now = now if previous is None or now > previous else previous
         self.pending: list[StoredFact] = []
-        self.unflushed: dict[str, list[Event[Any]]] = {}
         self.changes: dict[sa.Table, dict[tuple[Any, ...], Change]] = {}
         self.heads: dict[str, Head] = {}
         self.stored: list[StoredFact] = []
@@ -86,7 +85,6 @@ class Batch:
             self.store.append(self.connection, self.pending)
             self.stored.extend(self.pending)
             self.pending = []
-            self.unflushed = {}
         for table, changes in self.changes.items():
             self.store.put(self.connection, table, [c.row for c in changes.values() if isinstance(c, Put)])
             self.store.remove(self.connection, table, [c.key for c in changes.values() if not isinstance(c, Put)])

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -111,7 +111,7 @@ class Writer:
         """Decide a batch in one transaction; when that fails as a whole, each alone, so that no one fails its neighbours."""
         try:
             return self._transact(works)
-        except (PersistenceError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - one command's fault must not end the writer of all
             self._memory = Memory()
             if len(works) == 1:
                 LOG.error("writer.failed", service=self._service.name, error=type(error).__name__)
@@ -149,7 +149,8 @@ class Writer:
         crash_point("after-commit")
         batch.committed()
         self._after_commit(batch)
-        return [self._with_data(result) if isinstance(result, Answer) else result for result in results]
+        fresh_raws = {(fact.stream, fact.version): fact.raw for fact in batch.stored}
+        return [self._with_data(result, fresh_raws) if isinstance(result, Answer) else result for result in results]
 
     def _digest(self, command: Command[Any]) -> bytes:
         body = b"\0".join(
@@ -210,14 +211,15 @@ class Writer:
     def _copies(self, event: Event[Any]) -> list[View]:
         return [view for view in self._service.views if view.source == event.service]
 
-    def _with_data(self, answer: Answer) -> Answer:
+    def _with_data(self, answer: Answer, fresh: Mapping[tuple[str, int], bytes]) -> Answer:
         if answer.rows or not 0 < len(answer.facts) <= ANSWERED_FACTS_LIMIT:
             return answer
         facts = []
-        with self._store.reading() as connection:
-            found = self._store.facts_of(connection, [fact.stream for fact in answer.facts])
         for fact in answer.facts:
-            raw = next(stored.raw for stored in found[fact.stream] if stored.version == fact.sequence)
+            raw = fresh.get((fact.stream, fact.sequence))
+            if raw is None:
+                (stored,) = self._store.select_events(fact.stream, gt=fact.sequence - 1, lte=fact.sequence)
+                raw = stored.state
             facts.append(fact.model_copy(update={"data": from_json(raw)["data"]}))
         return answer.model_copy(update={"facts": tuple(facts)})
 

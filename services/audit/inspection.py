@@ -1,0 +1,235 @@
+"""An auditor's own hands: reads the ledger and the services' feeds over the wire, and judges in the auditor's process.
+
+Nothing here believes a service: chains are compared byte by byte, and rulings are given again from facts and keys alone.
+"""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bailiwick_contracts.audit import CompletenessCheck, HistoryOfDecision, HistoryOfPerson, ListChains, ReadLedger
+from bailiwick_contracts.message import Request
+from bailiwick_contracts.readjudicate import Summary, readjudicate
+from bailiwick_contracts.sealed import Keys
+from bailiwick_contracts.subjects import SERVICES
+from pydantic_core import from_json
+
+from services.audit.completeness import ChainReport, Difference, compare
+from services.audit.report import completeness_json, readjudication_json
+
+Query = Callable[[Request], Awaitable[Mapping[str, Any]]]
+"""Asks audit, answers the `result`; raises what the caller wants raised for anything but `done`."""
+Feed = Callable[[str, str, int], Awaitable[list[bytes]]]
+"""(service, property, after number) to the next stored facts of that chain, none after the last."""
+Heads = Callable[[str], Awaitable[Mapping[str, tuple[int, str]]]]
+"""A service to its chains: property to (last number, hash)."""
+Progress = Callable[[int, int], None]
+"""Called with facts read so far and facts in all."""
+
+
+async def history(query: Query, decision_id: str) -> dict[str, Any]:
+    """The history of one decision; see `services.audit.history.of_decision`."""
+    return dict(await query(HistoryOfDecision(decision_id=decision_id)))
+
+
+async def person(query: Query, staff_id: str, *, pages: int | None = None) -> dict[str, Any]:
+    """Everything the ledger holds about one person, oldest first, `pages` of a hundred at most."""
+    entries: list[Any] = []
+    after: str | None = None
+    result: dict[str, Any] = {}
+    read = 0
+    while pages is None or read < pages:
+        result = dict(await query(HistoryOfPerson(staff_id=staff_id, after=after)))
+        entries.extend(result["facts"])
+        read += 1
+        after = result.get("next")
+        if after is None:
+            break
+    return result | {"facts": entries}
+
+
+async def rulings(  # noqa: PLR0913 - what may be chosen
+    query: Query,
+    keys: Keys,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    property_id: str | None = None,
+    under: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Re-adjudicate the whole ledger here, with the keys held here; see `services.audit.report.readjudication_json`."""
+    total = sum(chain["number"] for chain in (await query(ListChains()))["chains"])
+    summary = Summary()
+
+    def judge(raws: Iterator[bytes]) -> dict[str, Any]:
+        found = readjudicate(
+            raws, keys, since=since, until=until, property_id=property_id, under=under, summary=summary
+        )
+        return readjudication_json(found, summary, since=since, until=until, property_id=property_id, under=under)
+
+    return await _in_thread(judge, _Pages(lambda after: _ledger_page(query, None, after), progress, total))
+
+
+async def complete(
+    query: Query, feed: Feed, heads: Heads, *, property_id: str | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Compare every chain of every service's store with the ledger; see `services.audit.report.completeness_json`."""
+    ledger = await _chains(query, property_id)
+    stores = {
+        (service, owner): head
+        for service in SERVICES
+        for owner, head in (await heads(service)).items()
+        if property_id in (None, owner)
+    }
+    total = sum(number for number, _ in ledger.values())
+    reports, done = [], 0
+    for service, owner, chain in await _pairs(feed, ledger, stores):
+        sides = _Sides(query, feed, service, owner, chain, ledger.get(chain), stores.get((service, owner)))
+        report = await sides.compared(lambda read, base=done: progress(base + read, total) if progress else None)
+        late_ledger = (await _chains(query, owner)).get(chain)
+        late_store = (await heads(service)).get(owner)
+        reports.append(sides.with_forged_tail(report, late_store, late_ledger))
+        done += report.ledger_reaches
+    own = await query(CompletenessCheck(property_id=property_id))
+    return completeness_json(reports, own)
+
+
+async def _chains(query: Query, property_id: str | None) -> dict[str, tuple[int, str]]:
+    listed = (await query(ListChains()))["chains"]
+    return {c["chain"]: (c["number"], c["hash"]) for c in listed if property_id in (None, c["property"])}
+
+
+async def _pairs(
+    feed: Feed, ledger: Mapping[str, Any], stores: Mapping[tuple[str, str], Any]
+) -> list[tuple[str, str, str]]:
+    """Each (service, property, chain) to compare; a chain whose store is gone is compared with nothing."""
+    pairs = []
+    for service, owner in stores:
+        first = await feed(service, owner, 0)
+        try:
+            log = str(from_json(first[0])["log"])
+        except (IndexError, ValueError, KeyError, TypeError):
+            log = next((chain.split("/")[1] for chain in ledger if chain.startswith(f"{service}/") and chain.endswith(f"/{owner}")), "")
+        pairs.append((service, owner, f"{service}/{log}/{owner}"))
+    known = {chain for _, _, chain in pairs}
+    for chain in ledger:
+        if chain not in known:
+            service, _, owner = chain.split("/")
+            pairs.append((service, owner, chain))
+    return sorted(pairs)
+
+
+@dataclass
+class _Sides:
+    """The two copies of one chain, each read up to where it stood when the comparison began."""
+
+    query: Query
+    feed: Feed
+    service: str
+    owner: str
+    chain: str
+    ledger_head: tuple[int, str] | None
+    store_head: tuple[int, str] | None
+    beyond: dict[str, list[tuple[int, str, str]]] = field(default_factory=lambda: {"store": [], "ledger": []})
+
+    async def compared(self, progress: Callable[[int], None]) -> ChainReport:
+        store = _Pages(self._feed_page if self.store_head else _nothing)
+        ledger = _Pages(lambda after: _ledger_page(self.query, self.chain, after), lambda read, _: progress(read))
+        loop = asyncio.get_running_loop()
+        reaches = max(self.store_head or (0, ""), self.ledger_head or (0, ""))[0]
+        return await asyncio.to_thread(
+            compare,
+            self.chain,
+            self._until(store.blocking(loop), reaches, "store"),
+            self._until(ledger.blocking(loop), self.ledger_head[0] if self.ledger_head else 0, "ledger"),
+            head=self.store_head,
+            ledger_head=self.ledger_head,
+        )
+
+    async def _feed_page(self, after: str | None) -> tuple[list[bytes], str | None]:
+        raws = await self.feed(self.service, self.owner, int(after or 0))
+        return raws, str(_last_number(raws, int(after or 0))) if raws else None
+
+    def _until(self, raws: Iterable[bytes], reaches: int, side: str) -> Iterator[bytes]:
+        """Facts beyond where the copy stood are kept aside: they came meanwhile, or were never chained."""
+        for raw in raws:
+            try:
+                document = from_json(raw)
+                number = int(document["chainnumber"])
+            except (ValueError, KeyError, TypeError):
+                yield raw
+                continue
+            if number > reaches:
+                self.beyond[side].append((number, str(document.get("id", "")), str(document.get("type", ""))))
+            else:
+                yield raw
+
+    def with_forged_tail(
+        self, report: ChainReport, store_head: tuple[int, str] | None, ledger_head: tuple[int, str] | None
+    ) -> ChainReport:
+        """What lies beyond even the later heads was never taken in by any intake: it was put there."""
+        heads = {"store": store_head, "ledger": ledger_head}
+        forged = [
+            Difference("inserted", "store" if side == "store" else "ledger", number, event_id, wire)
+            for side, facts in self.beyond.items()
+            for number, event_id, wire in facts
+            if number > (heads[side] or (0, ""))[0]
+        ]
+        return ChainReport(
+            report.chain, report.agreeing, report.store_reaches, report.ledger_reaches,
+            (*report.differences, *forged), report.not_named,
+        )  # fmt: skip
+
+
+async def _nothing(_: str | None) -> tuple[list[bytes], str | None]:
+    return [], None
+
+
+async def _ledger_page(query: Query, chain: str | None, after: str | None) -> tuple[list[bytes], str | None]:
+    result = await query(ReadLedger(chain=chain, after=after))
+    return [base64.b64decode(raw) for raw in result["raws"]], result.get("next")
+
+
+def _last_number(raws: list[bytes], after: int) -> int:
+    """Where to go on behind a page, though its last facts may be unreadable."""
+    for behind, raw in enumerate(reversed(raws)):
+        try:
+            number = int(from_json(raw)["chainnumber"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        if after < number <= after + 100_000:
+            return number + behind
+    return after + len(raws)
+
+
+@dataclass(frozen=True)
+class _Pages:
+    """Pages fetched in the event loop, read as one iterator in a thread."""
+
+    fetch: Callable[[str | None], Awaitable[tuple[list[bytes], str | None]]]
+    progress: Progress | None = None
+    total: int = 0
+
+    def blocking(self, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+        after: str | None = None
+        read = 0
+        while True:
+            raws, after = asyncio.run_coroutine_threadsafe(_awaited(self.fetch(after)), loop).result()
+            yield from raws
+            read += len(raws)
+            if self.progress is not None:
+                self.progress(read, self.total)
+            if after is None:
+                return
+
+
+async def _awaited(result: Awaitable[tuple[list[bytes], str | None]]) -> tuple[list[bytes], str | None]:
+    return await result
+
+
+async def _in_thread(judge: Callable[[Iterator[bytes]], dict[str, Any]], pages: _Pages) -> dict[str, Any]:
+    return await asyncio.to_thread(judge, pages.blocking(asyncio.get_running_loop()))

@@ -1,0 +1,125 @@
+"""The command `bailiwick`. Each command talks to the running system, or starts the embedded one while it needs it."""
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+
+from services.cli import audit, demo, imports, properties
+from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json, run
+from services.kernel.settings import Settings
+from services.run.logs import configure
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help="The back office of property management."
+)
+config = typer.Typer(no_args_is_help=True, help="Settings.")
+app.add_typer(config, name="config")
+app.add_typer(properties.app, name="property")
+app.add_typer(imports.app, name="import")
+app.add_typer(audit.app, name="audit")
+app.command(name="demo")(demo.demo)
+
+
+@app.callback()
+def setup() -> None:
+    """The back office of property management: decisions checked against written authority, kept for good."""
+    configure(os.environ.get("BAILIWICK_LOG_LEVEL", "ERROR"))
+
+
+@app.command()
+def up(as_json: AsJson = False) -> None:
+    """Run everything in one process tree below BAILIWICK_DATA_DIR until Ctrl-C."""
+    run(_up(as_json), as_json)
+
+
+async def _up(as_json: bool) -> None:
+    from services.run.catalogue import factories  # noqa: PLC0415
+    from services.run.embedded import embedded  # noqa: PLC0415
+    from services.run.serve import stop_event  # noqa: PLC0415
+
+    stop = stop_event()
+    async with embedded(Settings(), factories()) as (settings, supervisor):
+        result = {
+            "ready": True,
+            "data_dir": str(settings.data_dir.absolute()),
+            "nats_url": settings.nats_url,
+            "services": sorted(supervisor.runtimes),
+        }
+        emit(result, as_json, "bailiwick is up; Ctrl-C stops it")
+        OUT.file.flush()
+        await stop.wait()
+
+
+@app.command()
+def serve(services: Annotated[list[str], typer.Argument(help="Names of services, e.g. registry attendance.")]) -> None:
+    """Run services against the NATS of BAILIWICK_NATS_URL; SIGTERM ends them cleanly."""
+    from services.run.catalogue import factories  # noqa: PLC0415
+    from services.run.serve import serve as serve_until_stopped  # noqa: PLC0415
+
+    try:
+        chosen = factories(*services)
+    except KeyError as error:
+        fail(str(error.args[0]), BAD_INPUT)
+    configure(Settings().log_level)
+    run(serve_until_stopped(Settings(), chosen))
+
+
+@app.command()
+def provision(as_json: AsJson = False) -> None:
+    """Create the streams and durables in the NATS of BAILIWICK_NATS_URL, or name how they differ."""
+    run(_provision(as_json), as_json)
+
+
+async def _provision(as_json: bool) -> None:
+    from services.kernel.bus import DriftError, connect  # noqa: PLC0415
+    from services.kernel.bus import provision as provision_service  # noqa: PLC0415
+    from services.kernel.sealing import KeyStore  # noqa: PLC0415
+    from services.run.catalogue import factories  # noqa: PLC0415
+
+    settings = Settings()
+    async with asyncio.timeout(15):
+        client = await connect(settings.nats_url, "provision")
+    made = []
+    try:
+        for name, factory in factories().items():
+            service = factory(KeyStore(settings.keys_dir))
+            made += await provision_service(client.jetstream(), name, service.consumes, replicas=settings.replicas)
+    except DriftError as error:
+        fail(str(error), 1, as_json)
+    finally:
+        await client.close()
+    emit({"made": made, "as_described": True}, as_json, "JetStream")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check this machine and the data directory; each finding names its remedy. Exit code 1 when something is wrong."""
+    from services.run.doctor import examine  # noqa: PLC0415
+
+    findings = run(examine(Settings()), as_json)
+    if as_json:
+        print_json({"findings": findings, "healthy": all(finding["ok"] for finding in findings)})
+    else:
+        shown = [finding | {"ok": "ok" if finding["ok"] else "WRONG"} for finding in findings]
+        emit_rows(shown, ("check", "ok", "found", "remedy"), "doctor")
+    if not all(finding["ok"] for finding in findings):
+        raise typer.Exit(1)
+
+
+@config.command("show")
+def config_show(as_json: AsJson = False) -> None:
+    """Every setting with its value, secrets masked, and unknown BAILIWICK_ variables named."""
+    settings = Settings()
+    known = {f"BAILIWICK_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(set(v for v in os.environ if v.startswith("BAILIWICK_") and "_TEST_" not in v) - known)
+    shown: dict[str, object] = {f"BAILIWICK_{n.upper()}": str(v) for n, v in settings}
+    if unknown:
+        shown["unknown"] = unknown
+    emit(shown, as_json, "settings")
+
+
+def main() -> None:
+    """The entry point of the command `bailiwick`."""
+    app()

@@ -1,0 +1,81 @@
+"""What a command prints: a table for people, or with `--json` one stable JSON document; and its exit code."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from bailiwick_contracts.envelope import Answer
+from rich.console import Console
+from rich.table import Table
+
+T = TypeVar("T")
+OUT = Console()
+ERR = Console(stderr=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+REFUSED, BAD_INPUT, UNAVAILABLE = 1, 2, 3
+"""Exit codes: turned down by a rule; wrong input; the system or a part of it does not answer."""
+
+
+def emit(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
+    """Print a result of one level: as JSON, or as a table of two columns."""
+    if as_json:
+        print_json(result)
+        return
+    table = Table(title=title or None, show_header=False)
+    for name, value in result.items():
+        table.add_row(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    OUT.print(table)
+
+
+def print_json(result: Any) -> None:
+    """One JSON document on standard output, Chinese as it is."""
+    sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def emit_rows(rows: Iterable[Mapping[str, Any]], columns: Iterable[str], title: str) -> None:
+    """Print rows as a table."""
+    table = Table(title=title, title_justify="left")
+    names = list(columns)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row.get(name, "")) for name in names))
+    OUT.print(table)
+
+
+def fail(message: str, code: int, as_json: bool = False, **more: Any) -> NoReturn:
+    """Say what is wrong and end with a code that tells the truth."""
+    if as_json:
+        print_json({"error": {"message": message, **more}})
+    else:
+        ERR.print(f"[bold red]error[/] {message}", highlight=False)
+        for name, value in more.items():
+            ERR.print(f"  {name}: {value}", highlight=False)
+    raise typer.Exit(code)
+
+
+def settle(answer: Answer, as_json: bool) -> Answer:
+    """Pass an answer on, or end with what it says: 1 for a recorded refusal, 2 for a rejected command."""
+    if answer.outcome == "rejected":
+        error = dict(answer.error or {"message": "rejected"})
+        fail(error.pop("message"), BAD_INPUT, as_json, **error)
+    if answer.outcome == "refused":
+        refusal = next(fact for fact in answer.facts if fact.type.split(".")[1].endswith("_refused"))
+        fail(f"refused, and recorded as {refusal.id}", REFUSED, as_json, **(refusal.data or {}))
+    return answer
+
+
+def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
+    """Run a command's work; what stands in the way of it is said in a line, not in a trace."""
+    from services.run.embedded import StartError  # noqa: PLC0415 - only what runs something pays for the import
+    from services.run.nats import NatsMissingError  # noqa: PLC0415
+
+    try:
+        return asyncio.run(work)
+    except (StartError, NatsMissingError, TimeoutError) as error:
+        fail(str(error) or "no answer in time", UNAVAILABLE, as_json)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

