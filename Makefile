@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 # python3.11 where it answers (a version manager may keep a name that runs nothing), else python3.
 PYTHON ?= $(shell for each in python3.11 python3; do $$each -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && exit; done; echo python3.11)
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 export PIP_ROOT_USER_ACTION := ignore
 # "make test ARGS='-k lateness'" hands anything on to pytest.
 ARGS ?=
@@ -52,7 +52,7 @@ imports: .venv/.installed
 	@PYTHONPATH= $(BIN)/lint-imports --no-logo >.venv/imports.log 2>&1 && echo "imports: ok" || { cat .venv/imports.log; exit 1; }
 
 lock: ## both lock files, compiled anew from the two pyproject files
-	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip --quiet --disable-pip-version-check install uv; }
+	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip -qq --disable-pip-version-check install uv; }
 	@$(COMPILE) --group tests --output-file infra/requirements.lock
 	@$(COMPILE) --constraint infra/requirements.lock --output-file infra/requirements-runtime.lock
 	@! grep -nE 'https?:|file:' infra/*.lock
@@ -67,7 +67,7 @@ clean: ## remove the environment, builds and caches; data of runs (var/) stays
 
 .venv/.installed: infra/requirements.lock pyproject.toml contracts/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bailiwick needs Python 3.11 or later with venv"; exit 1; }
-	@echo "creating .venv"
+	@echo "preparing .venv"
 	@test -x $(BIN)/python || $(PYTHON) -m venv --clear .venv
 	@$(PIP) install --require-hashes -r infra/requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e contracts -e .

@@ -39,7 +39,8 @@ def event(fact: Fact, number: int = 1, **attributes: Any) -> Event[Any]:
         "door": "local",
         "doorsignature": "system",
     }
-    return Event.model_construct(None, **(known | attributes), data=fact)
+    values: dict[str, Any] = known | attributes | {"data": fact}
+    return Event.model_construct(None, **values)
 
 
 @dataclass(frozen=True)

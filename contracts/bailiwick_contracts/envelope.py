@@ -220,7 +220,9 @@ def check_chain(raws: Iterator[bytes], *, number: int = 0, previous: str = FIRST
     for raw in raws:
         event = read_event(raw)
         if event.chainnumber != number + 1:
-            raise ChainError(f"{event.source}: number {event.chainnumber} follows {number}; a fact is missing or repeated")
+            raise ChainError(
+                f"{event.source}: number {event.chainnumber} follows {number}; a fact is missing or repeated"
+            )
         if event.previoushash != previous:
             raise ChainError(f"{event.source}: number {number} is not what number {event.chainnumber} was chained to")
         number, previous = event.chainnumber, hash_of(raw)

@@ -19,9 +19,9 @@ def _read_amount(value: Any) -> Decimal:
     if isinstance(value, Decimal):
         value = format(value.copy_abs() if value.is_zero() else value, "f")
     if not isinstance(value, str):
-        raise ValueError(f"an amount is a JSON string such as \"120.00\", never {type(value).__name__}: quote it")  # noqa: TRY004
+        raise ValueError(f'an amount is a JSON string such as "120.00", never {type(value).__name__}: quote it')  # noqa: TRY004
     if not _amount.fullmatch(value) or (value.startswith("-") and Decimal(value) == 0):
-        raise ValueError("an amount has at most 15 digits and 2 decimals, no exponent, no sign on zero, e.g. \"120.00\"")
+        raise ValueError('an amount has at most 15 digits and 2 decimals, no exponent, no sign on zero, e.g. "120.00"')
     return Decimal(value).quantize(CENT)
 
 

@@ -127,7 +127,9 @@ def open_field(sealed: Sealed, *, event_id: str, path: str, keys: Keys) -> str:
         secret = base64.b64decode(sealed.ciphertext, validate=True)
         return AESGCM(key).decrypt(nonce, secret, f"{event_id}/{path}".encode()).decode()
     except (binascii.Error, InvalidTag, ValueError) as error:
-        raise SealingError(f"{path} of event {event_id} does not open with key {sealed.key}: altered or moved") from error
+        raise SealingError(
+            f"{path} of event {event_id} does not open with key {sealed.key}: altered or moved"
+        ) from error
 
 
 def open_record(sealed: Sealed, model: type[R], *, event_id: str, path: str, keys: Keys) -> R:

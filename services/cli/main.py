@@ -12,7 +12,10 @@ from services.kernel.settings import Settings
 from services.run.logs import configure
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False, help="The back office of property management."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="The back office of property management.",
 )
 config = typer.Typer(no_args_is_help=True, help="Settings.")
 app.add_typer(config, name="config")
@@ -35,9 +38,9 @@ def up(as_json: AsJson = False) -> None:
 
 
 async def _up(as_json: bool) -> None:
-    from services.run.catalogue import factories  # noqa: PLC0415
-    from services.run.embedded import embedded  # noqa: PLC0415
-    from services.run.serve import stop_event  # noqa: PLC0415
+    from services.run.catalogue import factories
+    from services.run.embedded import embedded
+    from services.run.serve import stop_event
 
     stop = stop_event()
     async with embedded(Settings(), factories()) as (settings, supervisor):
@@ -55,8 +58,8 @@ async def _up(as_json: bool) -> None:
 @app.command()
 def serve(services: Annotated[list[str], typer.Argument(help="Names of services, e.g. registry attendance.")]) -> None:
     """Run services against the NATS of BAILIWICK_NATS_URL; SIGTERM ends them cleanly."""
-    from services.run.catalogue import factories  # noqa: PLC0415
-    from services.run.serve import serve as serve_until_stopped  # noqa: PLC0415
+    from services.run.catalogue import factories
+    from services.run.serve import serve as serve_until_stopped
 
     try:
         chosen = factories(*services)
@@ -73,10 +76,10 @@ def provision(as_json: AsJson = False) -> None:
 
 
 async def _provision(as_json: bool) -> None:
-    from services.kernel.bus import DriftError, connect  # noqa: PLC0415
-    from services.kernel.bus import provision as provision_service  # noqa: PLC0415
-    from services.kernel.sealing import KeyStore  # noqa: PLC0415
-    from services.run.catalogue import factories  # noqa: PLC0415
+    from services.kernel.bus import DriftError, connect
+    from services.kernel.bus import provision as provision_service
+    from services.kernel.sealing import KeyStore
+    from services.run.catalogue import factories
 
     settings = Settings()
     async with asyncio.timeout(15):
@@ -96,7 +99,7 @@ async def _provision(as_json: bool) -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check this machine and the data directory; each finding names its remedy. Exit code 1 when something is wrong."""
-    from services.run.doctor import examine  # noqa: PLC0415
+    from services.run.doctor import examine
 
     findings = run(examine(Settings()), as_json)
     if as_json:
@@ -113,7 +116,7 @@ def config_show(as_json: AsJson = False) -> None:
     """Every setting with its value, secrets masked, and unknown BAILIWICK_ variables named."""
     settings = Settings()
     known = {f"BAILIWICK_{name.upper()}" for name in Settings.model_fields}
-    unknown = sorted(set(v for v in os.environ if v.startswith("BAILIWICK_") and "_TEST_" not in v) - known)
+    unknown = sorted({v for v in os.environ if v.startswith("BAILIWICK_") and "_TEST_" not in v} - known)
     shown: dict[str, object] = {f"BAILIWICK_{n.upper()}": str(v) for n, v in settings}
     if unknown:
         shown["unknown"] = unknown

@@ -26,7 +26,7 @@ class Desk:
     client: Client
     door: Door
 
-    async def send(  # noqa: PLR0913 - what a command may claim
+    async def send(
         self,
         request: Request,
         actor: Actor,
@@ -49,7 +49,9 @@ class Desk:
                 if answer.error is None or answer.error.get("code") not in ("busy", "unknown"):
                     return answer
             await asyncio.sleep(0.2 * 2**attempt)
-        raise TimeoutError(f"no answer to {type(request).wire()}: whether it was decided is unknown; send the same id again")
+        raise TimeoutError(
+            f"no answer to {type(request).wire()}: whether it was decided is unknown; send the same id again"
+        )
 
     async def query(self, request: Request, actor: Actor, property_id: str) -> Answer:
         """Ask what is stored."""

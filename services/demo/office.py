@@ -50,9 +50,9 @@ PROPERTIES = (Property("north-court"), Property("south-court"))
 _FAMILY = "林陳黃張李王吳劉蔡楊許鄭謝郭洪曾邱廖賴周"
 _GIVEN = ("樣一", "樣二")
 _POSTS = (
-    ("director", "director", "9800.00"),
+    ("office_director", "director", "9800.00"),
     ("property_assistant", "staff", "5200.00"),
-    ("cleaning_team_leader", "team_leader", "4600.00"),
+    ("cleaning_foreman", "team_leader", "4600.00"),
     ("clubhouse_supervisor", "supervisor", "6100.00"),
 )
 
@@ -62,7 +62,9 @@ def staff() -> Iterator[Person]:
     for index, of in enumerate(PROPERTIES):
         prefix = of.property_id.split("-")[0]
         for number in range(20):
-            position, grade, wage = _POSTS[number] if number < len(_POSTS) else ("guard", "staff", f"{3600 + 55 * number}.00")
+            position, grade, wage = (
+                _POSTS[number] if number < len(_POSTS) else ("guard", "staff", f"{3600 + 55 * number}.00")
+            )
             yield Person(
                 staff_id=f"{prefix}-{number:02d}",
                 property_id=of.property_id,
@@ -122,5 +124,8 @@ def punches() -> Iterator[Punch]:
 def as_csv() -> str:
     """The punches as the device's file: `staff_id,at,direction`, local wall time."""
     return "".join(
-        ["staff_id,at,direction\n", *(f"{punch.staff_id},{punch.at.isoformat()},{punch.direction}\n" for punch in punches())]
+        [
+            "staff_id,at,direction\n",
+            *(f"{punch.staff_id},{punch.at.isoformat()},{punch.direction}\n" for punch in punches()),
+        ]
     )

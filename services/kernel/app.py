@@ -1,9 +1,7 @@
 """One running service: FastStream takes commands and queries, the kernel does the rest. `services/<name>/app.py` declares."""
 
 import asyncio
-
 from collections.abc import Awaitable, Callable
-
 from typing import Any
 
 import structlog
@@ -47,7 +45,11 @@ class Runtime:
         self.relay: Relay | None = None
         self.reactors: list[Reactor] = []
         self.broker = NatsBroker(
-            settings.nats_url, apply_types=False, graceful_timeout=10, logger=None, **CONNECT_OPTIONS  # type: ignore[arg-type]
+            settings.nats_url,
+            apply_types=False,
+            graceful_timeout=10,
+            logger=None,
+            **CONNECT_OPTIONS,  # type: ignore[arg-type]
         )
         self._declare()
 
@@ -67,7 +69,9 @@ class Runtime:
     def _subscribe(
         self, subject: str, request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
     ) -> None:
-        @self.broker.subscriber(subject, queue=self.service.name, decoder=_undecoded, title=request.wire(), max_workers=1_000)
+        @self.broker.subscriber(
+            subject, queue=self.service.name, decoder=_undecoded, title=request.wire(), max_workers=1_000
+        )
         async def on_request(incoming: tuple[str, bytes]) -> bytes:
             answer = await self._answer(incoming, request, handle)
             return answer.model_dump_json(exclude_none=True).encode()
@@ -217,5 +221,3 @@ def asyncapi_of(runtime: Runtime) -> dict[str, Any]:
 
     document = AsyncAPI(runtime.broker, title=f"bailiwick {runtime.service.name}", version="0.1.0")
     return dict(document.to_specification().to_jsonable())
-
-

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 import structlog
 from bailiwick_contracts.subjects import events_of, stream_of
@@ -13,7 +14,7 @@ from nats.js.errors import NotFoundError
 LOG = structlog.get_logger()
 DUPLICATE_WINDOW_SECONDS = 600
 ACK_WAIT_SECONDS = 10
-CONNECT_OPTIONS = {
+CONNECT_OPTIONS: dict[str, Any] = {
     "max_reconnect_attempts": -1,
     "reconnect_time_wait": 1,
     "ping_interval": 5,
@@ -109,10 +110,14 @@ async def provision(js: JetStreamContext, service: str, consumes: Iterable[str],
         durable = durable_config(service)
         try:
             consumer = await js.consumer_info(stream_of(source), service)
-            drift += _differences(consumer.config, durable, _DURABLE_FIELDS, f"durable {service} of {stream_of(source)}")
+            drift += _differences(
+                consumer.config, durable, _DURABLE_FIELDS, f"durable {service} of {stream_of(source)}"
+            )
         except NotFoundError:
             await js.add_consumer(stream_of(source), durable)
             made.append(f"durable {service} of {stream_of(source)}")
     if drift:
-        raise DriftError("; ".join(drift) + ". Put the settings back, or delete the durable: it is made anew and nothing is lost")
+        raise DriftError(
+            "; ".join(drift) + ". Put the settings back, or delete the durable: it is made anew and nothing is lost"
+        )
     return made

@@ -12,11 +12,25 @@ S = TypeVar("S")
 class Rejected(Exception):  # noqa: N818 - it is the answer of a decision, not a fault of the program
     """The request is malformed or makes no sense here: nothing is recorded, and the caller learns how to put it right."""
 
-    def __init__(  # noqa: D107
-        self, message: str, *, code: str = "rejected", field: str = "", value: Any = None, rule: str = "", remedy: str = ""
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "rejected",
+        field: str = "",
+        value: Any = None,
+        rule: str = "",
+        remedy: str = "",
     ) -> None:
         super().__init__(message)
-        self.message, self.code, self.field, self.value, self.rule, self.remedy = message, code, field, value, rule, remedy
+        self.message, self.code, self.field, self.value, self.rule, self.remedy = (
+            message,
+            code,
+            field,
+            value,
+            rule,
+            remedy,
+        )
 
     def as_error(self) -> dict[str, Any]:
         """The `error` member of an answer."""

@@ -95,7 +95,7 @@ class Door:
             part.write_bytes(self._key.public_key().public_bytes_raw())
             part.replace(public)
 
-    def sign(  # noqa: PLR0913 - what a command may claim
+    def sign(
         self,
         request: Request,
         actor: Actor,
@@ -131,7 +131,7 @@ class Door:
 
 
 async def ask(client: Client, body: bytes, request: type[Request], property_id: str, *, kind: Kind = "command",
-              timeout: float = 30) -> Answer:  # fmt: skip  # noqa: ASYNC109
+              timeout: float = 30) -> Answer:  # fmt: skip
     """Send a signed command or query and await its answer.
 
     Raises:

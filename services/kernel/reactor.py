@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import groupby
+from typing import Any
 
 import structlog
 from bailiwick_contracts.envelope import Event, read_event
@@ -63,7 +64,7 @@ class Reactor:
                 return Msg(_client=self._client, headers={"Status": "503"})
 
     async def _take_in(self, messages: list[Msg]) -> None:
-        facts: list[tuple[Event, bytes]] = []
+        facts: list[tuple[Event[Any], bytes]] = []
         for message in messages:
             try:
                 facts.append((read_event(message.data, parse(message.subject).wire), message.data))
@@ -89,7 +90,12 @@ class Reactor:
                     await self._until_taken(property_id, Intake(intake.source, tuple(missing)))
                     continue
             except Exception as error:  # noqa: BLE001 - nothing is ever skipped: whatever fails is tried again, later each time
-                LOG.error("reactor.again", consumer=self._consumer, source=intake.source, error=f"{type(error).__name__}: {error}")
+                LOG.error(
+                    "reactor.again",
+                    consumer=self._consumer,
+                    source=intake.source,
+                    error=f"{type(error).__name__}: {error}",
+                )
             else:
                 return result  # type: ignore[no-any-return]
             await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
@@ -104,14 +110,14 @@ class Reactor:
         return page[: before - after - 1]
 
 
-async def read_feed(client: Client, service: str, property_id: str, after: int, *, timeout: float = 5) -> list[bytes]:  # noqa: ASYNC109
+async def read_feed(client: Client, service: str, property_id: str, after: int, *, timeout: float = 5) -> list[bytes]:
     """Stored facts of one property's chain of a service after a number: as many as fit a message, in order, or none."""
     request = to_json({"property": property_id, "after": after})
     reply = await client.request(feed_of(service), request, timeout=timeout)
     return [line for line in reply.data.split(b"\n") if line]
 
 
-async def read_heads(client: Client, service: str, *, timeout: float = 5) -> dict[str, tuple[int, str]]:  # noqa: ASYNC109
+async def read_heads(client: Client, service: str, *, timeout: float = 5) -> dict[str, tuple[int, str]]:
     """Every chain of a service: property to (last number, hash of the last fact)."""
     reply = await client.request(feed_of(service), b'{"heads":true}', timeout=timeout)
     rows = [line.decode().split(" ") for line in reply.data.split(b"\n") if line]

@@ -95,7 +95,11 @@ class KeyStore:
         """The data of a stored event: the fact's JSON with every open value sealed for `event_id`."""
         closed = {
             path: seal_field(
-                sealed, event_id=event_id, path=path, key=self.ensure(sealed.key), nonce=secrets.token_bytes(NONCE_BYTES)
+                sealed,
+                event_id=event_id,
+                path=path,
+                key=self.ensure(sealed.key),
+                nonce=secrets.token_bytes(NONCE_BYTES),
             )
             for path, sealed in sealed_fields(fact)
             if not sealed.ciphertext

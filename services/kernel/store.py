@@ -221,7 +221,11 @@ class Store(ProcessRecorder):
             found: int | None = connection.execute(sa.select(sa.func.max(FACTS.c.position))).scalar()
             return found
 
-    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
+    def subscribe(
+        self,
+        gt: int | None = None,
+        topics: Sequence[str] = (),  # noqa: ARG002
+    ) -> Subscription[ApplicationRecorder]:
         """Not offered: the relay reads the log itself, woken by the writer (decision 0002)."""
         raise RuntimeError("this store is read with select_notifications; its relay is woken after each commit")
 
@@ -316,7 +320,9 @@ class Store(ProcessRecorder):
             for row in result:
                 if until_position is None or row.position <= until_position:
                     found[row.stream].append(
-                        StoredFact(row.position, row.stream, row.version, row.type, bytes(row.raw), row.property, row.number)
+                        StoredFact(
+                            row.position, row.stream, row.version, row.type, bytes(row.raw), row.property, row.number
+                        )
                     )
         return found
 
@@ -325,13 +331,13 @@ class Store(ProcessRecorder):
     def after(self, position: int, limit: int) -> list[StoredFact]:
         """The log after a position."""
         with self.reading() as connection:
-            return [_fact(row) for row in connection.execute(self._selects.after, {"position": position, "most": limit})]
+            return [
+                _fact(row) for row in connection.execute(self._selects.after, {"position": position, "most": limit})
+            ]
 
     def chain(self, property_id: str, after: int, limit: int) -> list[StoredFact]:
         """One property's chain after a number."""
-        query = (
-            sa.select(FACTS).where(FACTS.c.property == property_id, FACTS.c.number > after).order_by(FACTS.c.number)
-        )
+        query = sa.select(FACTS).where(FACTS.c.property == property_id, FACTS.c.number > after).order_by(FACTS.c.number)
         with self.reading() as connection:
             return [_fact(row) for row in connection.execute(query.limit(limit))]
 

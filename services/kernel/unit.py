@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Command, Event, hash_of, read_event, render, schema_address
@@ -168,7 +168,8 @@ class WorkUnit:
     def positions(self, source: str) -> dict[str, int]:
         """How far the local copy of `source` reaches."""
         tracked = {
-            name: position for name, (position, _) in self._batch.store.tracked(self._batch.connection, f"{source}-%").items()
+            name: position
+            for name, (position, _) in self._batch.store.tracked(self._batch.connection, f"{source}-%").items()
         }
         return tracked | {n: p for n, (p, _) in self._batch.tracking.items() if n.startswith(f"{source}-")}
 
@@ -253,7 +254,7 @@ class WorkUnit:
             "log": self._batch.memory.log,
             "chainnumber": head.number + 1,
             "previoushash": head.hash,
-            **self._provenance(event_id),
+            **self._provenance(),
             "importrow": importrow if importrow is not None else self._claimed("importrow"),
         }
         raw = render(attributes, self._batch.keys.seal(fact, event_id))
@@ -265,7 +266,7 @@ class WorkUnit:
     def _claimed(self, name: str) -> datetime | date | int | None:
         return getattr(self.command, name) if self.command is not None else None
 
-    def _provenance(self, event_id: str) -> Mapping[str, Any]:
+    def _provenance(self) -> Mapping[str, Any]:
         command, cause = self.command, self.cause
         if command is not None:
             return {
@@ -326,7 +327,7 @@ class WorkUnit:
             self._batch.changes.setdefault(change.table, {})[key] = change
         self._changes = []
 
-    def __enter__(self) -> "WorkUnit":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:

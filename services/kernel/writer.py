@@ -47,7 +47,7 @@ class Intake:
 class GapError(Exception):
     """Facts arrived that do not follow what was taken in; what lies between must be fetched first."""
 
-    def __init__(self, source: str, have: int, got: int) -> None:  # noqa: D107
+    def __init__(self, source: str, have: int, got: int) -> None:
         super().__init__(f"{source}: {got} arrived after {have}")
         self.source, self.have, self.got = source, have, got
 
@@ -58,7 +58,9 @@ Work = Command[Any] | Intake
 class Writer:
     """The one that stores, for one service in one process. Two instances on one database take turns by its lock."""
 
-    def __init__(self, service: Service, store: Store, keys: KeyStore, *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self, service: Service, store: Store, keys: KeyStore, *, clock: Callable[[], datetime] | None = None
+    ) -> None:
         """`clock` answers the current instant in UTC; tests give their own."""
         self._service, self._store, self._keys = service, store, keys
         self._clock = clock or (lambda: datetime.now(UTC))
@@ -123,7 +125,11 @@ class Writer:
             batch = Batch(self._service, self._store, self._keys, self._memory, connection, self._clock())
             ids = [work.commandid for work in works if not isinstance(work, Intake)]
             query = select(COMMANDS).where(COMMANDS.c.command_id.in_(ids))
-            known = {row.command_id: (bytes(row.digest), bytes(row.answer)) for row in connection.execute(query)} if ids else {}
+            known = (
+                {row.command_id: (bytes(row.digest), bytes(row.answer)) for row in connection.execute(query)}
+                if ids
+                else {}
+            )
             fresh: list[dict[str, Any]] = []
             results: list[Any] = []
             for work in works:
@@ -154,7 +160,12 @@ class Writer:
 
     def _digest(self, command: Command[Any]) -> bytes:
         body = b"\0".join(
-            (command.property.encode(), command.actor.encode(), command.commandtype.encode(), command.data.model_dump_json().encode())
+            (
+                command.property.encode(),
+                command.actor.encode(),
+                command.commandtype.encode(),
+                command.data.model_dump_json().encode(),
+            )
         )
         return hmac.new(self._secret, body, hashlib.sha256).digest()
 
@@ -168,7 +179,9 @@ class Writer:
         except PersistenceError:
             raise
         except Exception:
-            LOG.exception("decision.failed", service=self._service.name, type=command.commandtype, commandid=command.commandid)
+            LOG.exception(
+                "decision.failed", service=self._service.name, type=command.commandtype, commandid=command.commandid
+            )
             return Answer(
                 commandid=command.commandid,
                 outcome="rejected",
@@ -188,7 +201,9 @@ class Writer:
         )
 
     def _take_in(self, batch: Batch, intake: Intake) -> Exception | None:
-        tracked = batch.tracking.get(intake.source) or batch.store.tracked(batch.connection, intake.source).get(intake.source)
+        tracked = batch.tracking.get(intake.source) or batch.store.tracked(batch.connection, intake.source).get(
+            intake.source
+        )
         have, link = tracked or (0, None)
         for raw in intake.raws:
             event = read_event(raw)

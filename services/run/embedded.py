@@ -61,21 +61,25 @@ class Supervisor:
             await asyncio.sleep(RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)])
             attempt += 1
 
+    def _waiting(self) -> list[str]:
+        return [n for n in self._factories if n not in self.runtimes or not self.runtimes[n].ready.is_set()]
+
     async def wait_ready(self) -> None:
         """Return once every service takes commands. Raises StartError after 30 seconds."""
         try:
             async with asyncio.timeout(READY_SECONDS):
-                for name in self._factories:
-                    while not (name in self.runtimes and self.runtimes[name].ready.is_set()):
-                        await asyncio.sleep(0.02)
+                # A service that failed comes back as a new runtime, so they are looked up again each time.
+                while self._waiting():
+                    await asyncio.sleep(0.02)
         except TimeoutError:
-            waiting = {n: self.failures.get(n, "still starting") for n in self._factories
-                       if not (n in self.runtimes and self.runtimes[n].ready.is_set())}  # fmt: skip
+            waiting = {name: self.failures.get(name, "still starting") for name in self._waiting()}
             raise StartError(f"not ready after {READY_SECONDS} s: {waiting}") from None
 
 
 @contextlib.asynccontextmanager
-async def embedded(settings: Settings, factories: Mapping[str, ServiceFactory]) -> AsyncIterator[tuple[Settings, Supervisor]]:
+async def embedded(
+    settings: Settings, factories: Mapping[str, ServiceFactory]
+) -> AsyncIterator[tuple[Settings, Supervisor]]:
     """Everything running below `settings.data_dir`, for as long as the context is open.
 
     Raises:

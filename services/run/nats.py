@@ -58,7 +58,9 @@ class EmbeddedNats:
         """Run the server, and again whenever it exits, until cancelled."""
         self._directory.mkdir(parents=True, exist_ok=True)
         config = self._directory / "nats.conf"
-        config.write_text(_CONFIG.format(port=self.port, store=json.dumps(str(self._directory.absolute() / "jetstream"))[1:-1]))
+        config.write_text(
+            _CONFIG.format(port=self.port, store=json.dumps(str(self._directory.absolute() / "jetstream"))[1:-1])
+        )
         try:
             while True:
                 with (self._directory / "nats.log").open("ab") as log:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 from eventsourcing.tests import persistence as cases
+
 from services.kernel.store import Head, Store, StoredFact
 
 
@@ -65,7 +66,9 @@ def test_a_refused_tracking_rolls_the_facts_back(database_url: str) -> None:
 def test_a_chain_is_read_by_its_numbers(database_url: str) -> None:
     store = Store(database_url, schema="kernel")
     with store.transaction() as connection:
-        facts = [StoredFact(0, "s", n, "t", str(n).encode(), "p1" if n % 2 else "p2", (n + 1) // 2) for n in range(1, 8)]
+        facts = [
+            StoredFact(0, "s", n, "t", str(n).encode(), "p1" if n % 2 else "p2", (n + 1) // 2) for n in range(1, 8)
+        ]
         store.append(connection, facts)
         store.set_heads(connection, {"p1": Head(4, "x"), "p2": Head(3, "y")})
     assert [fact.raw for fact in store.chain("p1", 1, 2)] == [b"3", b"5"]

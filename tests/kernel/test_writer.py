@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Actor, Answer, Command, check_chain, read_command
 from bailiwick_contracts.sealed import KeyErasedError, open_field
+
 from services.kernel.doors import Door
 from services.kernel.sealing import KeyStore
 from services.kernel.store import Store
 from services.kernel.unit import QueryReading
 from services.kernel.writer import GapError, Intake, Writer
-
 from tests.kernel.toy import ECHO, HOLDER, NOTED, TOKENS, TOY, TakeToken
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -36,7 +36,9 @@ class Bench:
         return store, Writer(TOY, store, self.keys, clock=lambda: self.now)
 
     def command(self, holder: str = "ann", command_id: str | None = None, **more: Any) -> Command[Any]:
-        signed = self.door.sign(TakeToken(holder_id=holder, **more), Actor(actor="boss"), "north-court", command_id=command_id)
+        signed = self.door.sign(
+            TakeToken(holder_id=holder, **more), Actor(actor="boss"), "north-court", command_id=command_id
+        )
         return read_command(signed, TakeToken)
 
     def do(self, *commands: Command[Any]) -> list[Answer]:
@@ -56,7 +58,10 @@ def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
 
 def test_one_bad_command_never_fails_its_neighbours(bench: Bench) -> None:
     answers = bench.do(
-        bench.command("ann"), bench.command("ann", fail="reject"), bench.command("ann", fail="crash"), bench.command("ann")
+        bench.command("ann"),
+        bench.command("ann", fail="reject"),
+        bench.command("ann", fail="crash"),
+        bench.command("ann"),
     )
     assert [answer.outcome for answer in answers] == ["done", "rejected", "rejected", "done"]
     assert [event.data.count for event in check_chain(iter(bench.raws()))] == [1, 2]
@@ -96,7 +101,9 @@ def test_another_instance_that_wrote_meanwhile_is_noticed(bench: Bench) -> None:
     store, second = bench.open()
     for writer in (bench.writer, second, bench.writer, second):
         writer.process([bench.command()])
-    assert [event.type.split(".")[1] for event in check_chain(iter(bench.raws()))] == ["token_taken"] * 3 + ["token_refused"]
+    assert [event.type.split(".")[1] for event in check_chain(iter(bench.raws()))] == ["token_taken"] * 3 + [
+        "token_refused"
+    ]
     second.close()
     store.close()
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from bailiwick_contracts.envelope import Command, Event
 from bailiwick_contracts.message import Fact, Identifier, Refusal, Request
 from bailiwick_contracts.sealed import Personal
+
 from services.kernel.decision import Noun, Rejected
 from services.kernel.service import Change, Put, Reading, Service, Unit, View
 
@@ -57,7 +58,11 @@ def evolve(holder: Holder, event: Event[Any]) -> Holder:
 HOLDER = Noun("holder", Holder(), evolve)
 _tables = sa.MetaData()
 TOKENS = sa.Table(
-    "tokens", _tables, sa.Column("id", sa.Text, primary_key=True), sa.Column("holder_id", sa.Text), sa.Column("count", sa.Integer)
+    "tokens",
+    _tables,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("holder_id", sa.Text),
+    sa.Column("count", sa.Integer),
 )
 NOTED = sa.Table("noted", _tables, sa.Column("id", sa.Text, primary_key=True), sa.Column("number", sa.Integer))
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +16,13 @@ import sqlalchemy as sa
 from bailiwick_contracts.envelope import Actor, check_chain, read_event
 from bailiwick_contracts.subjects import stream_of
 from nats.aio.client import Client
+
 from services.kernel.bus import connect
 from services.kernel.doors import Door, ask
 from services.kernel.relay import POSITION_HEADER
 from services.kernel.settings import Settings
 from services.kernel.store import FACTS, Store
 from services.run.nats import free_port, nats_binary
-
 from tests.kernel.toy import NOTED, TOKENS, TakeToken
 
 PROPERTIES = ("north-court", "south-court")
@@ -41,7 +42,9 @@ class Installation:
             self.start(name)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for name in ("toy", "echo", "nats"):
             self.processes[name].kill()
             self.processes[name].wait()
@@ -49,7 +52,9 @@ class Installation:
     @property
     def settings(self) -> Settings:
         return Settings(
-            data_dir=self.directory, nats_url=f"nats://127.0.0.1:{self.port}", database_url=self.database_url  # type: ignore[arg-type]
+            data_dir=self.directory,
+            nats_url=f"nats://127.0.0.1:{self.port}",
+            database_url=self.database_url,  # type: ignore[arg-type]
         )
 
     def start(self, name: str, crash_at: str = "") -> None:
@@ -90,7 +95,9 @@ class Installation:
         return await connect(self.settings.nats_url, "test")
 
 
-async def command_until_answered(installation: Installation, client: Client, command_id: str, holder: str, property_id: str) -> None:
+async def command_until_answered(
+    installation: Installation, client: Client, command_id: str, holder: str, property_id: str
+) -> None:
     """Send one command again and again under its id until it is answered, as the house asks of every caller."""
     request = TakeToken(holder_id=holder)
     body = Door(installation.settings.doors_dir).sign(request, Actor(actor="boss"), property_id, command_id=command_id)
@@ -116,7 +123,9 @@ async def drained(installation: Installation, client: Client, accepted: set[str]
     toy, echo = installation.store("toy"), installation.store("echo")
     try:
         stored = toy.after(0, 1_000_000)
-        await _until(lambda: _taken_in(echo) >= len(stored), 45, lambda: f"echo took in {_taken_in(echo)} of {len(stored)}")
+        await _until(
+            lambda: _taken_in(echo) >= len(stored), 45, lambda: f"echo took in {_taken_in(echo)} of {len(stored)}"
+        )
         stored = toy.after(0, 1_000_000)
         command_ids = [read_event(fact.raw, fact.type).commandid for fact in stored]
         assert len(command_ids) == len(set(command_ids)), "a command was stored twice"
@@ -139,7 +148,7 @@ def _taken_in(echo: Store) -> int:
         return connection.execute(sa.select(sa.func.count()).select_from(FACTS)).scalar() or 0
 
 
-async def _until(condition: "callable", seconds: float, why: "callable") -> None:  # type: ignore[valid-type]
+async def _until(condition: Callable[[], object], seconds: float, why: Callable[[], object]) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, why()

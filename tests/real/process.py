@@ -6,7 +6,6 @@ import sys
 from services.kernel.settings import Settings
 from services.run.logs import configure
 from services.run.serve import serve
-
 from tests.kernel.toy import ECHO, TOY
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ import pytest
 from bailiwick_contracts.envelope import Actor, Answer
 from bailiwick_contracts.subjects import subject_of
 from nats.aio.client import Client
+
 from services.kernel.doors import Door, ask
 from services.kernel.settings import Settings
 from services.run.embedded import embedded
-
 from tests.kernel.toy import ECHO, TOY, CountTokens, TakeToken
 
 BOSS = Actor(actor="boss")

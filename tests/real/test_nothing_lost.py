@@ -3,7 +3,9 @@
 import asyncio
 import os
 import random
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,16 +25,16 @@ RANDOM_ROUNDS = 3
 COMMANDS = 60
 
 
-async def _flow(installation: Installation, round_number: int, chaos: "asyncio.Future[None] | None") -> set[str]:
+async def _flow(installation: Installation, round_number: int, chaos: Coroutine[Any, Any, None]) -> set[str]:
     client = await installation.client()
     ids = [f"r{round_number}-{n}" for n in range(COMMANDS)]
 
     async def one_caller(mine: list[str]) -> None:
         for command_id in mine:
             holder = f"unbounded-{hash(command_id) % 5}"
-            await command_until_answered(installation, client, command_id, holder, random.choice(PROPERTIES))  # noqa: S311
+            await command_until_answered(installation, client, command_id, holder, random.choice(PROPERTIES))
 
-    await asyncio.gather(*(one_caller(ids[start::6]) for start in range(6)), *([chaos] if chaos is not None else []))
+    await asyncio.gather(*(one_caller(ids[start::6]) for start in range(6)), chaos)
     await client.close()
     return set(ids)
 
@@ -41,7 +43,7 @@ async def _flow(installation: Installation, round_number: int, chaos: "asyncio.F
 async def test_every_accepted_command_is_stored_published_and_taken_in_once_whatever_is_killed(
     tmp_path: Path, database_url: str
 ) -> None:
-    chance = random.Random(SEED)  # noqa: S311 - a seed that can be given again
+    chance = random.Random(SEED)
     accepted: set[str] = set()
     with Installation(tmp_path, None if database_url.startswith("sqlite") else database_url) as installation:
         for number, (part, point) in enumerate(NAMED_POINTS):

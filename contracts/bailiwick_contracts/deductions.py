@@ -1,0 +1,211 @@
+"""The deduction pipeline: what may be taken from a wage, step by step, each step recorded with what it cut off.
+
+A deduction is first split into unpaid time (no work, no pay) and penalty; only the penalty is capped. The penalty then
+passes the authority's cap, the legal cap per occurrence, the monthly cumulative cap and the minimum-wage floor, in this
+order. What a step cuts off is gone: nothing is carried over to another month.
+
+Amounts asked for and the authority's cap are rounded half up to the cent; legal caps are rounded down, since a cap that
+is rounded up would be exceeded.
+"""
+
+from collections.abc import Iterable
+from decimal import ROUND_FLOOR, Decimal
+from fractions import Fraction
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from bailiwick_contracts.authority import Clamp, ClampKind
+from bailiwick_contracts.lateness import DerivedDay, Occurrence
+from bailiwick_contracts.matrix import LegalPolicy, Ratio
+from bailiwick_contracts.message import Identifier, Record
+from bailiwick_contracts.money import CENT, Money, rounded
+
+
+class Requested(Record):
+    """What is asked for: a share of the base wage that the clause takes from, or an amount; exactly one of them.
+
+    Under A14 it is the whole deduction, unpaid time included (T4); under A13 and A15 it is the penalty alone.
+    """
+
+    share: Ratio | None = None
+    amount: Money | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.share is None) == (self.amount is None):
+            raise ValueError("requested: give either share or amount, not both")
+        if self.share is not None and self.share.fraction < 0:
+            raise ValueError("share: a deduction is not negative")
+        if self.amount is not None and self.amount.amount < 0:
+            raise ValueError("amount: a deduction is not negative")
+        return self
+
+
+class Wage(Record):
+    """The base wage of a month, with the fact that set it."""
+
+    month: Money
+    fact_id: Identifier
+
+
+class UnpaidDay(Record):
+    """Unpaid time of one day of a wage month, with the derivation it comes from."""
+
+    unpaid_seconds: Annotated[int, Field(ge=0)]
+    scheduled_seconds: Annotated[int, Field(ge=0)]
+    fact_id: Identifier
+
+
+class Step(Record):
+    """One step of the pipeline with its amounts."""
+
+    kind: ClampKind
+    rule: Identifier
+    before: Money
+    limit: Money
+    """The most that the step lets through."""
+    after: Money
+
+    @property
+    def bound(self) -> bool:
+        """Whether the step cut something off."""
+        return self.after.amount < self.before.amount
+
+
+class Cap(Record):
+    """What the row of the matrix lets through."""
+
+    rule: Identifier
+    limit: Money
+
+
+class Computed(Record):
+    """Every amount of one deduction."""
+
+    month_base_wage: Money
+    day_base_wage: Money
+    base_wage: Money
+    """The base that shares are taken of: of the day, the half day or the month."""
+    unpaid: Money
+    """Of this occurrence."""
+    month_unpaid: Money
+    """Of all days of the wage month derived so far, this one included."""
+    month_penalties: Money
+    """That stand in the wage month before this one."""
+    asked_penalty: Money
+    """What was asked for, less unpaid time where the clause counts it in."""
+    steps: tuple[Step, ...]
+    penalty: Money
+
+    @property
+    def clamps(self) -> tuple[Clamp, ...]:
+        """The steps as a ruling publishes them, without amounts."""
+        return tuple(
+            Clamp(step=number, kind=step.kind, rule=step.rule, bound=step.bound) for number, step in enumerate(self.steps, 1)
+        )
+
+
+class PenaltyFigures(Record):
+    """The confidential part of a penalty: what was asked, and every amount where there was something to compute."""
+
+    requested: Requested
+    computed: Computed | None = None
+
+
+def _money(amount: Decimal, like: Money) -> Money:
+    return Money(amount=max(amount, Decimal("0.00")), currency=like.currency)
+
+
+def _at_most(money: Money, share: Fraction) -> Money:
+    """A share rounded down to the cent: what a cap lets through."""
+    exact = money.amount * share.numerator / share.denominator
+    return _money(exact.quantize(CENT, ROUND_FLOOR), money)
+
+
+def nothing(like: Money) -> Money:
+    """Zero in the same currency."""
+    return _money(Decimal("0.00"), like)
+
+
+def day_base_wage(month_wage: Money, paid_days: Ratio) -> Money:
+    """The base wage of one day: the month's divided by its paid days (21.75), half up to the cent (T4, C18)."""
+    return month_wage.share(1 / paid_days.fraction)
+
+
+def unpaid_of(occurrence: Occurrence, day: DerivedDay, day_wage: Money) -> Money:
+    """The wage of the time not worked because of one occurrence.
+
+    The day's unpaid amount is spread over its occurrences in order, so that they sum to it to the cent and no second is
+    taken twice.
+    """
+    before = 0
+    for other in day.occurrences:
+        if other.occurrence == occurrence.occurrence:
+            break
+        before += other.unpaid_seconds
+    until = before + occurrence.unpaid_seconds
+    whole = day.scheduled_seconds or 1
+    amount = rounded(day_wage.amount, Fraction(until, whole)) - rounded(day_wage.amount, Fraction(before, whole))
+    return _money(amount, day_wage)
+
+
+def unpaid_in_month(days: Iterable[UnpaidDay], month_wage: Money, day_wage: Money) -> Money:
+    """The wage of all unpaid time of a month; never more than the month's wage."""
+    total = sum((rounded(day_wage.amount, Fraction(d.unpaid_seconds, d.scheduled_seconds or 1)) for d in days), Decimal(0))
+    return _money(min(total, month_wage.amount), month_wage)
+
+
+def run_pipeline(
+    asked: Money,
+    *,
+    month_wage: Money,
+    policy: LegalPolicy,
+    day_wage: Money | None = None,
+    authority: Cap | None = None,
+    month_unpaid: Money | None = None,
+    month_penalties: Money | None = None,
+) -> tuple[Step, ...]:
+    """The steps that a penalty, or a compensation for loss, passes; the last one's `after` is what may be taken.
+
+    Cases C12 and C13: of a wage of 1,100 with a minimum wage of 900, a cap of 20 % and 300 asked for, 200 may be taken;
+    of 2,500 with 1,800, 500. `month_wage` of the policy's caps is the base wage of the month less its unpaid time. The
+    floor leaves the minimum wage after unpaid time, earlier penalties of the month and this one.
+
+    Args:
+        asked: the penalty asked for.
+        month_wage: the base wage of the month in which it is taken.
+        policy: the legal policy in force; a cap that it leaves open is no step.
+        day_wage: the base wage of a day, for a policy that caps by it; the month's where none is given.
+        authority: what the matrix row lets through; None where no row caps the amount.
+        month_unpaid: unpaid time of the month, this occurrence included.
+        month_penalties: penalties that stand in the month already, whatever the property.
+
+    Raises:
+        ValueError: amounts of different currencies.
+    """
+    unpaid = month_unpaid if month_unpaid is not None else nothing(asked)
+    taken = month_penalties if month_penalties is not None else nothing(asked)
+    due = month_wage - unpaid
+    bases = {"month_wage": due, "month_base_wage": month_wage, "day_base_wage": day_wage or month_wage}
+    limits: list[tuple[ClampKind, str, Money]] = []
+    if authority is not None:
+        limits.append(("authority_cap", authority.rule, authority.limit))
+    if policy.mode != "cap":
+        limits.append(("legal_mode", policy.version, nothing(asked)))
+    if policy.cap_per_occurrence is not None:
+        cap = _at_most(bases[policy.cap_per_occurrence_of], policy.cap_per_occurrence.fraction)
+        limits.append(("legal_cap_per_occurrence", policy.version, cap))
+    if policy.monthly_cap is not None:
+        room = _at_most(bases[policy.monthly_cap_of], policy.monthly_cap.fraction) - taken
+        limits.append(("monthly_cap", policy.version, room))
+    if policy.minimum_wage is not None:
+        limits.append(("minimum_wage_floor", policy.version, due - taken - policy.minimum_wage))
+    steps: list[Step] = []
+    current = asked
+    for kind, rule_id, limit in limits:
+        most = _money(limit.amount, asked)
+        after = most if most < current else current
+        steps.append(Step(kind=kind, rule=rule_id, before=current, limit=most, after=after))
+        current = after
+    return tuple(steps)

@@ -1,0 +1,273 @@
+"""Lateness: from shifts and punches to what a day came to. Pure, in whole seconds, each answer with the facts it rests on.
+
+A day is the date in the property's zone on which its shift starts, so a night shift belongs to the day it starts (case
+C7). Shifts and punches are instants, so a change of the clocks in between costs nobody an hour.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from bailiwick_contracts.message import Identifier, Instant, Label, Record
+
+Seconds = Annotated[int, Field(ge=0, le=172_800)]
+Direction = Literal["in", "out", "unknown"]
+OccurrenceKind = Literal["late", "early", "absent"]
+DayStatus = Literal["open", "present", "incomplete", "absent", "rest"]
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far ahead of our clock a device's clock may run before its punch is refused."""
+
+
+class Shift(Record):
+    """One shift as rostered: instants in UTC, expanded from the wall clock of `zone` when the roster was published.
+
+    Arriving later than the start is late once it exceeds the grace, and then in full, from the start (case C9); arriving
+    exactly at the end of the grace is not. A punch within the margins of a shift can belong to it (case C6).
+    """
+
+    starts_at: Instant
+    ends_at: Instant
+    zone: Label
+    late_grace_seconds: Seconds = 0
+    early_grace_seconds: Seconds = 0
+    margin_before_seconds: Seconds = 14_400
+    margin_after_seconds: Seconds = 21_600
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not timedelta(0) < self.ends_at - self.starts_at <= timedelta(days=1):
+            raise ValueError("ends_at: a shift ends after it starts and lasts at most 24 hours; correct starts_at or ends_at")
+        return self
+
+    @property
+    def window(self) -> tuple[datetime, datetime]:
+        """From when to when a punch can belong to this shift, both ends included."""
+        return (
+            self.starts_at - timedelta(seconds=self.margin_before_seconds),
+            self.ends_at + timedelta(seconds=self.margin_after_seconds),
+        )
+
+    @property
+    def length_seconds(self) -> int:
+        """How long the shift is."""
+        return _whole(self.ends_at - self.starts_at)
+
+
+class Punch(Record):
+    """One punch with the fact that recorded it."""
+
+    at: Instant
+    direction: Direction
+    fact_id: Identifier
+
+
+class Confirmation(Record):
+    """A forgotten punch that was confirmed (A10): it counts as one on time."""
+
+    direction: Literal["in", "out"]
+    shift: Annotated[int, Field(ge=0)] = 0
+    fact_id: Identifier
+
+
+class Occurrence(Record):
+    """One lateness, one early leave or one absence: what a penalty is decided on, once."""
+
+    occurrence: Identifier
+    """Its name within the day: `late`, `early` or `absent`, with the number of the shift from the second on: `late-2`."""
+    kind: OccurrenceKind
+    shift: Annotated[int, Field(ge=0)] = 0
+    seconds: Seconds
+    """How late, how early, or the length of the shift that was missed; shown in minutes, truncated."""
+    unpaid_seconds: Seconds
+    """Time not worked because of it; the occurrences of a day never share a second of it."""
+
+    @property
+    def minutes_shown(self) -> int:
+        """Whole minutes, truncated, as people are shown them."""
+        return self.seconds // 60
+
+
+class DerivedDay(Record):
+    """What a day came to. `open`: a shift has not ended; `incomplete`: a punch is missing and nobody confirmed it."""
+
+    status: DayStatus
+    occurrences: tuple[Occurrence, ...] = ()
+    shifts: int = 0
+    scheduled_seconds: int = 0
+    unpaid_seconds: int = 0
+    missing_in: tuple[int, ...] = ()
+    """The shifts, from 0, that have no punch in."""
+    missing_out: tuple[int, ...] = ()
+    first_in_at: Instant | None = None
+    last_out_at: Instant | None = None
+    doubled: int = 0
+    """Punches that repeat another of the same instant and direction."""
+    contradicted: tuple[Identifier, ...] = ()
+    """Confirmations that a punch which came later speaks against. They stand; a person decides what follows."""
+    basis: tuple[Identifier, ...] = ()
+    """The facts it was derived from: roster, punches, confirmations."""
+
+    def seconds_of(self, kind: OccurrenceKind) -> int:
+        """The seconds of all occurrences of a kind."""
+        return sum(item.seconds for item in self.occurrences if item.kind == kind)
+
+    def occurrence(self, name: str) -> Occurrence | None:
+        """An occurrence by its name within the day."""
+        return next((item for item in self.occurrences if item.occurrence == name), None)
+
+
+def _whole(span: timedelta) -> int:
+    return max(0, span // timedelta(seconds=1))
+
+
+def _distance(shift: Shift, at: datetime, direction: Direction) -> timedelta:
+    to_start, to_end = abs(at - shift.starts_at), abs(at - shift.ends_at)
+    return {"in": to_start, "out": to_end, "unknown": min(to_start, to_end)}[direction]
+
+
+def shift_of(shifts: Sequence[Shift], at: datetime, direction: Direction) -> int | None:
+    """The index of the shift a punch belongs to, or None when it lies in the margins of none (case C6).
+
+    Where margins overlap, a punch in belongs to the shift whose start is nearest, a punch out to the one whose end is
+    nearest; of two equally near, to the earlier.
+    """
+    within = [index for index, shift in enumerate(shifts) if shift.window[0] <= at <= shift.window[1]]
+    return min(within, key=lambda index: (_distance(shifts[index], at, direction), shifts[index].starts_at), default=None)
+
+
+def distinct(punches: Iterable[Punch]) -> list[Punch]:
+    """The punches in order of time, each instant and direction once; the first recorded of equal ones stays."""
+    ordered = sorted(punches, key=lambda punch: (punch.at, punch.direction, punch.fact_id))
+    return [next(equal) for _, equal in groupby(ordered, key=lambda punch: (punch.at, punch.direction))]
+
+
+def _ends_of(shift: Shift, punches: Sequence[Punch]) -> tuple[datetime | None, datetime | None]:
+    """First in and last out. A punch of unknown direction serves as in when it is the first, as out when it is the last."""
+    ins = [punch.at for punch in punches if punch.direction == "in"]
+    outs = [punch.at for punch in punches if punch.direction == "out"]
+    unknown = [punch.at for punch in punches if punch.direction == "unknown"]
+    if len(unknown) == 1 and not ins and not outs:
+        nearer_start = abs(unknown[0] - shift.starts_at) <= abs(unknown[0] - shift.ends_at)
+        return (unknown[0], None) if nearer_start else (None, unknown[0])
+    if unknown and (not ins or unknown[0] < min(ins)):
+        ins.append(unknown.pop(0))
+    if unknown and (not outs or unknown[-1] > max(outs)):
+        outs.append(unknown[-1])
+    return min(ins, default=None), max(outs, default=None)
+
+
+def _name(kind: OccurrenceKind, index: int) -> str:
+    return kind if index == 0 else f"{kind}-{index + 1}"
+
+
+class _Found(Record):
+    occurrences: tuple[Occurrence, ...] = ()
+    unpaid_seconds: int = 0
+    missing_in: bool = False
+    missing_out: bool = False
+    is_open: bool = False
+    contradicted: bool = False
+
+
+def _judge(index: int, shift: Shift, ends: tuple[datetime | None, datetime | None], confirmed: set[str], now: datetime) -> _Found:
+    arrived, left = ends
+    is_open = now <= shift.ends_at
+    length = shift.length_seconds
+    if arrived is None and left is None and not confirmed:
+        if is_open:
+            return _Found(is_open=True, missing_in=now > shift.starts_at)
+        absent = Occurrence(
+            occurrence=_name("absent", index), kind="absent", shift=index, seconds=length, unpaid_seconds=length
+        )
+        return _Found(occurrences=(absent,), unpaid_seconds=length, missing_in=True, missing_out=True)
+    late = min(_whole(arrived - shift.starts_at), length) if arrived is not None else 0
+    early = min(_whole(shift.ends_at - left), length) if left is not None else 0
+    contradicted = ("in" in confirmed and late > shift.late_grace_seconds) or (
+        "out" in confirmed and early > shift.early_grace_seconds
+    )
+    late = late if late > shift.late_grace_seconds and "in" not in confirmed else 0
+    # A day that goes on may still bring a later punch out.
+    early = early if early > shift.early_grace_seconds and "out" not in confirmed and not is_open else 0
+    found = []
+    if late:
+        found.append(
+            Occurrence(occurrence=_name("late", index), kind="late", shift=index, seconds=late, unpaid_seconds=late)
+        )
+    if early:
+        rest = min(early, length - late)
+        found.append(
+            Occurrence(occurrence=_name("early", index), kind="early", shift=index, seconds=early, unpaid_seconds=rest)
+        )
+    return _Found(
+        occurrences=tuple(found),
+        unpaid_seconds=min(late + early, length),
+        missing_in=arrived is None and "in" not in confirmed,
+        missing_out=left is None and "out" not in confirmed and not is_open,
+        is_open=is_open,
+        contradicted=contradicted,
+    )
+
+
+def derive_day(
+    shifts: Sequence[Shift],
+    punches: Iterable[Punch],
+    confirmations: Sequence[Confirmation] = (),
+    *,
+    now: datetime,
+    roster_facts: tuple[str, ...] = (),
+) -> DerivedDay:
+    """What one person's day came to.
+
+    Lateness is first punch in less start of shift, early leave is end of shift less last punch out, both in whole
+    seconds; no punch and no confirmation is an absence once the shift has ended. A forgotten punch that was confirmed
+    (A10) counts as one on time, even when a punch that arrives later says otherwise: that is flagged in `contradicted`.
+
+    Args:
+        shifts: the shifts that start on this day, in order; none is a day of rest.
+        punches: the punches of this day as `shift_of` assigns them, in any order, doubles included.
+        confirmations: the standing confirmations of the day.
+        now: the instant of the derivation (the fact's `recordedat`); before a shift has ended its absence is open.
+        roster_facts: the facts that the shifts come from.
+    """
+    seen = list(punches)
+    once = distinct(seen)
+    by_shift: dict[int, list[Punch]] = {}
+    for punch in once:
+        index = shift_of(shifts, punch.at, punch.direction)
+        if index is not None:
+            by_shift.setdefault(index, []).append(punch)
+    found = []
+    ends = [_ends_of(shift, by_shift.get(index, ())) for index, shift in enumerate(shifts)]
+    for index, shift in enumerate(shifts):
+        confirmed = {item.direction for item in confirmations if item.shift == index}
+        found.append(_judge(index, shift, ends[index], set(confirmed), now))
+    contradicting = {index for index, item in enumerate(found) if item.contradicted}
+    return DerivedDay(
+        status=_status(found),
+        occurrences=tuple(occurrence for item in found for occurrence in item.occurrences),
+        shifts=len(shifts),
+        scheduled_seconds=sum(shift.length_seconds for shift in shifts),
+        unpaid_seconds=sum(item.unpaid_seconds for item in found),
+        missing_in=tuple(index for index, item in enumerate(found) if item.missing_in),
+        missing_out=tuple(index for index, item in enumerate(found) if item.missing_out),
+        first_in_at=min((arrived for arrived, _ in ends if arrived is not None), default=None),
+        last_out_at=max((left for _, left in ends if left is not None), default=None),
+        doubled=len(seen) - len(once),
+        contradicted=tuple(item.fact_id for item in confirmations if item.shift in contradicting),
+        basis=(*roster_facts, *(punch.fact_id for punch in once), *(item.fact_id for item in confirmations)),
+    )
+
+
+def _status(found: Sequence[_Found]) -> DayStatus:
+    if not found:
+        return "rest"
+    if any(item.is_open for item in found):
+        return "open"
+    if all(any(occurrence.kind == "absent" for occurrence in item.occurrences) for item in found):
+        return "absent"
+    if any(item.missing_in or item.missing_out for item in found):
+        return "incomplete"
+    return "present"

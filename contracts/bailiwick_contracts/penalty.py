@@ -1,0 +1,302 @@
+"""The ruling on a penalty (A13, A14, A15): one pure function, asked by the decision and again by every re-adjudication."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from bailiwick_contracts.authority import Asked, CopyPosition, Input, Measured, Ruling, rule
+from bailiwick_contracts.deductions import (
+    Cap,
+    Computed,
+    PenaltyFigures,
+    Requested,
+    UnpaidDay,
+    Wage,
+    day_base_wage,
+    nothing,
+    run_pipeline,
+    unpaid_in_month,
+    unpaid_of,
+)
+from bailiwick_contracts.lateness import DerivedDay, Occurrence, OccurrenceKind
+from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Limit, MatrixRow, Measure, Ratio
+from bailiwick_contracts.message import Identifier, Record
+from bailiwick_contracts.money import Money
+from bailiwick_contracts.quota import Amount, CountedDay, Counted, late_times, sum_of
+
+CLAUSES: Mapping[OccurrenceKind, tuple[str, ...]] = {"late": ("A13", "A15"), "early": ("A13", "A15"), "absent": ("A14",)}
+"""The rows that cover each kind of occurrence."""
+ABSENCE = "A14"
+Verdict = Literal["decided", "recommended", "refused"]
+BeyondAuthority = Literal["recommend", "cut"]
+"""What becomes of an amount over the authority's cap: the case goes to the next in line, or is decided at the cap."""
+_OUTCOMES: Mapping[str, Verdict] = {
+    "granted": "decided",
+    "recommend_only": "recommended",
+    "escalated": "recommended",
+    "refused": "refused",
+}
+_GRAVITY = ("granted", "recommend_only", "escalated", "refused")
+_FALLBACK_POLICY = LegalPolicy(version="unset", mode="forbid_fines")
+
+
+class StandingPenalty(Record):
+    """A penalty that stands on an occurrence already."""
+
+    clause: Identifier
+    fact_id: Identifier
+
+
+class PenaltyCase(Record):
+    """All that a penalty rests on beside the matrix and the policy; each part names the facts it came from."""
+
+    asked: Asked
+    """Who asks, about whom, when; its row, measures and inputs are filled in here."""
+    clause: Identifier | None = None
+    """The clause that the director names; None leaves the choice to T6."""
+    requested: Requested
+    beyond_authority: BeyondAuthority = "recommend"
+    day: date
+    occurrence: Identifier
+    derived: DerivedDay | None = None
+    day_fact_id: Identifier | None = None
+    late_days: tuple[CountedDay, ...] = ()
+    """The person's days with a lateness or early leave, of at least the two years up to this day."""
+    entered_on: date | None = None
+    standing: tuple[StandingPenalty, ...] = ()
+    """Penalties that stand on the same occurrence."""
+    wage: Wage | None = None
+    paid_days: Ratio = Ratio(numerator=87, denominator=4)
+    """Of a month, as the property has it set."""
+    month_days: tuple[UnpaidDay, ...] = ()
+    """The days of the wage month with unpaid time, this one included."""
+    month_penalties: tuple[Amount, ...] = ()
+
+
+class Adjudication(Record):
+    """The answer to a penalty that was asked for."""
+
+    verdict: Verdict
+    reason: Identifier
+    """`within_limits`, or what stands against it: a reason of `rule`, or one of those `adjudicate_penalty` lists."""
+    clause: Identifier
+    ruling: Ruling | None = None
+    also_covered_by: tuple[Identifier, ...] = ()
+    """Other clauses that would have granted it: one occurrence, one penalty, the larger (T6)."""
+    figures: PenaltyFigures
+
+
+class _Option(NamedTuple):
+    ruling: Ruling
+    computed: Computed
+
+
+def adjudicate_penalty(
+    case: PenaltyCase,
+    matrix: AuthorityMatrix | None,
+    policy: LegalPolicy | None,
+    *,
+    selected_at: datetime,
+    positions: tuple[CopyPosition, ...] = (),
+) -> Adjudication:
+    """Whether a penalty may be decided, under which clause, and what of it remains after every cap.
+
+    Refused before any clause is asked: `day_not_derived`, `day_not_over`, `no_such_occurrence`, `already_penalised` (T6),
+    `wage_unset`, `currency_differs`, `clause_does_not_cover`. Otherwise the reasons are those of `rule`.
+
+    Args:
+        case: what is asked, and the derived inputs.
+        matrix: the matrix in force at `selected_at`; None refuses.
+        policy: the legal policy in force at `selected_at`; None refuses (T12).
+        selected_at: the instant that selected both.
+        positions: how far the copies of the registry reached.
+    """
+    figures = PenaltyFigures(requested=case.requested)
+    found = case.derived.occurrence(case.occurrence) if case.derived is not None else None
+    fallback = case.clause or (CLAUSES[found.kind][0] if found else "A13")
+    reason = _impossible(case, found, matrix, policy)
+    if reason is not None:
+        return Adjudication(verdict="refused", reason=reason, clause=fallback, figures=figures)
+    assert found is not None  # noqa: S101 - `_impossible` answers for a missing occurrence
+    options = [
+        _option(case, found, row_id, matrix, policy, selected_at, positions) for row_id in _candidates(case, found, matrix)
+    ]
+    chosen = min(options, key=lambda o: (_GRAVITY.index(o.ruling.outcome), -o.computed.penalty.amount))
+    granted = [option for option in options if option.ruling.outcome == "granted"]
+    return Adjudication(
+        verdict=_OUTCOMES[chosen.ruling.outcome],
+        reason=chosen.ruling.reason,
+        clause=chosen.ruling.row_id,
+        ruling=chosen.ruling,
+        also_covered_by=tuple(option.ruling.row_id for option in granted if option is not chosen),
+        figures=PenaltyFigures(requested=case.requested, computed=chosen.computed),
+    )
+
+
+def _impossible(
+    case: PenaltyCase, found: Occurrence | None, matrix: AuthorityMatrix | None, policy: LegalPolicy | None
+) -> str | None:
+    if case.derived is None:
+        return "day_not_derived"
+    if found is None:
+        return "day_not_over" if case.derived.status == "open" else "no_such_occurrence"
+    once = matrix is None or matrix.readings.one_occurrence_one_penalty
+    if any(once or standing.clause == case.clause for standing in case.standing):
+        return "already_penalised"
+    if case.wage is None or case.wage.month.amount <= 0:
+        return "wage_unset"
+    amounts = [case.requested.amount, policy.minimum_wage if policy else None, *(item.amount for item in case.month_penalties)]
+    if any(amount is not None and amount.currency != case.wage.month.currency for amount in amounts):
+        return "currency_differs"
+    known = matrix is not None and case.clause is not None and matrix.rows_of(case.clause)
+    if known and case.clause not in (*CLAUSES[found.kind], ABSENCE if _counts_as_absence(matrix) else None):
+        return "clause_does_not_cover"
+    return None
+
+
+def _counts_as_absence(matrix: AuthorityMatrix | None) -> bool:
+    return matrix is not None and matrix.readings.late_beyond_limit != "escalate"
+
+
+def _candidates(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | None) -> tuple[str, ...]:
+    if case.clause is not None:
+        return (case.clause,)
+    absence = (ABSENCE,) if found.kind != "absent" and _counts_as_absence(matrix) and _over_minutes(found, matrix) else ()
+    return (*CLAUSES[found.kind], *absence)
+
+
+def _over_minutes(found: Occurrence, matrix: AuthorityMatrix | None) -> bool:
+    limit = _limit(matrix.row("A13", "penalise") if matrix else None, "late_minutes")
+    upper = limit.upper.value if limit and limit.upper else None
+    return isinstance(upper, Ratio) and Fraction(found.seconds, 60) > upper.fraction
+
+
+def _limit(row: MatrixRow | None, measure: Measure) -> Limit | None:
+    return next((limit for limit in row.limits if limit.measure == measure), None) if row else None
+
+
+def _share_limit(case: PenaltyCase, row: MatrixRow | None) -> Fraction | None:
+    """The largest share that the row grants, narrowed by what a delegation lends."""
+    limit = _limit(row, "share_of_base_wage")
+    shares = [limit.upper.value] if limit and limit.upper else []
+    if case.asked.on_behalf_of_id is not None and case.asked.delegation is not None:
+        shares += [m.value for m in case.asked.delegation.ceilings if m.measure == "share_of_base_wage" and m.value is not None]
+    return min((share.fraction for share in shares if isinstance(share, Ratio)), default=None)
+
+
+def _option(
+    case: PenaltyCase,
+    found: Occurrence,
+    row_id: str,
+    matrix: AuthorityMatrix | None,
+    policy: LegalPolicy | None,
+    selected_at: datetime,
+    positions: tuple[CopyPosition, ...],
+) -> _Option:
+    row = matrix.row(row_id, "penalise") if matrix else None
+    limit = _limit(row, "share_of_base_wage")
+    with_unpaid = limit is not None and limit.counts == "unpaid_and_penalty"
+    most = _share_limit(case, row)
+    computed, share = _compute(case, found, matrix, policy or _FALLBACK_POLICY, row_id, most, with_unpaid=with_unpaid)
+    if case.beyond_authority == "cut" and most is not None:
+        share = min(share, most)
+    counted = _late_times(case, found, matrix)
+    measured = (
+        Measured(measure="late_minutes", value=Ratio.of(Fraction(found.seconds, 60))),
+        *((Measured(measure="late_times_in_year", value=Ratio.of(counted.times)),) if counted else ()),
+        Measured(measure="share_of_base_wage", value=Ratio.of(share), confidential=case.requested.amount is not None),
+    )
+    named = {limit.measure for limit in row.limits} if row else set()
+    asked = case.asked.model_copy(
+        update={
+            "row_id": row_id,
+            "verb": "penalise",
+            "measures": tuple(m for m in measured if not row or m.measure in named),
+            "inputs": _inputs(case, counted if "late_times_in_year" in named else None),
+        }
+    )
+    ruling = rule(matrix, asked, selected_at=selected_at, legal_policy=policy, clamps=computed.clamps, positions=positions)
+    return _Option(ruling, computed)
+
+
+def _late_times(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | None) -> Counted | None:
+    if found.kind == "absent" or matrix is None or case.derived is None:
+        return None
+    readings = matrix.readings
+    of_kind = [other.occurrence for other in case.derived.occurrences if other.kind == found.kind]
+    return late_times(
+        case.late_days,
+        case.day if readings.offence_window_from == "incident" else case.asked.decided_on,
+        found.kind,
+        of_kind.index(found.occurrence),
+        shared=readings.late_and_early_share_count,
+        anchor=readings.year_anchor,
+        entered_on=case.entered_on,
+    )
+
+
+def _inputs(case: PenaltyCase, counted: Counted | None) -> tuple[Input, ...]:
+    named = {
+        "day": (case.day_fact_id,) if case.day_fact_id else (),
+        "base_wage": (case.wage.fact_id,) if case.wage else (),
+        "late_times_in_year": counted.facts if counted else (),
+        "month_unpaid": tuple(day.fact_id for day in case.month_days),
+        "month_penalties": tuple(sorted(item.fact_id for item in case.month_penalties)),
+    }
+    return (*case.asked.inputs, *(Input(name=name, facts=facts) for name, facts in named.items() if facts))
+
+
+def _compute(
+    case: PenaltyCase,
+    found: Occurrence,
+    matrix: AuthorityMatrix | None,
+    policy: LegalPolicy,
+    row_id: str,
+    most: Fraction | None,
+    *,
+    with_unpaid: bool,
+) -> tuple[Computed, Fraction]:
+    """Every amount of the deduction, and the share of the base wage that was asked for."""
+    assert case.wage is not None and case.derived is not None  # noqa: S101, PT018 - `_impossible` answers for both
+    month, day_wage = case.wage.month, day_base_wage(case.wage.month, case.paid_days)
+    by_month = matrix is not None and matrix.readings.base_unit == "month"
+    half = with_unpaid and found.kind != "absent" and matrix is not None and matrix.readings.late_beyond_limit == "half_absence"
+    part = Fraction(1, 2) if half else Fraction(1)
+    base = (month if by_month else day_wage).share(part)
+    unpaid = unpaid_of(found, case.derived, day_wage)
+    counted_in = unpaid if with_unpaid else nothing(month)
+    asked = case.requested.amount or base.share(case.requested.share.fraction if case.requested.share else Fraction(0))
+    penalty = _less(asked, counted_in)
+    cap = Cap(rule=row_id, limit=_less(base.share(most), counted_in)) if most is not None else None
+    month_unpaid = unpaid_in_month(case.month_days, month, day_wage)
+    taken = sum_of(case.month_penalties, month.currency).total
+    steps = run_pipeline(
+        penalty,
+        month_wage=month,
+        policy=policy,
+        day_wage=day_wage,
+        authority=cap,
+        month_unpaid=month_unpaid,
+        month_penalties=taken,
+    )
+    computed = Computed(
+        month_base_wage=month,
+        day_base_wage=day_wage,
+        base_wage=base,
+        unpaid=unpaid,
+        month_unpaid=month_unpaid,
+        month_penalties=taken,
+        asked_penalty=penalty,
+        steps=steps,
+        penalty=steps[-1].after if steps else penalty,
+    )
+    asked_share = Fraction(asked.amount) / Fraction(base.amount) if case.requested.share is None else case.requested.share.fraction
+    if not with_unpaid:
+        return computed, asked_share
+    absent_share = Fraction(found.unpaid_seconds, case.derived.scheduled_seconds or 1) / part
+    return computed, max(asked_share, absent_share / case.paid_days.fraction if by_month else absent_share)
+
+
+def _less(money: Money, taken: Money) -> Money:
+    return money - taken if taken < money else nothing(money)

@@ -1,0 +1,149 @@
+"""What audit found, as stable JSON for programs and as tables for people."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from bailiwick_contracts.readjudicate import Finding, Summary
+from pydantic_core import to_jsonable_python
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from services.audit.completeness import ChainReport
+from services.audit.words import OUTCOMES, REASONS, difference_words, word
+
+FINDINGS_LIMIT = 10_000
+"""Findings that one answer lists; more are counted."""
+
+
+def readjudication_json(
+    findings: Iterator[Finding],
+    summary: Summary,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    property_id: str | None = None,
+    under: str | None = None,
+    limit: int = FINDINGS_LIMIT,
+) -> dict[str, Any]:
+    """Members: `agrees`, `judged`, `equal`, `differing`, `skipped` by reason, `under`, `period`, `findings`, `by_clause`, `not_listed`.
+
+    With `under` the findings are what would have come out differently, which is no fault: `agrees` is then absent.
+    """
+    listed: list[dict[str, Any]] = []
+    by_clause: dict[str, set[str]] = {}
+    count = 0
+    for finding in findings:
+        count += 1
+        by_clause.setdefault(finding.clause, set()).add(finding.fact_id)
+        if len(listed) < limit:
+            listed.append(to_jsonable_python(finding))
+    result: dict[str, Any] = {
+        "judged": summary.judged,
+        "equal": summary.equal,
+        "differing": summary.differing,
+        "skipped": dict(summary.skipped),
+        "under": under,
+        "period": {"since": to_jsonable_python(since), "until": to_jsonable_python(until), "property": property_id},
+        "findings": listed,
+        "by_clause": {clause: sorted(facts)[:limit] for clause, facts in sorted(by_clause.items())},
+        "not_listed": count - len(listed),
+    }
+    return result if under is not None else {"agrees": summary.differing == 0} | result
+
+
+def completeness_json(reports: Iterable[ChainReport]) -> dict[str, Any]:
+    """Members: `complete`, `facts` that agree, `chains` with their `differences`, each with its words."""
+    known = list(reports)
+    return {
+        "complete": all(report.holds for report in known),
+        "facts": sum(report.agreeing for report in known),
+        "chains": [
+            {
+                "chain": report.chain,
+                "holds": report.holds,
+                "agreeing": report.agreeing,
+                "store_reaches": report.store_reaches,
+                "ledger_reaches": report.ledger_reaches,
+                "differences": [
+                    shown | {"words": {language: difference_words(shown, language) for language in ("en", "zh-Hant")}}
+                    for shown in (difference.as_json() for difference in report.differences)
+                ],
+                "not_named": report.not_named,
+            }
+            for report in known
+        ],
+    }
+
+
+def history_view(history: Mapping[str, Any], language: str = "en") -> RenderableType:
+    """One decision: its sentences, then evidence, causes and effects as a table."""
+    table = Table(title=f"{history['decision']['type']}  {history['decision']['id']}", title_justify="left")
+    for name in ("part", "fact", "type", "recorded", "by"):
+        table.add_column(name, overflow="fold")
+    for evidence in history["evidence"]:
+        _add_facts(table, f"evidence: {evidence['input']}", evidence["facts"])
+    _add_facts(table, "came from", history["came_from"])
+    _add_facts(table, "led to", history["led_to"])
+    _add_facts(table, "same command", history["same_command"])
+    return Group(*(Text(line) for line in history["words"][language]), table)
+
+
+def _add_facts(table: Table, part: str, facts: Iterable[Mapping[str, Any]]) -> None:
+    for fact in facts:
+        table.add_row(part, fact["id"], fact["type"] or "not in the ledger", fact.get("recorded_at", ""), fact.get("actor", ""))
+
+
+def person_view(history: Mapping[str, Any], language: str = "en") -> RenderableType:
+    """One person's facts, oldest first."""
+    table = Table(title=history["staff_id"], title_justify="left")
+    for name in ("recorded", "type", "by", "as", "clause", "outcome", "fact"):
+        table.add_column(name, overflow="fold")
+    for fact in history["facts"]:
+        outcome = word(OUTCOMES, fact.get("outcome", ""), language)
+        reason = word(REASONS, fact.get("reason", ""), language)
+        told = f"{outcome}: {reason}" if fact.get("outcome") else ""
+        table.add_row(
+            fact["recorded_at"], fact["type"], fact["actor"], ", ".join(fact["as"]), fact.get("clause", ""), told, fact["id"]
+        )
+    return table
+
+
+def readjudication_view(result: Mapping[str, Any]) -> RenderableType:
+    """The counts in a sentence, then each difference."""
+    table = Table(title="differences", title_justify="left")
+    for name in ("clause", "fact", "field", "was", "would be"):
+        table.add_column(name, overflow="fold")
+    for finding in result["findings"]:
+        table.add_row(*(_shown(finding[name]) for name in ("clause", "fact_id", "field", "was", "would_be")))
+    return Group(Text(readjudication_words(result)), table) if result["findings"] else Text(readjudication_words(result))
+
+
+def readjudication_words(result: Mapping[str, Any]) -> str:
+    """One sentence, English."""
+    skipped = "".join(f"; {count} skipped: {reason}" for reason, count in sorted(result["skipped"].items()))
+    if result["under"] is not None:
+        return f"Under {result['under']}, {result['differing']} of {result['judged']} rulings would have come out differently{skipped}."
+    if result["differing"]:
+        return f"{result['differing']} of {result['judged']} rulings do NOT come out as recorded{skipped}."
+    return f"All {result['judged']} rulings come out as recorded, from the facts alone{skipped}."
+
+
+def completeness_view(result: Mapping[str, Any], language: str = "en") -> RenderableType:
+    """Each chain in a row, each difference in a line below."""
+    table = Table(title="chains", title_justify="left")
+    for name in ("chain", "agreeing", "store", "ledger", "holds"):
+        table.add_column(name, overflow="fold")
+    lines: list[Text] = []
+    for chain in result["chains"]:
+        table.add_row(
+            chain["chain"], str(chain["agreeing"]), str(chain["store_reaches"]), str(chain["ledger_reaches"]), "yes" if chain["holds"] else "NO"
+        )
+        lines.extend(Text(f"{chain['chain']}: {difference['words'][language]}") for difference in chain["differences"])
+    verdict = "Every chain holds." if result["complete"] else "NOT every chain holds."
+    return Group(table, *lines, Text(f"{verdict} {result['facts']} facts agree byte for byte."))
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)
