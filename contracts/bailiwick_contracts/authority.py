@@ -144,11 +144,15 @@ class Ruling(Record):
     positions: tuple[CopyPosition, ...] = ()
 
 
-def measures(asked: Mapping[Measure, Fraction | int | Money], *, confidential: Iterable[Measure] = ()) -> tuple[Measured, ...]:
+def measures(
+    asked: Mapping[Measure, Fraction | int | Money], *, confidential: Iterable[Measure] = ()
+) -> tuple[Measured, ...]:
     """What is asked, from plain numbers; the measures named in `confidential` stay out of the published ruling."""
     secret = set(confidential)
     return tuple(
-        Measured(measure=name, value=value if isinstance(value, Money) else Ratio.of(value), confidential=name in secret)
+        Measured(
+            measure=name, value=value if isinstance(value, Money) else Ratio.of(value), confidential=name in secret
+        )
         for name, value in asked.items()
     )
 
@@ -297,7 +301,11 @@ def _about_limits(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Iter
         if value is None:
             yield _Found("refused", "measure_not_given", limit)
             continue
-        if limit.measure == "late_minutes" and matrix.readings.late_minutes_compared == "truncated" and isinstance(value, Ratio):
+        if (
+            limit.measure == "late_minutes"
+            and matrix.readings.late_minutes_compared == "truncated"
+            and isinstance(value, Ratio)
+        ):
             value = Ratio(numerator=value.numerator // value.denominator)
         if limit.upper is not None:
             order = _compared(value, limit.upper)

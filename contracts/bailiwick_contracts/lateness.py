@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from bailiwick_contracts.message import Identifier, Instant, Label, Record
 
 Seconds = Annotated[int, Field(ge=0, le=172_800)]
+Margin = Annotated[int, Field(ge=0, le=43_200)]
 Direction = Literal["in", "out", "unknown"]
 OccurrenceKind = Literal["late", "early", "absent"]
 DayStatus = Literal["open", "present", "incomplete", "absent", "rest"]
@@ -33,8 +34,8 @@ class Shift(Record):
     zone: Label
     late_grace_seconds: Seconds = 0
     early_grace_seconds: Seconds = 0
-    margin_before_seconds: Seconds = 14_400
-    margin_after_seconds: Seconds = 21_600
+    margin_before_seconds: Margin = 14_400
+    margin_after_seconds: Margin = 21_600
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -70,20 +70,23 @@ _OFFICE_WORK = (
 _CONTRACTS = "按公司相關規定,會同審批各類經濟合同權(如保險合同、消防系統維護、電梯維護、外墻清洗)"
 _CONTRACT_RANGE = "對500元以上至3000元以下有建議權"
 _INSPECTION = "有檢查、記錄、考核管理處員工工作狀況的權務,獎懲管理處員工的權力"
-_RECORDS = (
-    "有定期不定期要求管理處班組長出示、收集各類數據、報表、原始憑證、值班/巡查/走訪記錄等相關資料的權力"
-)
+_RECORDS = "有定期不定期要求管理處班組長出示、收集各類數據、報表、原始憑證、值班/巡查/走訪記錄等相關資料的權力"
 _COMPLAINTS = (
     "對客戶投訴事務協調組織工程、保安、財務等部門共同處理權力;"
     "對責任部門完成情況有安排回訪的權力,對客戶仍滿意的有向經理匯報的權力"
 )
-_SURVEY = (
-    '每年走訪客戶,發出"服務意見調查表",并將客戶意見匯總、分類轉呈相關責任部門,跟進責任部門整改效果的責任'
-)
+_SURVEY = '每年走訪客戶,發出"服務意見調查表",并將客戶意見匯總、分類轉呈相關責任部門,跟進責任部門整改效果的責任'
 
 
 def _row(row_id: str, verb: Verb, sentence: str, scope: Scope = _OFFICE, *limits: Limit, **more: object) -> MatrixRow:
-    fields = {"row_id": row_id, "verb": verb, "sentence": sentence, "holders": (DIRECTOR,), "scope": scope, "limits": limits}
+    fields = {
+        "row_id": row_id,
+        "verb": verb,
+        "sentence": sentence,
+        "holders": (DIRECTOR,),
+        "scope": scope,
+        "limits": limits,
+    }
     return MatrixRow.model_validate(fields | more)
 
 

@@ -165,7 +165,9 @@ class AuthorityMatrix(Record):
         scopes = [row.scope]
         if self.readings.narrower_scope_holds:
             scopes += [other.scope for row_id in row.scope.meets for other in self.rows_of(row_id)]
-        ranks = [rank for scope in scopes if scope.grade_ceiling and (rank := self.rank(scope.grade_ceiling)) is not None]
+        ranks = [
+            rank for scope in scopes if scope.grade_ceiling and (rank := self.rank(scope.grade_ceiling)) is not None
+        ]
         return min(ranks, default=None)
 
 

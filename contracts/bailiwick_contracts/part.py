@@ -26,7 +26,9 @@ def whole(model: type[Record]) -> BeforeValidator:
 def _unknown(given: Any, known: Any, path: str = "") -> list[str]:
     if isinstance(given, dict) and isinstance(known, dict):
         extra = [f"{path}{name}" for name in given if name not in known]
-        return extra + [one for name in given if name in known for one in _unknown(given[name], known[name], f"{path}{name}.")]
+        return extra + [
+            one for name in given if name in known for one in _unknown(given[name], known[name], f"{path}{name}.")
+        ]
     if isinstance(given, list | tuple) and isinstance(known, list):
         pairs = enumerate(zip(given, known, strict=False))
         return [one for index, (left, right) in pairs for one in _unknown(left, right, f"{path}{index}.")]

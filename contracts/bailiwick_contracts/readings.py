@@ -31,10 +31,13 @@ class Readings(Record):
     """The readings of one version of the matrix. Each description begins with the reading's id."""
 
     unsatisfied_reach_manager: Annotated[
-        bool, Field(description="T1: 仍滿意 is read 仍不滿意: a follow-up that finds the customer unsatisfied goes to the manager")
+        bool,
+        Field(
+            description="T1: 仍滿意 is read 仍不滿意: a follow-up that finds the customer unsatisfied goes to the manager"
+        ),
     ] = True
-    slips: Annotated[tuple[Slip, ...], Field(description="T2: slips corrected in reading, kept in the sentence")] = tuple(
-        Slip(written=written, read=read) for written, read in _SLIPS
+    slips: Annotated[tuple[Slip, ...], Field(description="T2: slips corrected in reading, kept in the sentence")] = (
+        tuple(Slip(written=written, read=read) for written, read in _SLIPS)
     )
     contract_below_range: Annotated[
         Literal["co_approve", "decide"],
@@ -47,7 +50,8 @@ class Readings(Record):
         tuple[Label, ...], Field(description="T3: kinds that G2 names keep co-approval whatever the amount")
     ] = ("insurance", "fire_system", "lift", "facade_cleaning")
     base_unit: Annotated[
-        Literal["day", "month"], Field(description="T4: 基本工資 of a penalty is the base wage of that day, or of the month")
+        Literal["day", "month"],
+        Field(description="T4: 基本工資 of a penalty is the base wage of that day, or of the month"),
     ] = "day"
     late_beyond_limit: Annotated[
         Literal["escalate", "half_absence", "whole_absence"],
@@ -61,10 +65,12 @@ class Readings(Record):
         bool, Field(description="T6: where A13 and A15 both cover an occurrence it is punished once, by the larger")
     ] = True
     year_anchor: Annotated[
-        Literal["calendar", "service"], Field(description="T7: a year is the calendar year, or runs from the day of entry")
+        Literal["calendar", "service"],
+        Field(description="T7: a year is the calendar year, or runs from the day of entry"),
     ] = "calendar"
     offence_window_from: Annotated[
-        Literal["incident", "decision"], Field(description="T7: a window of past offences is measured back from this day")
+        Literal["incident", "decision"],
+        Field(description="T7: a window of past offences is measured back from this day"),
     ] = "incident"
     unknown_grade: Annotated[
         Literal["refuse", "refuse_under_a_ceiling"],
@@ -73,9 +79,12 @@ class Readings(Record):
     pay_change_measured: Annotated[
         Literal["absolute"], Field(description="T9: A4 measures the absolute value of a change, up or down")
     ] = "absolute"
-    pay_cut_needs_consent: Annotated[bool, Field(description="T9: a cut needs evidence of the employee's consent")] = True
+    pay_cut_needs_consent: Annotated[bool, Field(description="T9: a cut needs evidence of the employee's consent")] = (
+        True
+    )
     service_error_rate_bound: Annotated[
-        Literal["upper"], Field(description="T10: the 5 % of K13 is an upper bound; every other percentage is a lower one")
+        Literal["upper"],
+        Field(description="T10: the 5 % of K13 is an upper bound; every other percentage is a lower one"),
     ] = "upper"
     payer_classes: Annotated[
         tuple[Label, ...], Field(description="T11: whose charges the collection rate counts, each apart")

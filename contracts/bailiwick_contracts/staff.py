@@ -45,7 +45,6 @@ class StaffRegistered(Fact):
     phone: Personal | None = None
     home_property: PropertyId
     hired_on: date
-    external_ids: tuple[ExternalId, ...] = ()
 
 
 class CorrectStaff(Request):
@@ -184,11 +183,16 @@ class MergeStaff(Request):
 
 
 class StaffMerged(Fact):
-    """`staff_id` is the same person as `into_staff_id`, which remains; quotas and caps count both histories."""
+    """`staff_id` is the same person as `into_staff_id`, which remains; quotas and caps count both histories.
+
+    It stands in the streams of both.
+    """
 
     type: Literal["registry.staff_merged.v1"] = "registry.staff_merged.v1"
     staff_id: Identifier
     into_staff_id: Identifier
+    staff_ids: tuple[Identifier, ...] = ()
+    """Ids that were merged into `staff_id` before, and go with it."""
     external_ids: tuple[ExternalId, ...] = ()
     """Names in other systems that mean the remaining id from now on."""
 

@@ -145,9 +145,7 @@ def set_reporting_line(request: SetReportingLine, known: Property) -> list[Fact]
                 value=request.reports_to, rule="a line that ends", remedy="set the position above it first",
             )  # fmt: skip
         above = known.reports_to.get(above)
-    return [
-        ReportingLineSet(property_id=request.property_id, position=request.position, reports_to=request.reports_to)
-    ]
+    return [ReportingLineSet(property_id=request.property_id, position=request.position, reports_to=request.reports_to)]
 
 
 def evolve(known: Property, event: Event[Any]) -> Property:

@@ -105,14 +105,12 @@ def present(staff: Staff, staff_id: str) -> Staff:
 def employed(staff: Staff, staff_id: str) -> Staff:
     """The person, if he or she works here. Raises Rejected with the way out."""
     if present(staff, staff_id).state != "employed":
-        raise Rejected(f"{staff_id} has {staff.state}", code=f"is_{staff.state}", field="staff_id", value=staff_id,
+        raise Rejected(f"{staff_id} does not work here: {staff.state}", code=f"is_{staff.state}", field="staff_id", value=staff_id,
                        rule="a person who works here", remedy="rehire, or register anew after an erasure")  # fmt: skip
     return staff
 
 
-def register(
-    request: RegisterStaff, staff: Staff, *, staff_id: str, taken: Mapping[ExternalId, str]
-) -> list[Fact]:
+def register(request: RegisterStaff, staff: Staff, *, staff_id: str, taken: Mapping[ExternalId, str]) -> list[Fact]:
     """Register a person under `staff_id`; `taken` says whom the external ids that were asked mean already."""
     if staff.state != "unknown":
         raise Rejected(f"{staff_id} is registered", code="already_registered", field="staff_id", value=staff_id,
@@ -126,7 +124,9 @@ def register(
         home_property=request.home_property,
         hired_on=request.hired_on,
     )
-    mapped = [ExternalIdMapped(staff_id=staff_id, external=external) for external in dict.fromkeys(request.external_ids)]
+    mapped = [
+        ExternalIdMapped(staff_id=staff_id, external=external) for external in dict.fromkeys(request.external_ids)
+    ]
     return [registered, *mapped]
 
 
@@ -266,10 +266,12 @@ def evolve(staff: Staff, event: Event[Any]) -> Staff:
     fact: StaffFact = event.data
     staff = replace(staff, facts=staff.facts | {event.id})
     match fact:
-        case StaffRegistered() | StaffRehired():
-            return replace(
-                staff, state="employed", home_property=fact.home_property, hired_on=fact.hired_on, last_on=None
-            )
+        case StaffRegistered():
+            return replace(staff, state="employed", home_property=fact.home_property, hired_on=fact.hired_on)
+        case StaffRehired():
+            kept = tuple(held for held in staff.held if not isinstance(held.fact, PositionAssigned))
+            entered = replace(staff, state="employed", home_property=fact.home_property, hired_on=fact.hired_on)
+            return replace(entered, last_on=None, held=kept)
         case StaffCorrected():
             return staff if fact.hired_on is None else replace(staff, hired_on=fact.hired_on)
         case ExternalIdMapped() | PositionAssigned() | BaseWageSet():

@@ -1,0 +1,157 @@
+"""Re-adjudication: from stored facts and keys alone, derive every input of every ruling again, rule again, and compare.
+
+Nothing that a ruling says about itself is believed: lateness comes from punches and shifts, counts and sums from what stood
+before the fact, grade, wage, delegation and versions from the registry as it stood at the positions that the ruling names.
+Facts recorded later change nothing.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import merge
+from typing import Any
+
+from bailiwick_contracts import registry  # noqa: F401 - its facts must be known before any is read
+from bailiwick_contracts.envelope import Event, read_event
+from bailiwick_contracts.evidence import Evidence
+from bailiwick_contracts.judgement import JUDGES, Finding, Skipped
+from bailiwick_contracts.sealed import Keys, SealingError
+
+
+@dataclass
+class Summary:
+    """What a re-adjudication came to."""
+
+    read: int = 0
+    judged: int = 0
+    equal: int = 0
+    differing: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Decisions that were not judged, by reason: `imported_without_ruling`, `key_not_held`, `evidence_missing`."""
+    retracted_since: list[str] = field(default_factory=list)
+    """Rulings that stand on a fact which was retracted after them: they stand, and somebody should look."""
+
+
+def in_recorded_order(*chains: Iterable[bytes]) -> Iterator[bytes]:
+    """Chains, each in its own order, as one sequence by the instant of recording: what `readjudicate` wants."""
+    keyed = (((read_event(raw).recordedat, number), raw) for number, chain in enumerate(chains) for raw in chain)
+    return (raw for _, raw in merge(*_apart(chains), key=lambda item: item[0])) if chains else (raw for _, raw in keyed)
+
+
+def _apart(chains: tuple[Iterable[bytes], ...]) -> list[Iterator[tuple[tuple[datetime, int], bytes]]]:
+    def one(number: int, chain: Iterable[bytes]) -> Iterator[tuple[tuple[datetime, int], bytes]]:
+        for raw in chain:
+            yield (read_event(raw).recordedat, number), raw
+
+    return [one(number, chain) for number, chain in enumerate(chains)]
+
+
+def readjudicate(  # noqa: PLR0913 - what may be chosen
+    raws: Iterable[bytes],
+    keys: Keys,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    property_id: str | None = None,
+    under: str | None = None,
+    summary: Summary | None = None,
+) -> Iterator[Finding]:
+    """Judge every ruling again and yield each difference.
+
+    Args:
+        raws: stored facts of every service by instant of recording, each chain in its own order (`in_recorded_order`).
+            An unreadable one is a finding.
+        keys: the payroll keys; no personal key is asked for.
+        since: judge rulings recorded at or after this instant. Earlier facts are still evidence.
+        until: judge rulings recorded before this instant.
+        property_id: judge rulings of this property alone.
+        under: judge under this version of the matrix, whenever a ruling was given; what differs is then what would have
+            come out differently. The version may have been adopted at any time.
+        summary: filled in meanwhile, complete when the iterator ends.
+    """
+    bench = _Bench(keys, since, until, property_id, under, summary if summary is not None else Summary())
+    for raw in raws:
+        bench.summary.read += 1
+        try:
+            event = read_event(raw)
+        except ValueError as error:
+            yield Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200])
+            bench.summary.differing += 1
+            continue
+        yield from bench.take(event)
+    yield from bench.finish()
+
+
+class _Bench:
+    """Evidence read so far, and the rulings that wait for theirs to be complete."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        since: datetime | None,
+        until: datetime | None,
+        property_id: str | None,
+        under: str | None,
+        summary: Summary,
+    ) -> None:
+        self._evidence = Evidence(keys)
+        self._since, self._until, self._property, self._under = since, until, property_id, under
+        self._waiting: deque[Event[Any]] = deque()
+        self._behind: list[Event[Any]] = []
+        self.summary = summary
+
+    def take(self, event: Event[Any]) -> Iterator[Finding]:
+        """Read one more fact; whatever was recorded before it can be judged now."""
+        while self._waiting and self._waiting[0].recordedat < event.recordedat:
+            yield from self._judge_or_wait(self._waiting.popleft())
+        self._evidence.take(event)
+        if event.type in JUDGES and self._chosen(event):
+            self._waiting.append(event)
+
+    def finish(self) -> Iterator[Finding]:
+        """Judge what is left."""
+        for event in (*self._waiting, *self._behind):
+            yield from self._judge(event)
+        self._waiting.clear()
+        self._behind.clear()
+        self.summary.retracted_since.extend(self._evidence.retracted_since())
+
+    def _chosen(self, event: Event[Any]) -> bool:
+        return (
+            self._property in (None, event.property_id)
+            and (self._since is None or event.recordedat >= self._since)
+            and (self._until is None or event.recordedat < self._until)
+        )
+
+    def _judge_or_wait(self, event: Event[Any]) -> Iterator[Finding]:
+        needs_later_version = self._under is not None and not self._evidence.knows_version(self._under)
+        if needs_later_version or not self._evidence.reaches(event):
+            self._behind.append(event)
+        else:
+            yield from self._judge(event)
+
+    def _judge(self, event: Event[Any]) -> Iterator[Finding]:
+        try:
+            findings = list(JUDGES[event.type](event, self._evidence, self._under))
+        except Skipped as skipped:
+            self.summary.skipped[skipped.reason] += 1
+            return
+        except SealingError as error:
+            if "no key named" in str(error):
+                self.summary.skipped["key_not_held"] += 1
+                return
+            findings = [Finding.about(event, field="figures", kind="unreadable", was=str(error))]
+        self.summary.judged += 1
+        if findings:
+            self.summary.differing += 1
+        else:
+            self.summary.equal += 1
+        yield from findings
+
+
+def _id_of(raw: bytes) -> str:
+    marker = b'"id":"'
+    start = raw.find(marker)
+    found = raw[start + len(marker) : raw.find(b'"', start + len(marker))] if start >= 0 else b""
+    return found.decode(errors="replace")[:64] or "unknown"

@@ -1,0 +1,163 @@
+"""One person's day: its roster, its punches, what it came to, and the forgotten punches that were confirmed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any, assert_never
+
+from bailiwick_contracts.attendance import (
+    DayDerived,
+    MissedPunchConfirmed,
+    MissedPunchRefused,
+    PunchRecorded,
+    PunchRow,
+    ShiftRostered,
+)
+from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.lateness import (
+    CLOCK_TOLERANCE,
+    Confirmation,
+    DerivedDay,
+    Direction,
+    Punch,
+    Shift,
+    derive_day,
+    shift_of,
+)
+
+from services.kernel.decision import Noun
+
+DayFact = ShiftRostered | PunchRecorded | DayDerived | MissedPunchConfirmed | MissedPunchRefused
+
+
+@dataclass(frozen=True)
+class Day:
+    """What is remembered of one person's day."""
+
+    shifts: tuple[Shift, ...] = ()
+    roster_fact: str | None = None
+    punches: tuple[Punch, ...] = ()
+    confirmations: tuple[Confirmation, ...] = ()
+    answered: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Confirmations asked for, by their id: direction and shift."""
+    derived: DerivedDay | None = None
+    derived_fact: str | None = None
+    revision: int = 0
+
+    @property
+    def is_rostered(self) -> bool:
+        """Whether a roster says anything of this day."""
+        return self.roster_fact is not None
+
+    def standing(self, direction: str, shift: int) -> str | None:
+        """The confirmation of a punch of a shift, where there is one."""
+        found = (item.fact_id for item in self.confirmations if (item.direction, item.shift) == (direction, shift))
+        return next(found, None)
+
+
+def roster(day: Day, *, staff_id: str, on: date, roster_id: str, shifts: tuple[Shift, ...]) -> list[ShiftRostered]:
+    """Set the shifts of the day; the same shifts again are nothing new (A5)."""
+    if day.is_rostered and day.shifts == shifts:
+        return []
+    return [ShiftRostered(staff_id=staff_id, day=on, roster_id=roster_id, shifts=shifts)]
+
+
+def refusal_of_row(row: PunchRow, *, staff_id: str | None, erased: bool, known: str | None, now: datetime) -> str | None:
+    """Why a row of punches cannot be taken, or None.
+
+    Args:
+        row: the row.
+        staff_id: whom it is about, or None for somebody nobody registered.
+        erased: whether that person was erased.
+        known: what is recorded under the row's `punch_id` already, as `punch_key` writes it.
+        now: when it is recorded; a clock more than five minutes ahead of it is wrong.
+    """
+    if staff_id is None:
+        return "unknown_staff"
+    if erased:
+        return "person_erased"
+    if row.at > now + CLOCK_TOLERANCE:
+        return "clock_in_future"
+    if known is not None and known != punch_key(staff_id, row.at, row.direction):
+        return "punch_id_reused"
+    return None
+
+
+def punch_key(staff_id: str, at: datetime, direction: Direction) -> str:
+    """What makes two punches the same one: person, instant and direction."""
+    return f"{staff_id} {at:%Y%m%d%H%M%S.%f} {direction}"
+
+
+def day_of(at: datetime, direction: Direction, shifts: Mapping[date, tuple[Shift, ...]]) -> date | None:
+    """The day a punch belongs to among a person's rostered days, or None; a night shift belongs to the day it starts (C7)."""
+    around = (at.date() + timedelta(days=offset) for offset in range(-3, 3))
+    near = [(day, shift) for day in around for shift in shifts.get(day, ())]
+    index = shift_of([shift for _, shift in near], at, direction)
+    return near[index][0] if index is not None else None
+
+
+def by_day(punches: Iterable[Punch], shifts: Mapping[date, tuple[Shift, ...]]) -> dict[date, list[Punch]]:
+    """A person's punches by the day they belong to, given the shifts of the days around; the others are left out."""
+    found: dict[date, list[Punch]] = {}
+    for punch in punches:
+        day = day_of(punch.at, punch.direction, shifts)
+        if day is not None:
+            found.setdefault(day, []).append(punch)
+    return found
+
+
+def derive(day: Day, *, staff_id: str, on: date, punches: Sequence[Punch], now: datetime) -> list[DayDerived]:
+    """Derive the day anew; nothing, when it comes to what it came to before or when no roster speaks of it.
+
+    Args:
+        day: the day.
+        staff_id: whose.
+        on: its date.
+        punches: every punch that belongs to it, wherever it was recorded.
+        now: when the derivation is recorded.
+    """
+    if not day.is_rostered or (not punches and not day.confirmations and day.derived is None and _goes_on(day, now)):
+        return []
+    roster_facts = (day.roster_fact,) if day.roster_fact else ()
+    found = derive_day(day.shifts, punches, day.confirmations, now=now, roster_facts=roster_facts)
+    if found == day.derived:
+        return []
+    return [
+        DayDerived(staff_id=staff_id, day=on, revision=day.revision + 1, supersedes=day.derived_fact, derived=found)
+    ]
+
+
+def _goes_on(day: Day, now: datetime) -> bool:
+    return any(now <= shift.ends_at for shift in day.shifts)
+
+
+def is_due(day: Day, now: datetime) -> bool:
+    """Whether the day is over and what stands of it was derived before it was, or never."""
+    return day.is_rostered and not _goes_on(day, now) and (day.derived is None or day.derived.status == "open")
+
+
+def evolve(day: Day, event: Event[Any]) -> Day:
+    """The day after one more fact."""
+    fact: DayFact = event.data
+    match fact:
+        case ShiftRostered():
+            return replace(day, shifts=fact.shifts, roster_fact=event.id)
+        case PunchRecorded():
+            return replace(day, punches=(*day.punches, Punch(at=fact.at, direction=fact.direction, fact_id=event.id)))
+        case DayDerived():
+            return replace(day, derived=fact.derived, derived_fact=event.id, revision=fact.revision)
+        case MissedPunchConfirmed():
+            confirmed = Confirmation(direction=fact.direction, shift=fact.shift, fact_id=event.id)
+            return replace(_answered(day, fact), confirmations=(*day.confirmations, confirmed))
+        case MissedPunchRefused():
+            return _answered(day, fact)
+        case _:
+            assert_never(fact)
+
+
+def _answered(day: Day, fact: MissedPunchConfirmed | MissedPunchRefused) -> Day:
+    return replace(day, answered={**day.answered, fact.confirmation_id: (fact.direction, fact.shift)})
+
+
+DAY: Noun[Day] = Noun("day", Day(), evolve)
+
