@@ -37,16 +37,16 @@ bench: .venv/.installed ## measurements; nothing fails on a number
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 check: .venv/.installed ## style, types and import rules
-	@$(MAKE) -j2 --output-sync=target format lint types imports
+	@$(MAKE) -k -j2 --output-sync=target format lint types imports
 
 format: .venv/.installed
-	@$(BIN)/ruff format --quiet --check . || { echo "ruff format: run '$(BIN)/ruff format .'"; $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/ruff format --quiet --check --output-format concise . && echo "format: ok"
 
 lint: .venv/.installed
-	@$(BIN)/ruff check --quiet --output-format concise . && echo "ruff: ok"
+	@$(BIN)/ruff check --quiet --output-format concise . && echo "lint: ok"
 
 types: .venv/.installed
-	@$(BIN)/mypy --no-error-summary && echo "mypy: ok"
+	@$(BIN)/mypy --no-error-summary && echo "types: ok"
 
 imports: .venv/.installed
 	@PYTHONPATH= $(BIN)/lint-imports --no-logo >.venv/imports.log 2>&1 && echo "imports: ok" || { cat .venv/imports.log; exit 1; }

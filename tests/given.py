@@ -56,7 +56,7 @@ class When:
         assert self.rejected is None, f"rejected: {self.rejected}"
         assert tuple(self.facts) == expected
 
-    def then_one(self, kind: type[Fact], **fields: Any) -> Any:
+    def then_one(self, kind: type[Fact], /, **fields: Any) -> Any:
         """Exactly one fact of that class with these fields; answers it for a closer look."""
         assert self.rejected is None, f"rejected: {self.rejected}"
         (fact,) = self.facts

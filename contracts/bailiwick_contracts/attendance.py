@@ -40,7 +40,9 @@ class RosterDay(Row):
     def _apart(self) -> Self:
         for earlier, later in zip(self.shifts, self.shifts[1:], strict=False):
             if later.starts_at < earlier.ends_at:
-                raise ValueError("shifts: the shifts of a day follow one another and do not overlap; order them by start")
+                raise ValueError(
+                    "shifts: the shifts of a day follow one another and do not overlap; order them by start"
+                )
         return self
 
 
@@ -244,5 +246,3 @@ class ListPunches(Request):
     staff_id: Identifier | None = None
     after: Label | None = None
     limit: PageSize = 200
-
-

@@ -102,7 +102,8 @@ class Computed(Record):
     def clamps(self) -> tuple[Clamp, ...]:
         """The steps as a ruling publishes them, without amounts."""
         return tuple(
-            Clamp(step=number, kind=step.kind, rule=step.rule, bound=step.bound) for number, step in enumerate(self.steps, 1)
+            Clamp(step=number, kind=step.kind, rule=step.rule, bound=step.bound)
+            for number, step in enumerate(self.steps, 1)
         )
 
 
@@ -152,7 +153,9 @@ def unpaid_of(occurrence: Occurrence, day: DerivedDay, day_wage: Money) -> Money
 
 def unpaid_in_month(days: Iterable[UnpaidDay], month_wage: Money, day_wage: Money) -> Money:
     """The wage of all unpaid time of a month; never more than the month's wage."""
-    total = sum((rounded(day_wage.amount, Fraction(d.unpaid_seconds, d.scheduled_seconds or 1)) for d in days), Decimal(0))
+    total = sum(
+        (rounded(day_wage.amount, Fraction(d.unpaid_seconds, d.scheduled_seconds or 1)) for d in days), Decimal(0)
+    )
     return _money(min(total, month_wage.amount), month_wage)
 
 

@@ -40,7 +40,9 @@ class Shift(Record):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not timedelta(0) < self.ends_at - self.starts_at <= timedelta(days=1):
-            raise ValueError("ends_at: a shift ends after it starts and lasts at most 24 hours; correct starts_at or ends_at")
+            raise ValueError(
+                "ends_at: a shift ends after it starts and lasts at most 24 hours; correct starts_at or ends_at"
+            )
         return self
 
     @property
@@ -136,7 +138,9 @@ def shift_of(shifts: Sequence[Shift], at: datetime, direction: Direction) -> int
     nearest; of two equally near, to the earlier.
     """
     within = [index for index, shift in enumerate(shifts) if shift.window[0] <= at <= shift.window[1]]
-    return min(within, key=lambda index: (_distance(shifts[index], at, direction), shifts[index].starts_at), default=None)
+    return min(
+        within, key=lambda index: (_distance(shifts[index], at, direction), shifts[index].starts_at), default=None
+    )
 
 
 def distinct(punches: Iterable[Punch]) -> list[Punch]:
@@ -173,7 +177,9 @@ class _Found(Record):
     contradicted: bool = False
 
 
-def _judge(index: int, shift: Shift, ends: tuple[datetime | None, datetime | None], confirmed: set[str], now: datetime) -> _Found:
+def _judge(
+    index: int, shift: Shift, ends: tuple[datetime | None, datetime | None], confirmed: set[str], now: datetime
+) -> _Found:
     arrived, left = ends
     is_open = now <= shift.ends_at
     length = shift.length_seconds

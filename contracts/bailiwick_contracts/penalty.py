@@ -25,7 +25,11 @@ from bailiwick_contracts.message import Identifier, Record
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.quota import Amount, CountedDay, Counted, late_times, sum_of
 
-CLAUSES: Mapping[OccurrenceKind, tuple[str, ...]] = {"late": ("A13", "A15"), "early": ("A13", "A15"), "absent": ("A14",)}
+CLAUSES: Mapping[OccurrenceKind, tuple[str, ...]] = {
+    "late": ("A13", "A15"),
+    "early": ("A13", "A15"),
+    "absent": ("A14",),
+}
 """The rows that cover each kind of occurrence."""
 ABSENCE = "A14"
 Verdict = Literal["decided", "recommended", "refused"]
@@ -120,7 +124,8 @@ def adjudicate_penalty(
         return Adjudication(verdict="refused", reason=reason, clause=fallback, figures=figures)
     assert found is not None  # noqa: S101 - `_impossible` answers for a missing occurrence
     options = [
-        _option(case, found, row_id, matrix, policy, selected_at, positions) for row_id in _candidates(case, found, matrix)
+        _option(case, found, row_id, matrix, policy, selected_at, positions)
+        for row_id in _candidates(case, found, matrix)
     ]
     chosen = min(options, key=lambda o: (_GRAVITY.index(o.ruling.outcome), -o.computed.penalty.amount))
     granted = [option for option in options if option.ruling.outcome == "granted"]
@@ -146,7 +151,11 @@ def _impossible(
         return "already_penalised"
     if case.wage is None or case.wage.month.amount <= 0:
         return "wage_unset"
-    amounts = [case.requested.amount, policy.minimum_wage if policy else None, *(item.amount for item in case.month_penalties)]
+    amounts = [
+        case.requested.amount,
+        policy.minimum_wage if policy else None,
+        *(item.amount for item in case.month_penalties),
+    ]
     if any(amount is not None and amount.currency != case.wage.month.currency for amount in amounts):
         return "currency_differs"
     known = matrix is not None and case.clause is not None and matrix.rows_of(case.clause)
@@ -162,7 +171,9 @@ def _counts_as_absence(matrix: AuthorityMatrix | None) -> bool:
 def _candidates(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | None) -> tuple[str, ...]:
     if case.clause is not None:
         return (case.clause,)
-    absence = (ABSENCE,) if found.kind != "absent" and _counts_as_absence(matrix) and _over_minutes(found, matrix) else ()
+    absence = (
+        (ABSENCE,) if found.kind != "absent" and _counts_as_absence(matrix) and _over_minutes(found, matrix) else ()
+    )
     return (*CLAUSES[found.kind], *absence)
 
 
@@ -181,7 +192,9 @@ def _share_limit(case: PenaltyCase, row: MatrixRow | None) -> Fraction | None:
     limit = _limit(row, "share_of_base_wage")
     shares = [limit.upper.value] if limit and limit.upper else []
     if case.asked.on_behalf_of_id is not None and case.asked.delegation is not None:
-        shares += [m.value for m in case.asked.delegation.ceilings if m.measure == "share_of_base_wage" and m.value is not None]
+        shares += [
+            m.value for m in case.asked.delegation.ceilings if m.measure == "share_of_base_wage" and m.value is not None
+        ]
     return min((share.fraction for share in shares if isinstance(share, Ratio)), default=None)
 
 
@@ -216,7 +229,9 @@ def _option(
             "inputs": _inputs(case, counted if "late_times_in_year" in named else None),
         }
     )
-    ruling = rule(matrix, asked, selected_at=selected_at, legal_policy=policy, clamps=computed.clamps, positions=positions)
+    ruling = rule(
+        matrix, asked, selected_at=selected_at, legal_policy=policy, clamps=computed.clamps, positions=positions
+    )
     return _Option(ruling, computed)
 
 
@@ -261,7 +276,12 @@ def _compute(
     assert case.wage is not None and case.derived is not None  # noqa: S101, PT018 - `_impossible` answers for both
     month, day_wage = case.wage.month, day_base_wage(case.wage.month, case.paid_days)
     by_month = matrix is not None and matrix.readings.base_unit == "month"
-    half = with_unpaid and found.kind != "absent" and matrix is not None and matrix.readings.late_beyond_limit == "half_absence"
+    half = (
+        with_unpaid
+        and found.kind != "absent"
+        and matrix is not None
+        and matrix.readings.late_beyond_limit == "half_absence"
+    )
     part = Fraction(1, 2) if half else Fraction(1)
     base = (month if by_month else day_wage).share(part)
     unpaid = unpaid_of(found, case.derived, day_wage)
@@ -291,7 +311,11 @@ def _compute(
         steps=steps,
         penalty=steps[-1].after if steps else penalty,
     )
-    asked_share = Fraction(asked.amount) / Fraction(base.amount) if case.requested.share is None else case.requested.share.fraction
+    asked_share = (
+        Fraction(asked.amount) / Fraction(base.amount)
+        if case.requested.share is None
+        else case.requested.share.fraction
+    )
     if not with_unpaid:
         return computed, asked_share
     absent_share = Fraction(found.unpaid_seconds, case.derived.scheduled_seconds or 1) / part

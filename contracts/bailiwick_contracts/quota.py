@@ -81,7 +81,9 @@ def _anniversary(entered_on: date, year: int) -> date:
         return date(year, 3, 1)
 
 
-def count_in_year(items: Iterable[Counting], day: date, *, anchor: YearAnchor = "calendar", entered_on: date | None = None) -> Counted:
+def count_in_year(
+    items: Iterable[Counting], day: date, *, anchor: YearAnchor = "calendar", entered_on: date | None = None
+) -> Counted:
     """How many items lie in the year of `day` (A10: three a person and year)."""
     first, last = year_of(day, anchor=anchor, entered_on=entered_on)
     inside = sorted((item for item in items if first <= item.day <= last), key=lambda item: (item.day, item.fact_id))

@@ -23,6 +23,8 @@ from bailiwick_contracts.registry import (
 from bailiwick_contracts.staff import (
     BaseWageSet,
     EmploymentEnded,
+    ExternalId,
+    ExternalIdMapped,
     FactRetracted,
     PersonErased,
     PositionAssigned,
@@ -72,6 +74,16 @@ def same_person(events: Events, staff_id: str) -> tuple[str, ...]:
     return (remains, *dict.fromkeys(others))
 
 
+def external_meanings(events: Events) -> dict[tuple[str, str, str], str]:
+    """Whom another system's ids mean, by (system, property, external id); what was recorded last holds."""
+    named: list[tuple[Event[Any], tuple[ExternalId, ...], str]] = [
+        *((e, (e.data.external,), e.data.staff_id) for e in of_kind(events, ExternalIdMapped)),
+        *((e, e.data.external_ids, e.data.into_staff_id) for e in of_kind(events, StaffMerged)),
+    ]
+    named.sort(key=lambda one: (one[0].recordedat, one[0].chainnumber))
+    return {(one.system, one.property_id, one.external_id): staff_id for _, ids, staff_id in named for one in ids}
+
+
 def is_erased(events: Events, ids: Iterable[str]) -> bool:
     """Whether the person behind these ids was erased."""
     wanted = set(ids)
@@ -81,23 +93,28 @@ def is_erased(events: Events, ids: Iterable[str]) -> bool:
 def entered_on(events: Events, ids: Iterable[str], on: date) -> date | None:
     """The day from which years of service run on `on`: of the last hire up to then."""
     wanted = set(ids)
+    hired: list[tuple[datetime, int, str, date, bool]] = [
+        *((e.recordedat, e.chainnumber, e.data.staff_id, e.data.hired_on, False) for e in of_kind(events, StaffRegistered)),
+        *((e.recordedat, e.chainnumber, e.data.staff_id, e.data.hired_on, False) for e in of_kind(events, StaffRehired)),
+        *(
+            (e.recordedat, e.chainnumber, e.data.staff_id, e.data.hired_on, True)
+            for e in of_kind(events, StaffCorrected)
+            if e.data.hired_on is not None
+        ),
+    ]
     found: date | None = None
-    for event in sorted(
-        (e for kind in (StaffRegistered, StaffRehired, StaffCorrected) for e in of_kind(events, kind)),
-        key=lambda e: (e.recordedat, e.chainnumber),
-    ):
-        hired = event.data.hired_on
-        if event.data.staff_id not in wanted or hired is None or hired > on:
-            continue
-        if found is None or hired >= found or isinstance(event.data, StaffCorrected):
-            found = hired
+    for _, _, staff_id, hired_on, corrects in sorted(hired):
+        if staff_id in wanted and hired_on <= on and (found is None or hired_on >= found or corrects):
+            found = hired_on
     return found
 
 
 def post_of(events: Events, ids: Iterable[str], property_id: str, on: date) -> Post | None:
     """The position held on a date at a property, or at the company where none is held there."""
     wanted = set(ids)
-    ended = [e.data.last_on for e in of_kind(events, EmploymentEnded) if e.data.staff_id in wanted and e.data.last_on < on]
+    ended = [
+        e.data.last_on for e in of_kind(events, EmploymentEnded) if e.data.staff_id in wanted and e.data.last_on < on
+    ]
     since = max(ended, default=None)
     held: dict[str, Event[PositionAssigned]] = {}
     for event in of_kind(events, PositionAssigned):
@@ -107,7 +124,11 @@ def post_of(events: Events, ids: Iterable[str], property_id: str, on: date) -> P
         before = held.get(post.property_id)
         if before is None or post.effective_on >= before.data.effective_on:
             held[post.property_id] = event
-    chosen = held.get(property_id) or held.get(COMPANY) or max(held.values(), key=lambda e: e.data.effective_on, default=None)
+    chosen = (
+        held.get(property_id)
+        or held.get(COMPANY)
+        or max(held.values(), key=lambda e: e.data.effective_on, default=None)
+    )
     if chosen is None:
         return None
     return Post(
@@ -135,7 +156,11 @@ def reports_to(events: Events, property_id: str, position: str | None) -> Event[
     for event in of_kind(events, ReportingLineSet):
         line = event.data
         if line.position == position and line.property_id in (property_id, COMPANY):
-            found = event if found is None or line.property_id == property_id or found.data.property_id == COMPANY else found
+            found = (
+                event
+                if found is None or line.property_id == property_id or found.data.property_id == COMPANY
+                else found
+            )
     return found
 
 

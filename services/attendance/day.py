@@ -62,7 +62,9 @@ def roster(day: Day, *, staff_id: str, on: date, roster_id: str, shifts: tuple[S
     return [ShiftRostered(staff_id=staff_id, day=on, roster_id=roster_id, shifts=shifts)]
 
 
-def refusal_of_row(row: PunchRow, *, staff_id: str | None, erased: bool, known: str | None, now: datetime) -> str | None:
+def refusal_of_row(
+    row: PunchRow, *, staff_id: str | None, erased: bool, known: str | None, now: datetime
+) -> str | None:
     """Why a row of punches cannot be taken, or None.
 
     Args:
@@ -160,4 +162,3 @@ def _answered(day: Day, fact: MissedPunchConfirmed | MissedPunchRefused) -> Day:
 
 
 DAY: Noun[Day] = Noun("day", Day(), evolve)
-

@@ -27,7 +27,9 @@ from bailiwick_contracts.sealed import Confidential, Personal
 
 from services.kernel.decision import Noun, Rejected
 
-PenaltyFact = PenaltyDecided | PenaltyRecommended | PenaltyRefused | PenaltyImported | PenaltyReversed | WithdrawalRefused
+PenaltyFact = (
+    PenaltyDecided | PenaltyRecommended | PenaltyRefused | PenaltyImported | PenaltyReversed | WithdrawalRefused
+)
 WITHDRAWAL: tuple[str, Verb] = ("G4", "decide")
 """Under which power a penalty is taken back: reward and discipline of the office's employees."""
 
@@ -107,7 +109,9 @@ def _fact(found: Adjudication, case: PenaltyCase, common: dict[str, Any]) -> Fac
             reason=found.reason, day_fact_id=case.day_fact_id, standing=standing, ruling=found.ruling, **common
         )
     if found.verdict == "decided":
-        return PenaltyDecided(kind=occurrence.kind, also_covered_by=found.also_covered_by, ruling=found.ruling, **common)
+        return PenaltyDecided(
+            kind=occurrence.kind, also_covered_by=found.also_covered_by, ruling=found.ruling, **common
+        )
     return PenaltyRecommended(
         kind=occurrence.kind, recommended_to=found.ruling.escalate_to or "unset", ruling=found.ruling, **common
     )

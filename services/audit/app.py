@@ -22,7 +22,12 @@ from bailiwick_contracts.subjects import SERVICES
 
 from services.audit import history, ledger
 from services.audit.completeness import compare
-from services.audit.examination import completeness_facts, completeness_stream, readjudication_facts, readjudication_stream
+from services.audit.examination import (
+    completeness_facts,
+    completeness_stream,
+    readjudication_facts,
+    readjudication_stream,
+)
 from services.audit.report import completeness_json, readjudication_json
 from services.audit.views import VIEWS
 from services.kernel.sealing import KeyStore
@@ -56,7 +61,9 @@ def on_completeness_check(reading: Reading, command: Command[CompletenessCheck])
     """The ledger's own chains: numbers, hashes and heads."""
     heads = ledger.chains(reading, command.data.property_id)
     return completeness_json(
-        compare(chain, ledger.every_raw_of(reading, chain), ledger.every_raw_of(reading, chain), head=head, ledger_head=head)
+        compare(
+            chain, ledger.every_raw_of(reading, chain), ledger.every_raw_of(reading, chain), head=head, ledger_head=head
+        )
         for chain, head in heads.items()
     )
 
@@ -75,7 +82,9 @@ def on_read_ledger(reading: Reading, command: Command[ReadLedger]) -> dict[str, 
     """A page of stored bytes."""
     asked = command.data
     page = (
-        ledger.in_order(reading, asked.after) if asked.chain is None else ledger.of_chain(reading, asked.chain, asked.after)
+        ledger.in_order(reading, asked.after)
+        if asked.chain is None
+        else ledger.of_chain(reading, asked.chain, asked.after)
     )
     return {"raws": [base64.b64encode(raw).decode() for raw in page.raws]} | ({"next": page.next} if page.next else {})
 

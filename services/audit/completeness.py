@@ -64,7 +64,12 @@ def _link(raw: bytes, fallback: int) -> _Link:
     try:
         document = from_json(raw)
         return _Link(
-            raw, int(document["chainnumber"]), str(document["id"]), str(document["type"]), str(document["previoushash"]), hash_of(raw)
+            raw,
+            int(document["chainnumber"]),
+            str(document["id"]),
+            str(document["type"]),
+            str(document["previoushash"]),
+            hash_of(raw),
         )
     except (ValueError, KeyError, TypeError):
         return _Link(raw, fallback, "", "unreadable", "", hash_of(raw))
@@ -139,7 +144,9 @@ def compare(
     return ChainReport(chain, comparison.agreeing, *reaches, tuple(found[:SPAN_LIMIT]), max(0, len(found) - SPAN_LIMIT))
 
 
-def _step(mine: _Link, theirs: _Link, in_store: int | None, in_ledger: int | None) -> Literal["store", "ledger", "both"]:
+def _step(
+    mine: _Link, theirs: _Link, in_store: int | None, in_ledger: int | None
+) -> Literal["store", "ledger", "both"]:
     """Which copy's next fact has no counterpart here; `both` when they are two versions of the same one."""
     if in_store is not None and in_ledger is not None:
         return "ledger" if in_store > in_ledger else "store"
@@ -239,7 +246,9 @@ class _Comparison:
             if side != "unknown":
                 self._named_before.setdefault(named.number - 1, (theirs if side == "store" else mine).previous)
             self._found.append(Difference("altered", side, named.number, named.id, named.type))
-        chained = {link.previous for link in (*self._store.values(), *self._ledger.values())} | set(self._named_before.values())
+        chained = {link.previous for link in (*self._store.values(), *self._ledger.values())} | set(
+            self._named_before.values()
+        )
         for link in self._ledger.values():
             self._found.append(self._missing_from_store(link, chained, store_reaches))
         for link in self._store.values():

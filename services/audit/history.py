@@ -60,7 +60,9 @@ def of_decision(reading: Reading, decision_id: str) -> dict[str, Any]:
         "evidence": _evidence(reading, ruling),
         "came_from": _causes(reading, event),
         "led_to": _effects(reading, event),
-        "same_command": [brief(other) for other in ledger.of_command(reading, event.commandid) if other.id != event.id][:EVIDENCE_LIMIT],
+        "same_command": [brief(other) for other in ledger.of_command(reading, event.commandid) if other.id != event.id][
+            :EVIDENCE_LIMIT
+        ],
         "data": {name: value for name, value in data.items() if name != "ruling"},
     }
     return told | {"words": {language: decision_words(told, language) for language in LANGUAGES}}
@@ -95,7 +97,9 @@ def _outcome(event: Event[Any]) -> dict[str, Any]:
 
 
 def _first_ruled(events: list[Event[Any]]) -> Event[Any] | None:
-    return next((event for event in events if getattr(event.data, "ruling", None) is not None), events[0] if events else None)
+    return next(
+        (event for event in events if getattr(event.data, "ruling", None) is not None), events[0] if events else None
+    )
 
 
 def _versions(reading: Reading, ruling: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -125,7 +129,9 @@ def _clause(reading: Reading, ruling: Mapping[str, Any] | None) -> dict[str, Any
         return None
     for event in ledger.of_types(reading, (AuthorityMatrixAdopted.wire(),)):
         if event.data.version == ruling["matrix_version"]:
-            row = event.data.matrix.row(ruling["row_id"], ruling["asked"]["verb"]) or event.data.matrix.row(ruling["row_id"])
+            row = event.data.matrix.row(ruling["row_id"], ruling["asked"]["verb"]) or event.data.matrix.row(
+                ruling["row_id"]
+            )
             if row is not None:
                 shown: dict[str, Any] = to_jsonable_python(row, exclude_none=True)
                 return shown
@@ -140,7 +146,10 @@ def _evidence(reading: Reading, ruling: Mapping[str, Any] | None) -> list[dict[s
     return [
         {
             "input": item["name"],
-            "facts": [brief(found[one]) if one in found else {"id": one, "type": None} for one in item["facts"][:EVIDENCE_LIMIT]],
+            "facts": [
+                brief(found[one]) if one in found else {"id": one, "type": None}
+                for one in item["facts"][:EVIDENCE_LIMIT]
+            ],
             "count": len(item["facts"]),
         }
         for item in inputs

@@ -113,7 +113,14 @@ async def _pairs(
         try:
             log = str(from_json(first[0])["log"])
         except (IndexError, ValueError, KeyError, TypeError):
-            log = next((chain.split("/")[1] for chain in ledger if chain.startswith(f"{service}/") and chain.endswith(f"/{owner}")), "")
+            log = next(
+                (
+                    chain.split("/")[1]
+                    for chain in ledger
+                    if chain.startswith(f"{service}/") and chain.endswith(f"/{owner}")
+                ),
+                "",
+            )
         pairs.append((service, owner, f"{service}/{log}/{owner}"))
     known = {chain for _, _, chain in pairs}
     for chain in ledger:

@@ -33,10 +33,14 @@ def in_order(reading: Reading, after: str | None, *, rows: int = PAGE_ROWS, size
         query = query.where(
             sa.tuple_(*_ORDER) > sa.tuple_(*map(sa.literal, (recorded_at, service, log, property_id, int(number))))
         )
-    return _page(reading.rows(query), rows, size, lambda row: "|".join(str(getattr(row, column.name)) for column in _ORDER))
+    return _page(
+        reading.rows(query), rows, size, lambda row: "|".join(str(getattr(row, column.name)) for column in _ORDER)
+    )
 
 
-def of_chain(reading: Reading, chain: str, after: str | None, *, rows: int = PAGE_ROWS, size: int | None = PAGE_BYTES) -> Page:
+def of_chain(
+    reading: Reading, chain: str, after: str | None, *, rows: int = PAGE_ROWS, size: int | None = PAGE_BYTES
+) -> Page:
     """A page of one chain in the order of its numbers."""
     service, log, property_id = _parts(chain, 3, "/")
     query = (
@@ -48,7 +52,8 @@ def of_chain(reading: Reading, chain: str, after: str | None, *, rows: int = PAG
     if after is not None:
         number, event_id = _parts(after, 2)
         query = query.where(
-            sa.tuple_(LEDGER.c.chainnumber, LEDGER.c.event_id) > sa.tuple_(sa.literal(int(number)), sa.literal(event_id))
+            sa.tuple_(LEDGER.c.chainnumber, LEDGER.c.event_id)
+            > sa.tuple_(sa.literal(int(number)), sa.literal(event_id))
         )
     return _page(reading.rows(query), rows, size, lambda row: f"{row.chainnumber}|{row.event_id}")
 
@@ -102,12 +107,16 @@ def facts(reading: Reading, event_ids: list[str]) -> dict[str, Event[Any]]:
 
 def of_command(reading: Reading, command_id: str) -> list[Event[Any]]:
     """Every fact that one command led to, in order."""
-    return _events(reading, sa.select(LEDGER.c.raw, LEDGER.c.type).where(LEDGER.c.commandid == command_id).order_by(*_ORDER))
+    return _events(
+        reading, sa.select(LEDGER.c.raw, LEDGER.c.type).where(LEDGER.c.commandid == command_id).order_by(*_ORDER)
+    )
 
 
 def caused_by(reading: Reading, event_ids: list[str]) -> list[Event[Any]]:
     """Every fact that names one of these as its cause, in order."""
-    return _events(reading, sa.select(LEDGER.c.raw, LEDGER.c.type).where(LEDGER.c.causationid.in_(event_ids)).order_by(*_ORDER))
+    return _events(
+        reading, sa.select(LEDGER.c.raw, LEDGER.c.type).where(LEDGER.c.causationid.in_(event_ids)).order_by(*_ORDER)
+    )
 
 
 def of_types(reading: Reading, wires: tuple[str, ...]) -> list[Event[Any]]:
@@ -115,7 +124,9 @@ def of_types(reading: Reading, wires: tuple[str, ...]) -> list[Event[Any]]:
     return _events(reading, sa.select(LEDGER.c.raw, LEDGER.c.type).where(LEDGER.c.type.in_(wires)).order_by(*_ORDER))
 
 
-def of_person(reading: Reading, staff_id: str, after: str | None, limit: int) -> tuple[list[tuple[Event[Any], str]], str | None]:
+def of_person(
+    reading: Reading, staff_id: str, after: str | None, limit: int
+) -> tuple[list[tuple[Event[Any], str]], str | None]:
     """The facts that name a person with the fields that do, and the cursor of the next page."""
     order = (MENTIONS.c.recordedat, MENTIONS.c.event_id)
     query = (

@@ -92,7 +92,9 @@ def history_view(history: Mapping[str, Any], language: str = "en") -> Renderable
 
 def _add_facts(table: Table, part: str, facts: Iterable[Mapping[str, Any]]) -> None:
     for fact in facts:
-        table.add_row(part, fact["id"], fact["type"] or "not in the ledger", fact.get("recorded_at", ""), fact.get("actor", ""))
+        table.add_row(
+            part, fact["id"], fact["type"] or "not in the ledger", fact.get("recorded_at", ""), fact.get("actor", "")
+        )
 
 
 def person_view(history: Mapping[str, Any], language: str = "en") -> RenderableType:
@@ -105,7 +107,13 @@ def person_view(history: Mapping[str, Any], language: str = "en") -> RenderableT
         reason = word(REASONS, fact.get("reason", ""), language)
         told = f"{outcome}: {reason}" if fact.get("outcome") else ""
         table.add_row(
-            fact["recorded_at"], fact["type"], fact["actor"], ", ".join(fact["as"]), fact.get("clause", ""), told, fact["id"]
+            fact["recorded_at"],
+            fact["type"],
+            fact["actor"],
+            ", ".join(fact["as"]),
+            fact.get("clause", ""),
+            told,
+            fact["id"],
         )
     return table
 
@@ -117,7 +125,9 @@ def readjudication_view(result: Mapping[str, Any]) -> RenderableType:
         table.add_column(name, overflow="fold")
     for finding in result["findings"]:
         table.add_row(*(_shown(finding[name]) for name in ("clause", "fact_id", "field", "was", "would_be")))
-    return Group(Text(readjudication_words(result)), table) if result["findings"] else Text(readjudication_words(result))
+    return (
+        Group(Text(readjudication_words(result)), table) if result["findings"] else Text(readjudication_words(result))
+    )
 
 
 def readjudication_words(result: Mapping[str, Any]) -> str:
@@ -138,7 +148,11 @@ def completeness_view(result: Mapping[str, Any], language: str = "en") -> Render
     lines: list[Text] = []
     for chain in result["chains"]:
         table.add_row(
-            chain["chain"], str(chain["agreeing"]), str(chain["store_reaches"]), str(chain["ledger_reaches"]), "yes" if chain["holds"] else "NO"
+            chain["chain"],
+            str(chain["agreeing"]),
+            str(chain["store_reaches"]),
+            str(chain["ledger_reaches"]),
+            "yes" if chain["holds"] else "NO",
         )
         lines.extend(Text(f"{chain['chain']}: {difference['words'][language]}") for difference in chain["differences"])
     verdict = "Every chain holds." if result["complete"] else "NOT every chain holds."

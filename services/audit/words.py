@@ -23,7 +23,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "unknown_grade": ("the grade of the person concerned is not on the ladder", "當事人的職級不明"),
     "legal_policy_unset": ("no legal policy was in force for the property", "該物業當時沒有生效的法律規則"),
     "fines_forbidden": ("the legal policy in force forbids fines", "生效的法律規則禁止罰款"),
-    "prior_written_notice_missing": ("the reason and amount were not given in writing before", "事前沒有書面告知原因和金額"),
+    "prior_written_notice_missing": (
+        "the reason and amount were not given in writing before",
+        "事前沒有書面告知原因和金額",
+    ),
     "outside_own_office": ("the matter is not one of the actor's own office", "不屬於行使人所在的管理處"),
     "measure_not_given": ("what the limit measures was not shown", "沒有列出該限額所量度的數"),
     "currency_differs": ("the amount is in another currency than the limit", "金額與限額的貨幣不同"),
@@ -32,7 +35,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "beyond_limit": ("it passes the limit of the clause", "超過該條的限額"),
     "condition_unmet": ("a condition of the clause was not shown to be met", "該條的條件未獲證明"),
     "only_opens_a_request": ("the clause only opens a request that someone above closes", "該條只可提出,由上級決定"),
-    "above_grade_ceiling": ("the grade of the person concerned lies above the clause's scope", "當事人的職級高於該條的範圍"),
+    "above_grade_ceiling": (
+        "the grade of the person concerned lies above the clause's scope",
+        "當事人的職級高於該條的範圍",
+    ),
     "other_department": ("the person concerned belongs to another department", "當事人屬於其他部門"),
     "another_row_covers_it": ("another clause covers this kind of matter", "這類事項屬於另一條"),
 }
@@ -73,7 +79,9 @@ def decision_words(history: Mapping[str, Any], language: str) -> list[str]:
 
 def _decision_english(history: Mapping[str, Any]) -> list[str]:
     decision, who, ruling = history["decision"], history["who"], history.get("ruling")
-    lines = [f"{who['actor']} asked for it at {decision['decided_at'] or decision['recorded_at']}; recorded as {decision['type']}."]
+    lines = [
+        f"{who['actor']} asked for it at {decision['decided_at'] or decision['recorded_at']}; recorded as {decision['type']}."
+    ]
     if who.get("on_behalf_of"):
         lines.append(f"It was done on behalf of {who['on_behalf_of']}, under the delegation {who['delegation']}.")
     if ruling:

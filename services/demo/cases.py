@@ -27,7 +27,9 @@ class Case:
     expected: str
 
 
-def penalty(number: int, staff_id: str, day: date, occurrence: str, percent: int, clause: str | None = None) -> DecidePenalty:
+def penalty(
+    number: int, staff_id: str, day: date, occurrence: str, percent: int, clause: str | None = None
+) -> DecidePenalty:
     """A penalty of so many percent of the base that the clause takes from."""
     return DecidePenalty(
         penalty_id=f"demo-{number:03d}",
@@ -61,7 +63,16 @@ def of_our_office(days: list[date]) -> Iterator[Case]:
     north, south = "north-court", "south-court"
     director, other = "north-00", "south-00"
 
-    def fine(title: str, staff: int, day: int, kind: str, percent: int, expected: str, clause: str = "A13", actor: str = director) -> Case:
+    def fine(
+        title: str,
+        staff: int,
+        day: int,
+        kind: str,
+        percent: int,
+        expected: str,
+        clause: str = "A13",
+        actor: str = director,
+    ) -> Case:
         request = penalty(100 + len(made), f"north-{staff:02d}", days[day], kind, percent, clause)
         return Case(title, clause, actor, north, request, expected)
 

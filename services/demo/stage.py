@@ -17,16 +17,8 @@ from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.matrix import LegalPolicy, Ratio
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.money import Money
-from bailiwick_contracts.registry import (
-    AddProperty,
-    AdoptAuthorityMatrix,
-    AdoptLegalPolicy,
-    AssignPosition,
-    ExternalId,
-    RegisterStaff,
-    SetBaseWage,
-    SetReportingLine,
-)
+from bailiwick_contracts.registry import AddProperty, AdoptAuthorityMatrix, AdoptLegalPolicy, SetReportingLine
+from bailiwick_contracts.staff import AssignPosition, ExternalId, RegisterStaff, SetBaseWage
 
 from services.cli.session import Desk
 from services.demo.office import Person, Property, Punch
@@ -95,16 +87,30 @@ async def take_in(desk: Desk, office: Office, progress: Progress) -> dict[str, i
     roster = [
         RosterDay(
             day=day,
-            shifts=(Shift(starts_at=_utc(day, office.shift[0], zone), ends_at=_utc(day, office.shift[1], zone), zone=office.zone),),
+            shifts=(
+                Shift(
+                    starts_at=_utc(day, office.shift[0], zone),
+                    ends_at=_utc(day, office.shift[1], zone),
+                    zone=office.zone,
+                ),
+            ),
         )
         for day in office.days
     ]
     counts = {"done": 0, "ignored": 0, "rejected": 0}
+    punching = {punch.staff_id for punch in office.punches}
     for of in office.properties:
-        people = tuple(person.staff_id for person in office.staff if person.property_id == of.property_id)
+        people = tuple(
+            person.staff_id
+            for person in office.staff
+            if person.property_id == of.property_id and person.staff_id in punching
+        )
         parts = _chunks(roster, max(1, ROWS // len(people)))
         requests: list[tuple[Request, str]] = [
-            (PublishRoster(roster_id=f"demo-{of.property_id}-{number}", staff_ids=people, days=tuple(part)), of.property_id)
+            (
+                PublishRoster(roster_id=f"demo-{of.property_id}-{number}", staff_ids=people, days=tuple(part)),
+                of.property_id,
+            )
             for number, part in enumerate(parts)
         ]
         await _all(desk, requests, progress, f"roster of {of.property_id}")
@@ -117,7 +123,9 @@ async def take_in(desk: Desk, office: Office, progress: Progress) -> dict[str, i
         batches: list[tuple[Request, str]] = [
             (RecordPunches(system=GATE, rows=tuple(part)), of.property_id) for part in _chunks(rows, ROWS)
         ]
-        for answer in await _all(desk, batches, progress, f"punches of {of.property_id}", actor=DEVICE, file=office.file, together=1):
+        for answer in await _all(
+            desk, batches, progress, f"punches of {of.property_id}", actor=DEVICE, file=office.file, together=1
+        ):
             for row in answer.rows:
                 counts[row.outcome] = counts.get(row.outcome, 0) + 1
         remaining = 1
@@ -152,7 +160,9 @@ async def _all(
         async with gate:
             answer = await desk.send(request, actor, property_id, import_file=file)
         if answer.outcome in ("rejected", "refused"):
-            raise StageError(f"{type(request).wire()} was {answer.outcome}: {answer.error or [f.data for f in answer.facts]}")
+            raise StageError(
+                f"{type(request).wire()} was {answer.outcome}: {answer.error or [f.data for f in answer.facts]}"
+            )
         done += 1
         progress(title, done, len(todo))
         return answer
@@ -208,7 +218,9 @@ def real_office(directory: Path) -> Office:
         )
         for row in rows
     ]
-    director = Person("real-director", REAL.property_id, "示範主任", "00000000", "office_director", "director", Decimal("99999.00"))
+    director = Person(
+        "real-director", REAL.property_id, "示範主任", "00000000", "office_director", "director", Decimal("99999.00")
+    )
     punches = [
         Punch(f"real-{row['staff_id']}", datetime.fromisoformat(row["at"]), row["direction"])
         for row in _read(directory / "punches-2015.csv", ("staff_id", "at", "direction"))

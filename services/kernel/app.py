@@ -49,7 +49,7 @@ class Runtime:
             apply_types=False,
             graceful_timeout=10,
             logger=None,
-            **CONNECT_OPTIONS,  # type: ignore[arg-type]
+            **CONNECT_OPTIONS,
         )
         self._declare()
 

@@ -127,7 +127,11 @@ def test_an_inserted_fact_with_an_absurd_number_is_named_alone() -> None:
 
 def test_a_tail_cut_off_is_named_fact_by_fact() -> None:
     raws = chain()
-    assert named(check(raws[:6], raws)) == [("truncated", "store", 7), ("truncated", "store", 8), ("truncated", "store", 9)]
+    assert named(check(raws[:6], raws)) == [
+        ("truncated", "store", 7),
+        ("truncated", "store", 8),
+        ("truncated", "store", 9),
+    ]
     assert named(check(raws, raws[:8])) == [("truncated", "ledger", 9)]
 
 

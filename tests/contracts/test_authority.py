@@ -54,7 +54,10 @@ def late(minutes: Fraction | int, share: Fraction = Fraction(1, 5), /, **more: A
 
 def often_late(times: int, /, **more: Any) -> Ruling:
     return ruled(
-        "A15", "penalise", measures=measures({"late_times_in_year": times, "share_of_base_wage": Fraction(1, 5)}), **more
+        "A15",
+        "penalise",
+        measures=measures({"late_times_in_year": times, "share_of_base_wage": Fraction(1, 5)}),
+        **more,
     )
 
 
@@ -63,7 +66,8 @@ def said(ruling: Ruling) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "outcome"), [(1, "granted"), (1799, "granted"), (1800, "granted"), (1801, "escalated"), (1860, "escalated")]
+    ("seconds", "outcome"),
+    [(1, "granted"), (1799, "granted"), (1800, "granted"), (1801, "escalated"), (1860, "escalated")],
 )
 def test_a13_holds_up_to_thirty_minutes_and_no_second_longer(seconds: int, outcome: str) -> None:
     ruling = late(Fraction(seconds, 60))
@@ -104,9 +108,7 @@ def test_a15_begins_with_the_fourth_lateness_of_the_year_whatever_its_minutes(ti
 
 @pytest.mark.parametrize(("times", "outcome"), [(2, "granted"), (3, "granted"), (4, "escalated")])
 def test_a10_confirms_three_missed_punches_a_year_and_passes_the_fourth_on(times: int, outcome: str) -> None:
-    ruling = ruled(
-        "A10", "confirm", measures=measures({"times_per_year": times}), conditions=("arrival_established",)
-    )
+    ruling = ruled("A10", "confirm", measures=measures({"times_per_year": times}), conditions=("arrival_established",))
     assert ruling.outcome == outcome
 
 
@@ -151,7 +153,9 @@ def test_g3_recommends_contracts_from_five_hundred_to_three_thousand(amount: str
 
 
 def test_the_kinds_of_contract_that_g2_names_stay_with_co_approval() -> None:
-    ruling = ruled("G3", "recommend", measures=measures({"amount": Money.model_validate({"amount": "800"})}), kind="lift")
+    ruling = ruled(
+        "G3", "recommend", measures=measures({"amount": Money.model_validate({"amount": "800"})}), kind="lift"
+    )
     assert (*said(ruling), ruling.see) == ("refused", "another_row_covers_it", "G2")
 
 
@@ -176,7 +180,7 @@ def test_a_limit_nobody_measured_is_never_taken_as_kept() -> None:
 @pytest.mark.parametrize("row", [row for row in MATRIX.rows if row.verb in DECIDING], ids=lambda row: row.row_id)
 def test_nobody_decides_on_himself_nor_on_his_own_request(row: MatrixRow) -> None:
     """Case C11: the issuer is never the recipient."""
-    themself = {"actor_position": row.holders[0], "actor_id": "director"}
+    themself: dict[str, Any] = {"actor_position": row.holders[0], "actor_id": "director"}
     assert said(ruled(row.row_id, row.verb, **themself, subject_id="director")) == ("refused", "own_case")
     assert said(ruled(row.row_id, row.verb, **themself, requested_by_id="director")) == ("refused", "own_case")
 
@@ -191,7 +195,9 @@ LENT = Delegation(
 )
 
 
-def lent(minutes: int = 10, delegation: Delegation | None = LENT, share: Fraction = Fraction(1, 5), **more: Any) -> Ruling:
+def lent(
+    minutes: int = 10, delegation: Delegation | None = LENT, share: Fraction = Fraction(1, 5), **more: Any
+) -> Ruling:
     return late(minutes, share, actor_id="assistant", on_behalf_of_id="director", delegation=delegation, **more)
 
 
@@ -237,7 +243,9 @@ def test_acting_for_another_without_a_delegation_is_refused() -> None:
 
 
 def test_a_ceiling_narrows_what_is_lent_and_never_widens_it() -> None:
-    tenth = LENT.model_copy(update={"ceilings": (Measured(measure="share_of_base_wage", value=Ratio(numerator=1, denominator=10)),)})
+    tenth = LENT.model_copy(
+        update={"ceilings": (Measured(measure="share_of_base_wage", value=Ratio(numerator=1, denominator=10)),)}
+    )
     whole = LENT.model_copy(update={"ceilings": (Measured(measure="share_of_base_wage", value=Ratio(numerator=1)),)})
     assert lent(delegation=tenth, share=Fraction(1, 10)).outcome == "granted"
     assert lent(delegation=tenth, share=Fraction(11, 100)).outcome == "recommend_only"
@@ -252,7 +260,7 @@ def test_an_unknown_grade_is_refused_and_the_next_in_line_is_named(grade: str | 
 
 def test_an_unknown_grade_passes_where_the_company_reads_it_so_and_no_ceiling_applies() -> None:
     lenient = manual_matrix("lenient", Readings(unknown_grade="refuse_under_a_ceiling"))
-    more = {"measures": measures({"days": 1}), "subject_grade": None, "matrix": lenient}
+    more: dict[str, Any] = {"measures": measures({"days": 1}), "subject_grade": None, "matrix": lenient}
     assert ruled("A12", "approve", **more).outcome == "granted"
     assert late(10, subject_grade=None, matrix=lenient).reason == "unknown_grade"
 

@@ -107,7 +107,16 @@ def test_a_fact_of_a_type_nobody_knows_is_kept_whole() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"[]", b"{}", b'{"type":7}', b"\xff\xfe", b"\xef\xbb\xbf{}", b'{"type":"x"', b'{"type":"envelopetest.person_noted.v1"}'],
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"type":7}',
+        b"\xff\xfe",
+        b"\xef\xbb\xbf{}",
+        b'{"type":"x"',
+        b'{"type":"envelopetest.person_noted.v1"}',
+    ],
 )
 def test_bytes_that_are_no_stored_fact_are_an_error(raw: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - each is refused in its own words
@@ -127,7 +136,9 @@ def test_a_fact_that_arrives_under_another_type_is_an_error() -> None:
      ({"previoushash": "abc"}, "previoushash"), ({"sequence": "1"}, "sequence"), ({"specversion": "0.3"}, "specversion"),
      ({"channel": "back"}, "channel"), ({"data": {"staff_id": "a>b"}}, "staff_id")],
 )  # fmt: skip
-def test_a_stored_fact_with_an_impossible_attribute_is_an_error_that_names_it(changes: dict[str, Any], field: str) -> None:
+def test_a_stored_fact_with_an_impossible_attribute_is_an_error_that_names_it(
+    changes: dict[str, Any], field: str
+) -> None:
     with pytest.raises(ValidationError) as caught:
         read_event(rewritten(three().raws[0], **changes))
     assert field in str(caught.value)
@@ -179,7 +190,9 @@ def test_a_sealed_field_opens_with_its_key_and_shows_nothing_without() -> None:
     assert b"Sample Name" not in chain.raws[0]
     assert b"4350" not in chain.raws[0]
     assert open_field(event.data.name, event_id=event.id, path="name", keys=keys) == "Sample Name"
-    assert open_record(event.data.pay, Pay, event_id=event.id, path="pay", keys=keys) == Pay(wage=Money(amount="4350.00"))
+    assert open_record(event.data.pay, Pay, event_id=event.id, path="pay", keys=keys) == Pay(
+        wage=Money(amount="4350.00")
+    )
     with pytest.raises(SealingError, match="no key named person/s-1"):
         open_field(event.data.name, event_id=event.id, path="name", keys=keys_from({}))
 
@@ -190,7 +203,9 @@ def test_each_kind_of_sealed_field_has_a_key_of_its_own() -> None:
     assert [path for path, _ in sealed_fields(event.data)] == ["name", "pay"]
 
 
-@pytest.mark.parametrize(("event_id", "path"), [("another-event", "name"), ("envelopetest-north-court-000001", "alias")])
+@pytest.mark.parametrize(
+    ("event_id", "path"), [("another-event", "name"), ("envelopetest-north-court-000001", "alias")]
+)
 def test_a_sealed_value_moved_elsewhere_does_not_open(event_id: str, path: str) -> None:
     chain, event = sealed()
     with pytest.raises(SealingError, match="altered or moved"):
@@ -201,7 +216,9 @@ def test_a_sealed_value_moved_elsewhere_does_not_open(event_id: str, path: str) 
 def test_an_altered_sealed_value_does_not_open(change: dict[str, str]) -> None:
     chain, event = sealed()
     with pytest.raises(SealingError, match="altered or moved"):
-        open_field(event.data.name.model_copy(update=change), event_id=event.id, path="name", keys=keys_from(chain.keys))
+        open_field(
+            event.data.name.model_copy(update=change), event_id=event.id, path="name", keys=keys_from(chain.keys)
+        )
 
 
 def test_an_erased_person_stays_erased_while_the_wage_still_opens() -> None:

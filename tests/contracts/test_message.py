@@ -104,7 +104,21 @@ def test_a_truth_is_true_or_false(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "amount",
-    [120, 120.0, 0.30000000000000004, "1E+1000000", "1e2", "120.001", "NaN", "-0", "Infinity", "9" * 5000, True, None, ""],
+    [
+        120,
+        120.0,
+        0.30000000000000004,
+        "1E+1000000",
+        "1e2",
+        "120.001",
+        "NaN",
+        "-0",
+        "Infinity",
+        "9" * 5000,
+        True,
+        None,
+        "",
+    ],
 )
 def test_money_that_is_a_number_an_exponent_or_too_fine_is_an_error(amount: Any) -> None:
     refused("pay", {"amount": amount, "currency": "CNY"})
@@ -125,7 +139,8 @@ def test_a_time_without_utc_or_that_never_was_is_an_error(at: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "on", ["2026-02-30", "2025-02-29", "0000-01-01", "2026-3-2", "02/03/2026", "2026-03-02T00:00:00Z", 20260302, 0, "", None]
+    "on",
+    ["2026-02-30", "2025-02-29", "0000-01-01", "2026-3-2", "02/03/2026", "2026-03-02T00:00:00Z", 20260302, 0, "", None],
 )
 def test_a_date_that_is_none_is_an_error(on: Any) -> None:
     refused("on", on)
@@ -133,7 +148,24 @@ def test_a_date_that_is_none_is_an_error(on: Any) -> None:
 
 @pytest.mark.parametrize(
     "identifier",
-    ["", "A.x", "*", ">", "a b", "a\r\nb", "a\n", "a/b", "a\x00b", "x" * 65, "工號一", "а-cyrillic", "../../etc/passwd", "=1+1", 7, None],
+    [
+        "",
+        "A.x",
+        "*",
+        ">",
+        "a b",
+        "a\r\nb",
+        "a\n",
+        "a/b",
+        "a\x00b",
+        "x" * 65,
+        "工號一",
+        "а-cyrillic",
+        "../../etc/passwd",
+        "=1+1",
+        7,
+        None,
+    ],
 )
 def test_an_id_that_is_no_id_is_an_error(identifier: Any) -> None:
     refused("staff_id", identifier)

@@ -96,7 +96,12 @@ def test_money_keeps_its_two_decimals_on_the_wire() -> None:
 
 def test_two_currencies_neither_add_nor_compare() -> None:
     hkd = Money(amount="1.00", currency="HKD")
-    for operation in (lambda: hkd + cny("1.00"), lambda: hkd - cny("1.00"), lambda: hkd < cny("1.00"), lambda: hkd <= cny("1.00")):
+    for operation in (
+        lambda: hkd + cny("1.00"),
+        lambda: hkd - cny("1.00"),
+        lambda: hkd < cny("1.00"),
+        lambda: hkd <= cny("1.00"),
+    ):
         with pytest.raises(ValueError, match="HKD and CNY"):
             operation()
     assert hkd <= hkd

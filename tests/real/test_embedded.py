@@ -23,9 +23,15 @@ MEMORY_MIB = 300
 def _up(directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any], float]]:
     begun = time.monotonic()
     command = [sys.executable, "-m", "services.cli.main", "up", "--json"]
-    with (directory / "up.log").open("ab") as log, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=log, env=os.environ | {"BAILIWICK_DATA_DIR": str(directory / "data")}
-    ) as process:
+    with (
+        (directory / "up.log").open("ab") as log,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=os.environ | {"BAILIWICK_DATA_DIR": str(directory / "data")},
+        ) as process,
+    ):
         try:
             assert process.stdout is not None
             lines = b""

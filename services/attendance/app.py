@@ -1,0 +1,358 @@
+"""Attendance's wiring: each request to what it needs to know, and on to its decision."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from bailiwick_contracts.attendance import (
+    ROWS_LIMIT,
+    ConfirmMissedPunch,
+    DayDerived,
+    DeriveDays,
+    GetDay,
+    ListDays,
+    ListPunches,
+    MissedPunchConfirmed,
+    MissedPunchRefused,
+    PublishRoster,
+    PunchRecorded,
+    PunchRow,
+    RecordPunches,
+    RosterPublished,
+    RosterRefused,
+    ShiftRostered,
+    day_stream,
+)
+from bailiwick_contracts.conduct import (
+    DecidePenalty,
+    GetPenalty,
+    ImportPenalty,
+    ListPenalties,
+    PenaltyDecided,
+    PenaltyImported,
+    PenaltyRecommended,
+    PenaltyRefused,
+    PenaltyReversed,
+    WithdrawalRefused,
+    WithdrawPenalty,
+    penalty_stream,
+)
+from bailiwick_contracts.confirmation import CLAUSE as CONFIRMS
+from bailiwick_contracts.confirmation import ConfirmationCase
+from bailiwick_contracts.envelope import Command, RowAnswer
+from bailiwick_contracts.lateness import Punch, Shift
+from bailiwick_contracts.penalty import PenaltyCase
+from bailiwick_contracts.registry import ZoneAdopted
+from bailiwick_contracts.standing import entered_on, matrix_in_force, of_kind, policy_in_force, property_of
+
+from services.attendance import day as days
+from services.attendance import gathering as gather
+from services.attendance import query
+from services.attendance.confirmation import confirm
+from services.attendance.day import DAY, Day
+from services.attendance.penalty import PENALTY, WITHDRAWAL, decide, take_over, withdraw
+from services.attendance.roster import publish
+from services.attendance.views import DAYS, SHIFTS, VIEWS, external, micros
+from services.kernel.service import Outcome, Service, Unit
+
+Shifts = Mapping[str, Mapping[date, tuple[Shift, ...]]]
+
+
+def on_publish_roster(unit: Unit, command: Command[PublishRoster]) -> Outcome:
+    """Publish a roster (A5), then derive again what it changes."""
+    request, is_import = command.data, command.channel == "import"
+    found = gather.ground(unit, command, "A5", "decide", None)
+    known = gather.people(unit, request.staff_ids)
+    for staff_id in request.staff_ids:
+        gather.reject_unknown(known.events, staff_id)
+    unit.load(day_stream(staff_id, row.day) for staff_id in request.staff_ids for row in request.days)
+    changes: dict[tuple[str, date], list[ShiftRostered]] = {}
+    for staff_id in request.staff_ids:
+        for row in request.days:
+            state = unit.state(DAY, day_stream(staff_id, row.day))
+            part = days.roster(state, staff_id=staff_id, on=row.day, roster_id=request.roster_id, shifts=row.shifts)
+            if part:
+                changes[staff_id, row.day] = part
+    matrix, _ = matrix_in_force(found.events, unit.now)
+    published = publish(
+        request, len(changes), found.asked, matrix, is_import=is_import, now=unit.now, positions=found.positions
+    )
+    unit.append(f"roster-{request.roster_id}", *published)
+    if not any(isinstance(fact, RosterPublished) for fact in published):
+        return Outcome()
+    for (staff_id, on), facts in changes.items():
+        unit.append(day_stream(staff_id, on), *facts)
+    _derive_around(unit, changes)
+    return Outcome(result={"person_days": len(changes)})
+
+
+def _derive_around(unit: Unit, changed: Iterable[tuple[str, date]]) -> None:
+    """Derive changed days and their neighbours, as far as they have punches or were derived before."""
+    around = {
+        (staff_id, date.fromordinal(on.toordinal() + offset)) for staff_id, on in changed for offset in (-1, 0, 1)
+    }
+    if not around:
+        return
+    people = {staff_id for staff_id, _ in around}
+    first, last = min(on for _, on in around), max(on for _, on in around)
+    query_ = sa.select(DAYS.c.staff_id, DAYS.c.day).where(DAYS.c.staff_id.in_(people), DAYS.c.day.between(first, last))
+    derived = {(row.staff_id, row.day) for row in unit.rows(query_)}
+    shifts = gather.shifts_between(unit, people, first, last)
+    punches = _punches_by_day(unit, shifts)
+    seen = {(staff_id, on) for staff_id, by_day in punches.items() for on in by_day}
+    _derive(unit, around & (derived | seen), punches)
+
+
+def _punches_by_day(unit: Unit, shifts: Shifts) -> dict[str, dict[date, list[Punch]]]:
+    """The punches inside the windows of these shifts, by person and day."""
+    windows = [shift.window for of_person in shifts.values() for of_day in of_person.values() for shift in of_day]
+    if not windows:
+        return {}
+    found = gather.punches_between(unit, shifts, min(w[0] for w in windows), max(w[1] for w in windows))
+    return {staff_id: days.by_day(found.get(staff_id, ()), of_person) for staff_id, of_person in shifts.items()}
+
+
+def _derive(
+    unit: Unit, affected: Iterable[tuple[str, date]], punches: Mapping[str, Mapping[date, Sequence[Punch]]]
+) -> int:
+    """Derive these days, each once; answers how many changed."""
+    ordered = sorted(affected)
+    unit.load(day_stream(staff_id, on) for staff_id, on in ordered)
+    changed = 0
+    for staff_id, on in ordered:
+        stream = day_stream(staff_id, on)
+        seen = punches.get(staff_id, {}).get(on, ())
+        changed += len(
+            unit.append(
+                stream, *days.derive(unit.state(DAY, stream), staff_id=staff_id, on=on, punches=seen, now=unit.now)
+            )
+        )
+    return changed
+
+
+def on_record_punches(unit: Unit, command: Command[RecordPunches]) -> Outcome:
+    """Record what a device sent, row by row, then derive each affected day once."""
+    request = command.data
+    settings = gather.settings(unit, unit.property_id)
+    whom = _whom(unit, request)
+    who = gather.people(unit, {one for one in whom if one is not None})
+    known_ids = gather.punches_known_as(unit, (row.punch_id for row in request.rows), unit.property_id)
+    ids = set(who.known.values())
+    first, last = min(row.at for row in request.rows), max(row.at for row in request.rows)
+    shifts = gather.shifts_between(unit, ids, first.date(), last.date())
+    known = gather.punches_between(unit, ids, first, last)
+    keys = {days.punch_key(one, punch.at, punch.direction) for one, of_person in known.items() for punch in of_person}
+    zone = of_kind(settings, ZoneAdopted)[-1].data
+    answers: list[RowAnswer] = []
+    taken: list[tuple[PunchRow, str, date]] = []
+    affected: set[tuple[str, date]] = set()
+    for row, named in zip(request.rows, whom, strict=True):
+        staff_id = who.known.get(named) if named is not None else None
+        refused = days.refusal_of_row(
+            row, staff_id=staff_id, erased=named in who.erased, known=known_ids.get(row.punch_id), now=unit.now
+        )
+        if refused is not None or staff_id is None:
+            answers.append(RowAnswer(row=row.punch_id, outcome="rejected", reason=refused))
+            continue
+        key = days.punch_key(staff_id, row.at, row.direction)
+        known_ids.setdefault(row.punch_id, key)
+        if key in keys:
+            answers.append(RowAnswer(row=row.punch_id, outcome="ignored", reason="known"))
+            continue
+        keys.add(key)
+        on = days.day_of(row.at, row.direction, shifts.get(staff_id, {}))
+        if on is not None:
+            affected.add((staff_id, on))
+        taken.append((row, staff_id, on or zone.local(row.at).date()))
+        answers.append(RowAnswer(row=row.punch_id, outcome="done"))
+    _append_punches(unit, taken)
+    if affected:
+        _derive(unit, affected, _punches_by_day(unit, _only(shifts, affected)))
+    return Outcome(rows=tuple(answers))
+
+
+def _only(shifts: Shifts, affected: Iterable[tuple[str, date]]) -> Shifts:
+    people = {staff_id for staff_id, _ in affected}
+    return {staff_id: of_person for staff_id, of_person in shifts.items() if staff_id in people}
+
+
+def _whom(unit: Unit, request: RecordPunches) -> list[str | None]:
+    """Whom each row is about; None for another system's id that means nobody."""
+    outside = {row.external_id for row in request.rows if row.external_id is not None}
+    if not outside or request.system is None:
+        return [row.staff_id for row in request.rows]
+    meant = gather.external_ids(unit, request.system, unit.property_id, outside)
+    return [row.staff_id if row.external_id is None else meant.get(row.external_id) for row in request.rows]
+
+
+def _append_punches(unit: Unit, taken: Sequence[tuple[PunchRow, str, date]]) -> None:
+    unit.load(day_stream(staff_id, on) for _, staff_id, on in taken)
+    for row, staff_id, on in taken:
+        fact = PunchRecorded(staff_id=staff_id, punch_id=row.punch_id, at=row.at, direction=row.direction)
+        unit.append(day_stream(staff_id, on), fact, occurred_at=row.at, importrow=row.file_row)
+
+
+def on_derive_days(unit: Unit, command: Command[DeriveDays]) -> Outcome:
+    """Derive what is over and was not derived since."""
+    request = command.data
+    due = (
+        sa.select(SHIFTS.c.staff_id, SHIFTS.c.day)
+        .outerjoin(DAYS, (DAYS.c.staff_id == SHIFTS.c.staff_id) & (DAYS.c.day == SHIFTS.c.day))
+        .where(
+            SHIFTS.c.property_id == unit.property_id,
+            SHIFTS.c.day.between(request.first_on, request.last_on),
+            SHIFTS.c.ends_us < micros(unit.now),
+            sa.or_(DAYS.c.status.is_(None), DAYS.c.status == "open"),
+        )
+    )
+    if request.staff_ids:
+        due = due.where(SHIFTS.c.staff_id.in_(request.staff_ids))
+    found = [(row.staff_id, row.day) for row in unit.rows(due.order_by(SHIFTS.c.day, SHIFTS.c.staff_id))]
+    now = found[:ROWS_LIMIT]
+    changed = _derive_whole(unit, now)
+    return Outcome(result={"derived": changed, "remaining": len(found) - len(now)})
+
+
+def _derive_whole(unit: Unit, affected: Sequence[tuple[str, date]]) -> int:
+    if not affected:
+        return 0
+    people = {staff_id for staff_id, _ in affected}
+    first, last = min(on for _, on in affected), max(on for _, on in affected)
+    return _derive(unit, affected, _punches_by_day(unit, gather.shifts_between(unit, people, first, last)))
+
+
+def _day(unit: Unit, ids: Sequence[str], on: date) -> tuple[str, Day]:
+    """The stream and state of a person's day, under whichever of the person's ids it was rostered; derived if it is due."""
+    streams = [day_stream(staff_id, on) for staff_id in ids]
+    unit.load(streams)
+    rostered = [(one, stream) for one, stream in zip(ids, streams, strict=True) if unit.state(DAY, stream).is_rostered]
+    staff_id, stream = rostered[0] if rostered else (ids[0], streams[0])
+    if days.is_due(unit.state(DAY, stream), unit.now):
+        _derive_whole(unit, [(staff_id, on)])
+    return stream, unit.state(DAY, stream)
+
+
+def on_confirm_missed_punch(unit: Unit, command: Command[ConfirmMissedPunch]) -> None:
+    """Confirm a forgotten punch (A10), then derive its day with it."""
+    request = command.data
+    found = gather.ground(unit, command, CONFIRMS, "confirm", request.staff_id)
+    stream, day = _day(unit, found.ids, request.day)
+    case = ConfirmationCase(
+        asked=found.asked,
+        day=request.day,
+        direction=request.direction,
+        shift=request.shift,
+        derived=day.derived,
+        day_fact_id=day.derived_fact,
+        evidence=request.evidence,
+        confirmed=gather.confirmations(unit, found.ids, request.day),
+        entered_on=entered_on(found.events, found.ids, request.day),
+        standing=day.standing(request.direction, request.shift),
+    )
+    matrix, _ = matrix_in_force(found.events, unit.now)
+    facts = confirm(request, day, case, matrix, now=unit.now, positions=found.positions)
+    unit.append(stream, *facts)
+    if any(isinstance(fact, MissedPunchConfirmed) for fact in facts):
+        staff_id = stream.removeprefix("day-").rpartition("-")[0]
+        _derive_whole(unit, [(staff_id, request.day)])
+
+
+def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
+    """Penalise an occurrence (A13–A15)."""
+    request = command.data
+    found = gather.ground(unit, command, request.clause or "A13", "penalise", request.staff_id)
+    stream = penalty_stream(request.penalty_id)
+    _, day = _day(unit, found.ids, request.day)
+    settings = property_of(found.events, unit.property_id)
+    case = PenaltyCase(
+        asked=found.asked,
+        clause=request.clause,
+        requested=request.requested,
+        beyond_authority=request.beyond_authority,
+        day=request.day,
+        occurrence=request.occurrence,
+        derived=day.derived,
+        day_fact_id=day.derived_fact,
+        late_days=gather.late_days(unit, found.ids, max(request.day, found.asked.decided_on)),
+        entered_on=entered_on(found.events, found.ids, request.day),
+        standing=gather.standing_on(unit, found.ids, request.day, request.occurrence),
+        wage=gather.wage_on(unit, found.events, found.ids, request.day),
+        month_days=gather.month_days(unit, found.ids, request.day),
+        month_penalties=gather.month_penalties(unit, found.ids, request.day),
+        **({"paid_days": settings.data.paid_days_per_month} if settings else {}),
+    )
+    matrix, _ = matrix_in_force(found.events, unit.now)
+    policy, _ = policy_in_force(found.events, unit.property_id, unit.now)
+    facts = decide(
+        request,
+        unit.state(PENALTY, stream),
+        case,
+        matrix,
+        policy,
+        property_id=unit.property_id,
+        now=unit.now,
+        positions=found.positions,
+    )
+    unit.append(stream, *facts)
+
+
+def on_import_penalty(unit: Unit, command: Command[ImportPenalty]) -> None:
+    """Take over an old penalty."""
+    request = command.data
+    gather.settings(unit, unit.property_id)
+    gather.reject_unknown(gather.people(unit, [request.staff_id]).events, request.staff_id)
+    stream = penalty_stream(request.penalty_id)
+    is_import = command.channel == "import"
+    facts = take_over(request, unit.state(PENALTY, stream), property_id=unit.property_id, is_import=is_import)
+    unit.append(stream, *facts)
+
+
+def on_withdraw_penalty(unit: Unit, command: Command[WithdrawPenalty]) -> None:
+    """Take a penalty back (G4)."""
+    request = command.data
+    stream = penalty_stream(request.penalty_id)
+    penalty = unit.state(PENALTY, stream)
+    row_id, verb = WITHDRAWAL
+    found = gather.ground(unit, command, row_id, verb, penalty.staff_id or None)
+    matrix, _ = matrix_in_force(found.events, unit.now)
+    facts = withdraw(request, penalty, found.asked, matrix, now=unit.now, positions=found.positions)
+    unit.append(stream, *facts)
+
+
+SERVICE = Service(
+    name="attendance",
+    publishes=(
+        RosterPublished,
+        RosterRefused,
+        ShiftRostered,
+        PunchRecorded,
+        DayDerived,
+        MissedPunchConfirmed,
+        MissedPunchRefused,
+        PenaltyDecided,
+        PenaltyRecommended,
+        PenaltyRefused,
+        PenaltyImported,
+        PenaltyReversed,
+        WithdrawalRefused,
+    ),
+    commands={
+        PublishRoster: on_publish_roster,
+        RecordPunches: on_record_punches,
+        DeriveDays: on_derive_days,
+        ConfirmMissedPunch: on_confirm_missed_punch,
+        DecidePenalty: on_decide_penalty,
+        ImportPenalty: on_import_penalty,
+        WithdrawPenalty: on_withdraw_penalty,
+    },
+    queries={
+        GetDay: query.get_day,
+        ListDays: query.list_days,
+        ListPunches: query.list_punches,
+        GetPenalty: query.get_penalty,
+        ListPenalties: query.list_penalties,
+    },
+    views=VIEWS,
+    consumes=("registry",),
+)

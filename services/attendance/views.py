@@ -1,0 +1,304 @@
+"""What attendance remembers for reading: its own days, punches, confirmations and penalties, and copies of registry facts."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from bailiwick_contracts.attendance import (
+    DayDerived,
+    MissedPunchConfirmed,
+    PunchRecorded,
+    ShiftRostered,
+)
+from bailiwick_contracts.conduct import (
+    PenaltyDecided,
+    PenaltyImported,
+    PenaltyRecommended,
+    PenaltyRefused,
+    PenaltyReversed,
+)
+from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.lateness import Shift
+from bailiwick_contracts.quota import month_of
+from bailiwick_contracts.registry import (
+    AuthorityDelegated,
+    AuthorityMatrixAdopted,
+    DelegationRevoked,
+    LegalPolicyAdopted,
+    PropertyAdded,
+    ReportingLineSet,
+    ZoneAdopted,
+)
+from bailiwick_contracts.staff import (
+    BaseWageSet,
+    EmploymentEnded,
+    ExternalId,
+    ExternalIdMapped,
+    FactRetracted,
+    PersonErased,
+    PositionAssigned,
+    StaffCorrected,
+    StaffMerged,
+    StaffRegistered,
+    StaffRehired,
+)
+from pydantic import TypeAdapter
+
+from services.attendance.day import punch_key
+from services.kernel.service import Change, Put, View
+
+METADATA = sa.MetaData()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ADOPTIONS = "adoptions"
+"""The subject of everything the company adopted."""
+SHIFTS_JSON = TypeAdapter(tuple[Shift, ...])
+
+COPIES = sa.Table(
+    "registry_copies",
+    METADATA,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("fact_id", sa.Text, primary_key=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("recorded_us", sa.BigInteger, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+)
+SHIFTS = sa.Table(
+    "attendance_shifts",
+    METADATA,
+    sa.Column("staff_id", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("property_id", sa.Text, nullable=False),
+    sa.Column("ends_us", sa.BigInteger),
+    sa.Column("shifts", sa.Text, nullable=False),
+    sa.Index("attendance_shifts_by_day", "property_id", "day"),
+)
+PUNCHES = sa.Table(
+    "attendance_punches",
+    METADATA,
+    sa.Column("staff_id", sa.Text, primary_key=True),
+    sa.Column("at_us", sa.BigInteger, primary_key=True),
+    sa.Column("direction", sa.Text, primary_key=True),
+    sa.Column("punch_id", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("fact_id", sa.Text, nullable=False),
+    sa.Column("property_id", sa.Text, nullable=False),
+    sa.Index("attendance_punches_by_id", "punch_id"),
+    sa.Index("attendance_punches_by_time", "property_id", "at_us"),
+)
+DAYS = sa.Table(
+    "attendance_days",
+    METADATA,
+    sa.Column("staff_id", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("property_id", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("kinds", sa.Text, nullable=False),
+    sa.Column("late_seconds", sa.Integer, nullable=False),
+    sa.Column("early_seconds", sa.Integer, nullable=False),
+    sa.Column("unpaid_seconds", sa.Integer, nullable=False),
+    sa.Column("scheduled_seconds", sa.Integer, nullable=False),
+    sa.Column("contradicted", sa.Integer, nullable=False),
+    sa.Column("fact_id", sa.Text, nullable=False),
+    sa.Index("attendance_days_by_day", "property_id", "day"),
+)
+CONFIRMATIONS = sa.Table(
+    "attendance_confirmations",
+    METADATA,
+    sa.Column("fact_id", sa.Text, primary_key=True),
+    sa.Column("staff_id", sa.Text, nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("direction", sa.Text, nullable=False),
+    sa.Column("confirmation_id", sa.Text, nullable=False),
+    sa.Index("attendance_confirmations_by_person", "staff_id", "day"),
+)
+PENALTIES = sa.Table(
+    "attendance_penalties",
+    METADATA,
+    sa.Column("penalty_id", sa.Text, primary_key=True),
+    sa.Column("property_id", sa.Text, nullable=False),
+    sa.Column("staff_id", sa.Text, nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("month", sa.Text, nullable=False),
+    sa.Column("occurrence", sa.Text, nullable=False),
+    sa.Column("clause", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("fact_id", sa.Text, nullable=False),
+    sa.Column("figures", sa.Text, nullable=False),
+    sa.Index("attendance_penalties_by_person", "staff_id", "month"),
+    sa.Index("attendance_penalties_by_month", "property_id", "month"),
+)
+REVERSALS = sa.Table(
+    "attendance_reversals",
+    METADATA,
+    sa.Column("penalty_id", sa.Text, primary_key=True),
+    sa.Column("fact_id", sa.Text, nullable=False),
+)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970, by which instants are ordered in views."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def instant(us: int) -> datetime:
+    """The instant of a view's microseconds."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def person(staff_id: str) -> str:
+    """The subject of facts about a person."""
+    return f"person:{staff_id}"
+
+
+def place(property_id: str) -> str:
+    """The subject of facts about a property."""
+    return f"place:{property_id}"
+
+
+def lent(delegation_id: str) -> str:
+    """The subject of facts about a delegation."""
+    return f"delegation:{delegation_id}"
+
+
+def external(system: str, property_id: str, external_id: str) -> str:
+    """The subject of facts about another system's id."""
+    return f"external:{system}:{property_id}:{external_id}"
+
+
+def _external(ids: Iterable[ExternalId]) -> Iterator[str]:
+    return (external(one.system, one.property_id, one.external_id) for one in ids)
+
+
+def subjects_of(fact: Any) -> tuple[str, ...]:
+    """Whom a registry fact speaks about; nobody, where attendance has no use for it."""
+    match fact:
+        case StaffMerged():
+            return (person(fact.staff_id), person(fact.into_staff_id), *_external(fact.external_ids))
+        case ExternalIdMapped():
+            return (person(fact.staff_id), *_external((fact.external,)))
+        case FactRetracted():
+            return (person(fact.staff_id), *_external((fact.external,) if fact.external else ()))
+        case PersonErased():
+            return tuple(dict.fromkeys(map(person, (fact.staff_id, *fact.staff_ids))))
+        case StaffRegistered() | StaffCorrected() | StaffRehired() | EmploymentEnded() | PositionAssigned() | BaseWageSet():
+            return (person(fact.staff_id),)
+        case PropertyAdded() | ZoneAdopted() | ReportingLineSet():
+            return (place(fact.property_id),)
+        case AuthorityDelegated():
+            return (lent(fact.delegation.delegation_id),)
+        case DelegationRevoked():
+            return (lent(fact.delegation_id),)
+        case AuthorityMatrixAdopted() | LegalPolicyAdopted():
+            return (ADOPTIONS,)
+        case _:
+            return ()
+
+
+def copy_registry(event: Event[Any], raw: bytes) -> Iterator[Change]:
+    """Keep the registry's facts as they were stored, by whom they are about."""
+    for subject in subjects_of(event.data):
+        row = {
+            "subject": subject,
+            "fact_id": event.id,
+            "type": event.type,
+            "recorded_us": micros(event.recordedat),
+            "raw": raw,
+        }
+        yield Put(COPIES, row)
+
+
+def fold_days(event: Event[Any], _: bytes) -> Iterator[Change]:
+    """Rosters, punches, days and confirmations as they stand."""
+    fact = event.data
+    match fact:
+        case ShiftRostered():
+            ends = max((micros(shift.ends_at) for shift in fact.shifts), default=None)
+            shifts = SHIFTS_JSON.dump_json(fact.shifts).decode()
+            yield Put(SHIFTS, _of_day(event, fact.staff_id, fact.day, ends_us=ends, shifts=shifts))
+        case PunchRecorded():
+            row = {
+                "staff_id": fact.staff_id,
+                "at_us": micros(fact.at),
+                "direction": fact.direction,
+                "punch_id": fact.punch_id,
+                "key": punch_key(fact.staff_id, fact.at, fact.direction),
+                "fact_id": event.id,
+                "property_id": event.property_id,
+            }
+            yield Put(PUNCHES, row)
+        case DayDerived():
+            day = fact.derived
+            row = _of_day(
+                event,
+                fact.staff_id,
+                fact.day,
+                status=day.status,
+                revision=fact.revision,
+                kinds=",".join(item.kind for item in day.occurrences),
+                late_seconds=day.seconds_of("late"),
+                early_seconds=day.seconds_of("early"),
+                unpaid_seconds=day.unpaid_seconds,
+                scheduled_seconds=day.scheduled_seconds,
+                contradicted=len(day.contradicted),
+                fact_id=event.id,
+            )
+            yield Put(DAYS, row)
+        case MissedPunchConfirmed():
+            row = {
+                "fact_id": event.id,
+                "staff_id": fact.staff_id,
+                "day": fact.day,
+                "direction": fact.direction,
+                "confirmation_id": fact.confirmation_id,
+            }
+            yield Put(CONFIRMATIONS, row)
+        case _:
+            return
+
+
+def _of_day(event: Event[Any], staff_id: str, day: date, **more: Any) -> dict[str, Any]:
+    return {"staff_id": staff_id, "day": day, "property_id": event.property_id, **more}
+
+
+def fold_penalties(event: Event[Any], _: bytes) -> Iterator[Change]:
+    """Penalties as they were answered, and which were taken back."""
+    fact = event.data
+    match fact:
+        case PenaltyReversed():
+            yield Put(REVERSALS, {"penalty_id": fact.penalty_id, "fact_id": event.id})
+        case PenaltyDecided() | PenaltyRecommended() | PenaltyRefused():
+            status = {PenaltyDecided: "decided", PenaltyRecommended: "recommended", PenaltyRefused: "refused"}[
+                type(fact)
+            ]
+            reason = fact.reason if isinstance(fact, PenaltyRefused) else fact.ruling.reason
+            yield Put(PENALTIES, _penalty(event, fact, status, fact.asked.occurrence, fact.clause, reason))
+        case PenaltyImported():
+            yield Put(PENALTIES, _penalty(event, fact, "imported", fact.kind, "imported", "imported"))
+        case _:
+            return
+
+
+def _penalty(event: Event[Any], fact: Any, status: str, occurrence: str, clause: str, reason: str) -> dict[str, Any]:
+    return {
+        "penalty_id": fact.penalty_id,
+        "property_id": event.property_id,
+        "staff_id": fact.staff_id,
+        "day": fact.day,
+        "month": month_of(fact.day),
+        "occurrence": occurrence,
+        "clause": clause,
+        "status": status,
+        "reason": reason,
+        "fact_id": event.id,
+        "figures": fact.figures.model_dump_json(),
+    }
+
+
+VIEWS = (
+    View("registry_copies", 1, "registry", (COPIES,), copy_registry),
+    View("attendance_days", 1, "attendance", (SHIFTS, PUNCHES, DAYS, CONFIRMATIONS), fold_days),
+    View("attendance_penalties", 1, "attendance", (PENALTIES, REVERSALS), fold_penalties),
+)
