@@ -4,6 +4,8 @@ What is started here ends with the process that started it, however that ends: t
 """
 
 import contextlib
+import functools
+import gc
 import importlib.util
 import json
 import os
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -273,11 +276,16 @@ class PostgresServer:
             raise ServerError(
                 f"no PostgreSQL: set {POSTGRES_URL}, or {CONTAINERS}=1 beside a Docker engine, or install pgserver"
             )
-        installed = Path(spec.origin).parent / "pginstall"
-        if self._user is not None and not _open_to_all(installed):
-            # An environment below root's home is closed to `nobody`.
-            installed = Path(shutil.copytree(installed, directory / "pginstall", symlinks=True))
-        return installed / "bin"
+        packages = Path(spec.origin).parents[1]
+        if self._user is not None and not _open_to_all(packages / "pgserver" / "pginstall" / "bin" / "postgres"):
+            # An environment below root's home is closed to `nobody`. The binaries look for their libraries beside them.
+            copied = directory / "wheel"
+            for part in ("pgserver/pginstall", "pgserver.libs"):
+                shutil.copytree(packages / part, copied / part, symlinks=True)
+            for path in (copied, *copied.rglob("*")):
+                os.chown(path, self._user.pw_uid, -1, follow_symlinks=False)
+            packages = copied
+        return packages / "pgserver" / "pginstall" / "bin"
 
     def _wait_ready(self, log: Path) -> None:
         engine = sa.create_engine(self.url, poolclass=sa.NullPool)
@@ -313,16 +321,21 @@ def nats_binary() -> Path:
     return Path(found)
 
 
+@functools.cache
 def engine_answers() -> bool:
     """Whether a Docker engine can be reached."""
     import docker  # noqa: PLC0415 - slow to import, and few runs need it
 
-    try:
-        with contextlib.closing(docker.from_env(timeout=5)) as client:
-            client.ping()
-    except docker.errors.DockerException:
-        return False
-    return True
+    with warnings.catch_warnings():
+        # The client leaves its socket open when nobody answers.
+        warnings.simplefilter("ignore", ResourceWarning)
+        with (
+            contextlib.suppress(docker.errors.DockerException),
+            contextlib.closing(docker.from_env(timeout=5)) as client,
+        ):
+            return bool(client.ping())
+        gc.collect()
+    return False
 
 
 def containers_wanted(environment: Mapping[str, str] = os.environ) -> bool:

@@ -208,7 +208,7 @@ def run_pipeline(
     current = asked
     for kind, rule_id, limit in limits:
         most = _money(limit.amount, asked)
-        after = most if most < current else current
+        after = min(current, most)
         steps.append(Step(kind=kind, rule=rule_id, before=current, limit=most, after=after))
         current = after
     return tuple(steps)

@@ -23,7 +23,7 @@ from bailiwick_contracts.lateness import DerivedDay, Occurrence, OccurrenceKind
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Limit, MatrixRow, Measure, Ratio
 from bailiwick_contracts.message import Identifier, Record
 from bailiwick_contracts.money import Money
-from bailiwick_contracts.quota import Amount, CountedDay, Counted, late_times, sum_of
+from bailiwick_contracts.quota import Amount, Counted, CountedDay, late_times, sum_of
 
 CLAUSES: Mapping[OccurrenceKind, tuple[str, ...]] = {
     "late": ("A13", "A15"),

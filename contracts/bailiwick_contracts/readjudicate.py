@@ -12,10 +12,9 @@ from datetime import datetime
 from heapq import merge
 from typing import Any
 
-from bailiwick_contracts import registry  # noqa: F401 - its facts must be known before any is read
 from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.evidence import Evidence
-from bailiwick_contracts.judgement import JUDGES, Finding, Skipped
+from bailiwick_contracts.judgement import DERIVATIONS, JUDGES, Finding, Skipped
 from bailiwick_contracts.sealed import Keys, SealingError
 
 
@@ -27,24 +26,30 @@ class Summary:
     judged: int = 0
     equal: int = 0
     differing: int = 0
+    derivations: int = 0
+    """Days derived again on the way."""
+    derivations_differing: int = 0
+    unreadable: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
-    """Decisions that were not judged, by reason: `imported_without_ruling`, `key_not_held`, `evidence_missing`."""
+    """Decisions not judged, by reason: `imported_without_ruling`, `taken_over_without_ruling`, `key_not_held`,
+    `evidence_missing`, `version_not_in_the_ledger`."""
     retracted_since: list[str] = field(default_factory=list)
     """Rulings that stand on a fact which was retracted after them: they stand, and somebody should look."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything came out again as it was recorded."""
+        return not (self.differing or self.derivations_differing or self.unreadable)
 
 
 def in_recorded_order(*chains: Iterable[bytes]) -> Iterator[bytes]:
     """Chains, each in its own order, as one sequence by the instant of recording: what `readjudicate` wants."""
-    keyed = (((read_event(raw).recordedat, number), raw) for number, chain in enumerate(chains) for raw in chain)
-    return (raw for _, raw in merge(*_apart(chains), key=lambda item: item[0])) if chains else (raw for _, raw in keyed)
 
-
-def _apart(chains: tuple[Iterable[bytes], ...]) -> list[Iterator[tuple[tuple[datetime, int], bytes]]]:
-    def one(number: int, chain: Iterable[bytes]) -> Iterator[tuple[tuple[datetime, int], bytes]]:
+    def keyed(chain: Iterable[bytes]) -> Iterator[tuple[datetime, bytes]]:
         for raw in chain:
-            yield (read_event(raw).recordedat, number), raw
+            yield read_event(raw).recordedat, raw
 
-    return [one(number, chain) for number, chain in enumerate(chains)]
+    return (raw for _, raw in merge(*map(keyed, chains), key=lambda item: item[0]))
 
 
 def readjudicate(  # noqa: PLR0913 - what may be chosen
@@ -77,7 +82,7 @@ def readjudicate(  # noqa: PLR0913 - what may be chosen
             event = read_event(raw)
         except ValueError as error:
             yield Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200])
-            bench.summary.differing += 1
+            bench.summary.unreadable += 1
             continue
         yield from bench.take(event)
     yield from bench.finish()
@@ -125,8 +130,9 @@ class _Bench:
         )
 
     def _judge_or_wait(self, event: Event[Any]) -> Iterator[Finding]:
-        needs_later_version = self._under is not None and not self._evidence.knows_version(self._under)
-        if needs_later_version or not self._evidence.reaches(event):
+        ruling = getattr(event.data, "ruling", None)
+        lags = ruling is not None and bool(self._evidence.missing(ruling.positions))
+        if lags or (self._under is not None and self._evidence.version(self._under) is None):
             self._behind.append(event)
         else:
             yield from self._judge(event)
@@ -142,11 +148,15 @@ class _Bench:
                 self.summary.skipped["key_not_held"] += 1
                 return
             findings = [Finding.about(event, field="figures", kind="unreadable", was=str(error))]
-        self.summary.judged += 1
-        if findings:
-            self.summary.differing += 1
+        except ValueError as error:
+            findings = [Finding.about(event, field="ruling", kind="unreadable", was=str(error)[:500])]
+        if event.type in DERIVATIONS:
+            self.summary.derivations += 1
+            self.summary.derivations_differing += bool(findings)
         else:
-            self.summary.equal += 1
+            self.summary.judged += 1
+            self.summary.equal += not findings
+            self.summary.differing += bool(findings)
         yield from findings
 
 

@@ -1,8 +1,7 @@
 """Attendance's wiring: each request to what it needs to know, and on to its decision."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
-from typing import Any
+from datetime import date
 
 import sqlalchemy as sa
 from bailiwick_contracts.attendance import (
@@ -53,7 +52,7 @@ from services.attendance.confirmation import confirm
 from services.attendance.day import DAY, Day
 from services.attendance.penalty import PENALTY, WITHDRAWAL, decide, take_over, withdraw
 from services.attendance.roster import publish
-from services.attendance.views import DAYS, SHIFTS, VIEWS, external, micros
+from services.attendance.views import DAYS, SHIFTS, VIEWS, micros
 from services.kernel.service import Outcome, Service, Unit
 
 Shifts = Mapping[str, Mapping[date, tuple[Shift, ...]]]

@@ -1,6 +1,5 @@
 """`bailiwick audit`: who decided, under which clause, on what evidence, and does it still come out the same?"""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from bailiwick_contracts.message import Request
+from bailiwick_contracts.subjects import SERVICES
 from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -16,6 +16,7 @@ from services.audit import inspection, report
 from services.cli.output import BAD_INPUT, ERR, OUT, REFUSED, AsJson, fail, print_json, run, settle
 from services.cli.properties import SETUP
 from services.cli.session import Desk, system
+from services.kernel.reactor import caught_up as reached
 from services.kernel.reactor import read_feed, read_heads
 from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
@@ -91,7 +92,7 @@ async def readjudicated(
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Re-adjudicate in this process with the keys of a directory, by default those of the installation."""
-    await caught_up(desk, query)
+    await caught_up(desk)
     held = KeyStore(keys or Settings().keys_dir)
     with bar("re-adjudicating", quiet) as progress:
         return await inspection.rulings(
@@ -103,7 +104,7 @@ async def completeness(
     desk: Desk, query: inspection.Query, *, property_id: str | None = None, quiet: bool = False
 ) -> dict[str, Any]:
     """Compare the stores with the ledger over the services' feeds."""
-    await caught_up(desk, query)
+    await caught_up(desk)
     with bar("comparing", quiet) as progress:
         return await inspection.complete(
             query,
@@ -114,21 +115,12 @@ async def completeness(
         )
 
 
-async def caught_up(desk: Desk, query: inspection.Query) -> None:
+async def caught_up(desk: Desk) -> None:
     """Wait until the ledger reaches what the services hold, or 30 seconds; what is missing then is a finding."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(CAUGHT_UP_SECONDS):
-            while True:
-                listed = await query(inspection.ListChains())
-                have = {(c["chain"].split("/")[0], c["property"]): c["number"] for c in listed["chains"]}
-                wanted = {
-                    (service, owner): number
-                    for service in ("registry", "attendance")
-                    for owner, (number, _) in (await read_heads(desk.client, service)).items()
-                }
-                if all(have.get(chain, 0) >= number for chain, number in wanted.items()):
-                    return
-                await asyncio.sleep(0.1)
+    for source in SERVICES:
+        if source != "audit":
+            with contextlib.suppress(TimeoutError):
+                await reached(desk.client, "audit", source, seconds=CAUGHT_UP_SECONDS)
 
 
 def query_of(desk: Desk, as_json: bool = False) -> inspection.Query:
@@ -158,7 +150,7 @@ def _answer(ask: AuditOf, view: Callable[[dict[str, Any]], RenderableType], as_j
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
             query = query_of(desk, as_json)
-            await caught_up(desk, query)
+            await caught_up(desk)
             return await ask(desk, query)
 
     found = run(work(), as_json)

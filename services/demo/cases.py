@@ -1,8 +1,9 @@
 """The decisions of the demonstration: at, under and over each limit, and what each is expected to come to."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from bailiwick_contracts.attendance import ConfirmMissedPunch
 from bailiwick_contracts.conduct import DecidePenalty
@@ -103,3 +104,46 @@ def of_our_office(days: list[date]) -> Iterator[Case]:
     made.append(Case("forgotten punch in the other property", "A10", other, south,
                      confirmation(210, "south-13", forgotten[0]), CONFIRMED))  # fmt: skip
     yield from made
+
+
+def of_real_office(days: list[dict[str, Any]], within_grade: Collection[str]) -> Iterator[Case]:
+    """Cases found in the derived days of an office whose punches are not ours, a few of each kind.
+
+    `within_grade` are the people whom the director's clauses cover (A1, T13).
+    """
+    director, property_id = "real-director", "real-office"
+    times: dict[str, int] = {}
+    found: dict[str, list[tuple[str, date]]] = {}
+    for row in sorted(days, key=lambda row: row["day"]):
+        person, kinds = row["staff_id"], row["kinds"]
+        if person not in within_grade:
+            continue
+        before = times.get(person, 0)
+        where = (person, date.fromisoformat(row["day"]))
+        if "absent" in kinds:
+            found.setdefault("absent", []).append(where)
+        if "late" in kinds:
+            within = row["late_seconds"] <= 1_800
+            found.setdefault("late within" if within else "late beyond", []).append(where)
+            if before == 0:
+                found.setdefault("first", []).append(where)
+            if before >= 10:
+                found.setdefault("often", []).append(where)
+        if "late" in kinds or "early" in kinds:
+            times[person] = before + 1
+    number = 0
+    for kind, title, occurrence, percent, clause, expected in (
+        ("late within", "late up to 30 min, exactly 20 %", "late", 20, "A13", DECIDED),
+        ("late within", "late up to 30 min, 21 %: over the cap", "late", 21, "A13", RECOMMENDED),
+        ("late beyond", "late more than 30 min", "late", 20, "A13", RECOMMENDED),
+        ("first", "first of the year as A15", "late", 20, "A15", REFUSED),
+        ("often", "more than three in the year, exactly 20 %", "late", 20, "A15", DECIDED),
+        ("absent", "absent, exactly 100 %", "absent", 100, "A14", DECIDED),
+        ("absent", "absent, 101 %: over the cap", "absent", 101, "A14", RECOMMENDED),
+    ):
+        for _ in range(5):
+            if found.get(kind):
+                staff_id, day = found[kind].pop(0)
+                number += 1
+                request = penalty(number, staff_id, day, occurrence, percent, clause)
+                yield Case(f"{title} ({staff_id}, {day})", clause, director, property_id, request, expected)

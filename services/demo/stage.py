@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from bailiwick_contracts.attendance import DeriveDays, PublishRoster, PunchRow, RecordPunches, RosterDay
+from bailiwick_contracts.attendance import DeriveDays, ListDays, PublishRoster, PunchRow, RecordPunches, RosterDay
 from bailiwick_contracts.envelope import Actor, Answer
 from bailiwick_contracts.lateness import Shift
 from bailiwick_contracts.manual import manual_matrix
@@ -22,6 +22,7 @@ from bailiwick_contracts.staff import AssignPosition, ExternalId, RegisterStaff,
 
 from services.cli.session import Desk
 from services.demo.office import Person, Property, Punch
+from services.kernel.reactor import caught_up
 
 T = TypeVar("T")
 SETUP = Actor(actor="system-setup", authmethod="system", channel="system")
@@ -29,6 +30,7 @@ DEVICE = Actor(actor="system-gate", authmethod="file", channel="import")
 GATE = "gate"
 AT_ONCE = 40
 ROWS = 1_000
+LEAD_SECONDS = 1
 HIRED = date(2014, 1, 1)
 Progress = Callable[[str, int, int], None]
 
@@ -68,8 +70,8 @@ async def set_up(desk: Desk, office: Office, progress: Progress) -> None:
     await _all(desk, [(AddProperty(property_id=p.property_id, name=p.property_id, language=p.language, currency=p.currency,
                                    calendar=p.calendar, time_zone=p.zone), p.property_id) for p in office.properties],
                progress, "properties")  # fmt: skip
-    await _all(desk, [(AdoptAuthorityMatrix(matrix=manual_matrix(), lead_seconds=1), company),
-                      (AdoptLegalPolicy(policy=policy(office), lead_seconds=1), company),
+    await _all(desk, [(AdoptAuthorityMatrix(matrix=manual_matrix(), lead_seconds=LEAD_SECONDS), company),
+                      (AdoptLegalPolicy(policy=policy(office), lead_seconds=LEAD_SECONDS), company),
                       *((SetReportingLine(property_id=p.property_id, position="office_director", reports_to="property_manager"),
                          p.property_id) for p in office.properties)], progress, "authority")  # fmt: skip
     await _all(desk, [(RegisterStaff(staff_id=p.staff_id, name=p.name, phone=p.phone, home_property=p.property_id, hired_on=HIRED,
@@ -79,6 +81,13 @@ async def set_up(desk: Desk, office: Office, progress: Progress) -> None:
                                       effective_on=HIRED), company) for p in office.staff], progress, "positions")  # fmt: skip
     await _all(desk, [(SetBaseWage(staff_id=p.staff_id, base_wage=Money(amount=p.wage), effective_on=HIRED), company)
                       for p in office.staff], progress, "wages")  # fmt: skip
+
+
+async def in_force(desk: Desk) -> None:
+    """Wait until the adopted matrix holds and attendance knows of it."""
+    await asyncio.sleep(LEAD_SECONDS)
+    if not await caught_up(desk.client, "attendance", "registry"):
+        raise StageError("attendance did not take in what registry holds within 30 s; bailiwick doctor shows the lag")
 
 
 async def take_in(desk: Desk, office: Office, progress: Progress) -> dict[str, int]:
@@ -113,7 +122,8 @@ async def take_in(desk: Desk, office: Office, progress: Progress) -> dict[str, i
             )
             for number, part in enumerate(parts)
         ]
-        await _all(desk, requests, progress, f"roster of {of.property_id}")
+        director = next(p.staff_id for p in office.staff if p.position == "office_director" and p.property_id == of.property_id)
+        await _all(desk, requests, progress, f"roster of {of.property_id}", actor=Actor(actor=director))
         homes = set(people)
         rows = [
             PunchRow(punch_id=f"p{number}", external_id=punch.staff_id, at=punch.at.replace(tzinfo=zone).astimezone(UTC),
@@ -253,3 +263,17 @@ def _read(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
             return list(reader)
     except OSError as error:
         raise StageError(f"{path}: {error.strerror}; --data names a directory that holds it") from error
+
+
+async def days_of(desk: Desk, office: Office) -> list[dict[str, Any]]:
+    """Every derived day of the first property, as attendance lists them."""
+    days: list[dict[str, Any]] = []
+    after: str | None = None
+    while True:
+        request = ListDays(first_on=office.days[0], last_on=office.days[-1], after=after, limit=500)
+        answer = await desk.query(request, SETUP, office.properties[0].property_id)
+        page = answer.result or {}
+        days.extend(page["days"])
+        after = page.get("next")
+        if after is None:
+            return days

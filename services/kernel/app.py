@@ -125,6 +125,10 @@ class Runtime:
         asked = from_json(body)
         if asked.get("heads"):
             return b"\n".join(f"{p} {h.number} {h.hash}".encode() for p, h in self.store.heads().items())
+        if asked.get("taken_in"):
+            with self.store.reading() as connection:
+                tracked = self.store.tracked(connection)
+            return b"\n".join(f"{source} {position} {link}".encode() for source, (position, link) in tracked.items())
         lines: list[bytes] = []
         size = 0
         for fact in self.store.chain(asked["property"], asked["after"], 500):

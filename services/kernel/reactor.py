@@ -119,6 +119,29 @@ async def read_feed(client: Client, service: str, property_id: str, after: int, 
 
 async def read_heads(client: Client, service: str, *, timeout: float = 5) -> dict[str, tuple[int, str]]:
     """Every chain of a service: property to (last number, hash of the last fact)."""
-    reply = await client.request(feed_of(service), b'{"heads":true}', timeout=timeout)
+    return await _read_positions(client, service, b'{"heads":true}', timeout)
+
+
+async def read_taken_in(client: Client, service: str, *, timeout: float = 5) -> dict[str, tuple[int, str]]:
+    """How far a service took in others: `<log>:<property>` to (number, hash of that fact)."""
+    return await _read_positions(client, service, b'{"taken_in":true}', timeout)
+
+
+async def _read_positions(client: Client, service: str, request: bytes, timeout: float) -> dict[str, tuple[int, str]]:
+    reply = await client.request(feed_of(service), request, timeout=timeout)
     rows = [line.decode().split(" ") for line in reply.data.split(b"\n") if line]
-    return {property_id: (int(number), link) for property_id, number, link in rows}
+    return {name: (int(number), link) for name, number, link in rows}
+
+
+async def caught_up(client: Client, service: str, source: str, *, seconds: float = 30) -> bool:
+    """Wait until a service took in everything that `source` holds now; False when it did not within `seconds`."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    wanted = {(property_id, head) for property_id, (head, _) in (await read_heads(client, source)).items()}
+    while True:
+        taken = await read_taken_in(client, service)
+        reached = {name.split(":")[1]: number for name, (number, _) in taken.items() if name.startswith(f"{source}-")}
+        if all(reached.get(property_id, 0) >= number for property_id, number in wanted):
+            return True
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(0.05)

@@ -12,7 +12,8 @@ from services.run.embedded import ServiceFactory
 
 def _factory(name: str) -> ServiceFactory:
     def make(keys: KeyStore) -> Service:
-        made: Service = import_module(f"services.{name}.app").service(keys)
+        module = import_module(f"services.{name}.app")
+        made: Service = module.service(keys) if hasattr(module, "service") else module.SERVICE
         return made
 
     return make

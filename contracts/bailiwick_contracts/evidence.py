@@ -1,0 +1,437 @@
+"""The facts that rulings rest on, read once and asked for as they stood before a given fact: incremental, keyed by person.
+
+Everything is kept with its place (chain, number, instant of recording), so that a ruling is judged on what had been recorded
+before it and on nothing that came later, in whatever order rulings are judged.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, PunchRecorded, ShiftRostered, day_stream
+from bailiwick_contracts.authority import CopyPosition
+from bailiwick_contracts.conduct import ImportedAmount, PenaltyDecided, PenaltyImported, PenaltyReversed
+from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay, Wage
+from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.lateness import Confirmation, DerivedDay, Punch, Shift, derive_day, shift_of
+from bailiwick_contracts.matrix import AuthorityMatrix
+from bailiwick_contracts.penalty import StandingPenalty
+from bailiwick_contracts.quota import Amount, CountedDay, Counting, month_of
+from bailiwick_contracts.registry import (
+    AuthorityDelegated,
+    AuthorityMatrixAdopted,
+    DelegationRevoked,
+    LegalPolicyAdopted,
+    PropertyAdded,
+    ReportingLineSet,
+    ZoneAdopted,
+)
+from bailiwick_contracts.sealed import Keys, open_record
+from bailiwick_contracts.staff import (
+    BaseWageSet,
+    EmploymentEnded,
+    FactRetracted,
+    PersonErased,
+    PositionAssigned,
+    StaffCorrected,
+    StaffMerged,
+    StaffRegistered,
+    StaffRehired,
+)
+from bailiwick_contracts.staff import Wage as SealedWage
+from bailiwick_contracts.standing import wage_fact
+
+ADOPTIONS = "adoptions"
+_AROUND_DAYS = 3
+"""A punch belongs to a shift of a day at most so far away."""
+_DAY = timedelta(days=1)
+
+
+class Mark(NamedTuple):
+    """A fact with its place, and what is remembered of it."""
+
+    chain: str
+    number: int
+    at: datetime
+    fact_id: str
+    value: Any
+
+
+Sees = Callable[[Mark], bool]
+"""Whether a fact counts for a ruling."""
+
+
+def copied(positions: Iterable[CopyPosition]) -> Sees:
+    """What a copy of another service's chains held at the positions that a ruling names."""
+    reached = {position.chain: position.number for position in positions}
+    return lambda mark: mark.number <= reached.get(mark.chain, 0)
+
+
+def before(event: Event[Any]) -> Sees:
+    """What stood in the same log before a fact: earlier in its chain, and in other chains whatever was recorded earlier.
+
+    Facts of another chain recorded in the same instant count when the ruling names them.
+    """
+    chain, number, at = chain_of(event), event.chainnumber, event.recordedat
+    named = _named(event)
+
+    def sees(mark: Mark) -> bool:
+        if mark.chain == chain:
+            return mark.number < number
+        return mark.at < at or (mark.at == at and mark.fact_id in named)
+
+    return sees
+
+
+def recorded_by(at: datetime) -> Sees:
+    """Whatever had been recorded at an instant, anywhere."""
+    return lambda mark: mark.at <= at
+
+
+def _named(event: Event[Any]) -> frozenset[str]:
+    ruling = getattr(event.data, "ruling", None)
+    named = {fact for item in ruling.asked.inputs for fact in item.facts} if ruling is not None else set()
+    derived = getattr(event.data, "derived", None)
+    return frozenset(named | set(derived.basis if derived is not None else ()))
+
+
+def chain_of(event: Event[Any]) -> str:
+    """`<log>:<property>`, as positions name a chain."""
+    return f"{event.log}:{event.property_id}"
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A derivation of a day, as recorded and as it comes out again."""
+
+    fact_id: str
+    recorded: DerivedDay
+    again: DerivedDay
+
+
+class Evidence:
+    """Every fact that a ruling may rest on. Facts of one chain are taken in order."""
+
+    def __init__(self, keys: Keys) -> None:
+        """`keys` opens wages and figures."""
+        self.keys = keys
+        self._reached: dict[str, int] = {}
+        self._registry: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._versions: dict[str, AuthorityMatrix] = {}
+        self._retracted: dict[str, str] = {}
+        self._stands_on: list[tuple[str, tuple[str, ...]]] = []
+        self._shifts: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
+        self._punches: defaultdict[str, list[tuple[datetime, str, Mark]]] = defaultdict(list)
+        self._days: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
+        self._derived_months: defaultdict[tuple[str, str], set[date]] = defaultdict(set)
+        self._late_days: defaultdict[str, list[date]] = defaultdict(list)
+        self._confirmed: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._confirmed_on: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._penalties: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._again: dict[str, Derivation] = {}
+        self._wages: dict[str, Wage] = {}
+        self._amounts: dict[str, Amount | None] = {}
+
+    def take(self, event: Event[Any]) -> None:
+        """Read one more fact."""
+        fact = event.data
+        chain = chain_of(event)
+        self._reached[chain] = event.chainnumber
+        mark = Mark(chain, event.chainnumber, event.recordedat, event.id, event)
+        if event.service == "registry":
+            self._take_registry(mark, fact)
+            return
+        match fact:
+            case PunchRecorded():
+                insort(self._punches[fact.staff_id], (fact.at, event.id, mark), key=lambda one: one[0])
+            case ShiftRostered():
+                self._shifts[fact.staff_id, fact.day].append(mark)
+            case DayDerived():
+                self._days[fact.staff_id, fact.day].append(mark)
+                self._derived_months[fact.staff_id, month_of(fact.day)].add(fact.day)
+                self._note_late(fact)
+            case MissedPunchConfirmed():
+                self._confirmed[fact.staff_id].append(mark)
+                self._confirmed_on[event.subject].append(mark)
+            case PenaltyDecided() | PenaltyImported():
+                self._penalties[fact.staff_id].append(mark)
+                self._by_penalty[fact.penalty_id].append(mark)
+            case PenaltyReversed():
+                self._reversals[fact.penalty_id].append(mark)
+            case _:
+                pass
+        ruling = getattr(fact, "ruling", None)
+        if ruling is not None:
+            self._stands_on.append((event.id, tuple(one for item in ruling.asked.inputs for one in item.facts)))
+
+    def _take_registry(self, mark: Mark, fact: Any) -> None:
+        for subject in _subjects(fact):
+            self._registry[subject].append(mark)
+        if isinstance(fact, AuthorityMatrixAdopted):
+            self._versions[fact.version] = fact.matrix
+        elif isinstance(fact, FactRetracted):
+            self._retracted[fact.fact_id] = mark.fact_id
+
+    def _note_late(self, fact: DayDerived) -> None:
+        days = self._late_days[fact.staff_id]
+        at = bisect_left(days, fact.day)
+        if at == len(days) or days[at] != fact.day:
+            days.insert(at, fact.day)
+
+    # -- the registry ------------------------------------------------------------------------------------------------
+
+    def missing(self, positions: Iterable[CopyPosition]) -> list[CopyPosition]:
+        """The positions that lie beyond what was read."""
+        return [position for position in positions if self._reached.get(position.chain, 0) < position.number]
+
+    def version(self, name: str) -> AuthorityMatrix | None:
+        """A version of the matrix, whenever it was adopted."""
+        return self._versions.get(name)
+
+    def registry(self, subjects: Iterable[str], sees: Sees) -> list[Event[Any]]:
+        """The registry's facts about these subjects, and about everyone merged with them, as far as a ruling sees."""
+        found: dict[str, Event[Any]] = {}
+        wanted, asked = list(subjects), set[str]()
+        while wanted:
+            subject = wanted.pop()
+            if subject in asked:
+                continue
+            asked.add(subject)
+            for mark in self._registry.get(subject, ()):
+                if sees(mark):
+                    found[mark.fact_id] = mark.value
+                    if isinstance(mark.value.data, StaffMerged):
+                        wanted += (person(mark.value.data.staff_id), person(mark.value.data.into_staff_id))
+        return list(found.values())
+
+    def wage_on(self, events: list[Event[Any]], ids: Iterable[str], day: date) -> Wage | None:
+        """The base wage of a day, opened."""
+        fact = wage_fact(events, ids, day)
+        if fact is None:
+            return None
+        if fact.id not in self._wages:
+            opened = open_record(fact.data.wage, SealedWage, event_id=fact.id, path="wage", keys=self.keys)
+            self._wages[fact.id] = Wage(month=opened.base_wage, fact_id=fact.id)
+        return self._wages[fact.id]
+
+    def retracted_since(self) -> Iterator[str]:
+        """Rulings that name a fact which was retracted afterwards."""
+        return (ruled for ruled, named in self._stands_on if any(fact in self._retracted for fact in named))
+
+    # -- days --------------------------------------------------------------------------------------------------------
+
+    def derivation(self, staff_id: str, day: date, sees: Sees) -> Derivation | None:
+        """The derivation of a day that stood."""
+        mark = _last(self._days.get((staff_id, day), ()), sees)
+        return None if mark is None else self.derived_again(mark.value)
+
+    def derived_again(self, event: Event[DayDerived]) -> Derivation:
+        """A day derived anew from roster, punches and confirmations, as they stood before its derivation was recorded."""
+        if event.id not in self._again:
+            fact, sees = event.data, before(event)
+            roster = _last(self._shifts.get((fact.staff_id, fact.day), ()), sees)
+            again = derive_day(
+                roster.value.data.shifts if roster else (),
+                self._punches_of(fact.staff_id, fact.day, sees),
+                tuple(self._confirmations_of(fact.staff_id, fact.day, sees)),
+                now=event.recordedat,
+                roster_facts=(roster.fact_id,) if roster else (),
+            )
+            self._again[event.id] = Derivation(event.id, fact.derived, again)
+        return self._again[event.id]
+
+    def _punches_of(self, staff_id: str, day: date, sees: Sees) -> list[Punch]:
+        punches = self._punches.get(staff_id, [])
+        start = datetime.combine(day - _AROUND_DAYS * _DAY, datetime.min.time(), UTC)
+        end = datetime.combine(day + (_AROUND_DAYS + 1) * _DAY, datetime.min.time(), UTC)
+        first, last = bisect_left(punches, start, key=_at), bisect_right(punches, end, key=_at)
+        if first == last:
+            return []
+        shifts = self._shifts_around(staff_id, day, sees)
+        return [
+            Punch(at=at, direction=mark.value.data.direction, fact_id=mark.fact_id)
+            for at, _, mark in punches[first:last]
+            if sees(mark) and _day_of(at, mark.value.data.direction, shifts) == day
+        ]
+
+    def _shifts_around(self, staff_id: str, day: date, sees: Sees) -> dict[date, tuple[Shift, ...]]:
+        found: dict[date, tuple[Shift, ...]] = {}
+        for offset in range(-_AROUND_DAYS, _AROUND_DAYS + 1):
+            near = day + offset * _DAY
+            roster = _last(self._shifts.get((staff_id, near), ()), sees)
+            if roster is not None:
+                found[near] = roster.value.data.shifts
+        return found
+
+    def _confirmations_of(self, staff_id: str, day: date, sees: Sees) -> Iterator[Confirmation]:
+        for mark in self._confirmed_on.get(day_stream(staff_id, day), ()):
+            if sees(mark):
+                fact = mark.value.data
+                yield Confirmation(direction=fact.direction, shift=fact.shift, fact_id=mark.fact_id)
+
+    def standing_confirmation(self, staff_id: str, day: date, direction: str, shift: int, sees: Sees) -> str | None:
+        """The confirmation of a punch of a shift, where there is one."""
+        found = self._confirmations_of(staff_id, day, sees)
+        return next((one.fact_id for one in found if (one.direction, one.shift) == (direction, shift)), None)
+
+    def rostered(self, ids: Sequence[str], day: date, sees: Sees) -> str:
+        """Under which of a person's ids a day was rostered; the one that remains where it was under none."""
+        return next((one for one in ids if _last(self._shifts.get((one, day), ()), sees) is not None), ids[0])
+
+    def penalty(self, penalty_id: str, sees: Sees) -> Mark | None:
+        """The fact that decided or imported a penalty."""
+        return _last(self._by_penalty.get(penalty_id, ()), sees)
+
+    def confirmed(self, ids: Iterable[str], day: date, sees: Sees) -> tuple[Counting, ...]:
+        """A person's confirmed forgotten punches of the years around a day, whatever the property."""
+        first, last = date(day.year - 1, 1, 1), date(day.year + 1, 12, 31)
+        return tuple(
+            Counting(day=mark.value.data.day, fact_id=mark.fact_id)
+            for one in ids
+            for mark in self._confirmed.get(one, ())
+            if first <= mark.value.data.day <= last and sees(mark)
+        )
+
+    def late_days(self, ids: Iterable[str], until: date, sees: Sees) -> tuple[CountedDay, ...]:
+        """A person's days with a lateness or early leave, from the year before `until` up to it, whatever the property.
+
+        An imported penalty shows an occurrence of a day of which no derivation shows one.
+        """
+        first = date(until.year - 1, 1, 1)
+        people = tuple(ids)
+        found: dict[date, CountedDay] = {}
+        for one in people:
+            days = self._late_days.get(one, [])
+            for day in days[bisect_left(days, first) : bisect_right(days, until)]:
+                derivation = self.derivation(one, day, sees)
+                kinds = [item.kind for item in derivation.again.occurrences if item.kind != "absent"] if derivation else []
+                if derivation is not None and kinds:
+                    found[day] = CountedDay(day=day, kinds=tuple(kinds), fact_id=derivation.fact_id)
+        for mark in self._standing(people, sees):
+            fact = mark.value.data
+            if isinstance(fact, PenaltyImported) and fact.kind != "absent" and first <= fact.day <= until and fact.day not in found:
+                found[fact.day] = CountedDay(day=fact.day, kinds=(fact.kind,), fact_id=mark.fact_id)
+        return tuple(found[day] for day in sorted(found))
+
+    def month_days(self, ids: Iterable[str], day: date, sees: Sees) -> tuple[UnpaidDay, ...]:
+        """A person's days of a wage month with unpaid time, whatever the property."""
+        found: list[tuple[date, str, UnpaidDay]] = []
+        for one in ids:
+            for near in self._derived_months.get((one, month_of(day)), ()):
+                derivation = self.derivation(one, near, sees)
+                if derivation is not None and derivation.again.unpaid_seconds > 0:
+                    unpaid = UnpaidDay(
+                        unpaid_seconds=derivation.again.unpaid_seconds,
+                        scheduled_seconds=derivation.again.scheduled_seconds,
+                        fact_id=derivation.fact_id,
+                    )
+                    found.append((near, one, unpaid))
+        return tuple(unpaid for _, _, unpaid in sorted(found, key=lambda item: item[:2]))
+
+    # -- penalties ---------------------------------------------------------------------------------------------------
+
+    def _standing(self, ids: Iterable[str], sees: Sees) -> Iterator[Mark]:
+        for one in ids:
+            for mark in self._penalties.get(one, ()):
+                taken_back = any(sees(other) for other in self._reversals.get(mark.value.data.penalty_id, ()))
+                if sees(mark) and not taken_back:
+                    yield mark
+
+    def standing_on(self, ids: Iterable[str], day: date, occurrence: str, sees: Sees) -> tuple[StandingPenalty, ...]:
+        """The penalties that stand on an occurrence."""
+        return tuple(
+            StandingPenalty(clause=clause, fact_id=mark.fact_id)
+            for mark in self._standing(ids, sees)
+            for on, clause in (_occurrence(mark.value.data),)
+            if mark.value.data.day == day and on == occurrence
+        )
+
+    def month_penalties(self, ids: Iterable[str], day: date, sees: Sees) -> tuple[Amount, ...]:
+        """The penalties that stand in a person's wage month, whatever the property, opened."""
+        amounts = [
+            self._amount(mark.value) for mark in self._standing(ids, sees) if month_of(mark.value.data.day) == month_of(day)
+        ]
+        return tuple(sorted((amount for amount in amounts if amount is not None), key=lambda amount: amount.fact_id))
+
+    def _amount(self, event: Event[Any]) -> Amount | None:
+        if event.id not in self._amounts:
+            if isinstance(event.data, PenaltyImported):
+                opened = open_record(event.data.figures, ImportedAmount, event_id=event.id, path="figures", keys=self.keys)
+                self._amounts[event.id] = Amount(amount=opened.penalty, fact_id=event.id)
+            else:
+                figures = open_record(event.data.figures, PenaltyFigures, event_id=event.id, path="figures", keys=self.keys)
+                computed = figures.computed
+                self._amounts[event.id] = Amount(amount=computed.penalty, fact_id=event.id) if computed else None
+        return self._amounts[event.id]
+
+
+def person(staff_id: str) -> str:
+    """The subject of facts about a person."""
+    return f"person:{staff_id}"
+
+
+def place(property_id: str) -> str:
+    """The subject of facts about a property."""
+    return f"place:{property_id}"
+
+
+def lent(delegation_id: str) -> str:
+    """The subject of facts about a delegation."""
+    return f"delegation:{delegation_id}"
+
+
+def _subjects(fact: Any) -> tuple[str, ...]:
+    match fact:
+        case StaffMerged():
+            return (person(fact.staff_id), person(fact.into_staff_id))
+        case PersonErased():
+            return tuple(dict.fromkeys(map(person, (fact.staff_id, *fact.staff_ids))))
+        case (
+            StaffRegistered()
+            | StaffCorrected()
+            | StaffRehired()
+            | EmploymentEnded()
+            | PositionAssigned()
+            | BaseWageSet()
+            | FactRetracted()
+        ):
+            return (person(fact.staff_id),)
+        case PropertyAdded() | ZoneAdopted() | ReportingLineSet():
+            return (place(fact.property_id),)
+        case AuthorityDelegated():
+            return (lent(fact.delegation.delegation_id),)
+        case DelegationRevoked():
+            return (lent(fact.delegation_id),)
+        case AuthorityMatrixAdopted() | LegalPolicyAdopted():
+            return (ADOPTIONS,)
+        case _:
+            return ()
+
+
+def _occurrence(fact: PenaltyDecided | PenaltyImported) -> tuple[str, str]:
+    return (fact.kind, "imported") if isinstance(fact, PenaltyImported) else (fact.asked.occurrence, fact.clause)
+
+
+def _last(marks: Iterable[Mark], sees: Sees) -> Mark | None:
+    found: Mark | None = None
+    for mark in marks:
+        if sees(mark) and (found is None or (mark.at, mark.number) >= (found.at, found.number)):
+            found = mark
+    return found
+
+
+def _day_of(at: datetime, direction: Any, shifts: Mapping[date, tuple[Shift, ...]]) -> date | None:
+    """The day a punch belongs to; a night shift belongs to the day it starts (C7)."""
+    around = (at.date() + timedelta(days=offset) for offset in range(-_AROUND_DAYS, _AROUND_DAYS))
+    near = [(day, shift) for day in around for shift in shifts.get(day, ())]
+    index = shift_of([shift for _, shift in near], at, direction)
+    return near[index][0] if index is not None else None
+
+
+def _at(one: tuple[datetime, str, Mark]) -> datetime:
+    return one[0]

@@ -1,0 +1,172 @@
+"""`bailiwick demo`: from nothing to decisions that were all judged again, and what that proved."""
+
+import contextlib
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from bailiwick_contracts.envelope import Answer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from services.audit.words import OUTCOMES, REASONS, word
+from services.cli import audit
+from services.cli.output import ERR, OUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
+from services.cli.session import Desk, system
+from services.demo import stage
+from services.demo.cases import Case, of_our_office, of_real_office
+from services.kernel.settings import Settings
+
+MARK = "made-by-demo"
+
+
+def demo(
+    data: Annotated[Path | None, typer.Option(help="A directory with punches-2015.csv and staff-2015.csv.")] = None,
+    only: Annotated[str | None, typer.Option(help="Show only the decisions under this clause, e.g. A10.")] = None,
+    language: Annotated[str, typer.Option(help="en or zh-Hant.")] = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Run a month of an office, decide at, under and over each limit, and judge everything again."""
+    settings = Settings()
+    directory = settings.data_dir.parent / f"{settings.data_dir.name}-demo"
+    _clear(directory, as_json)
+    try:
+        result = run(_demo(directory, data, only, quiet=as_json), as_json)
+    except stage.StageError as error:
+        fail(str(error), UNAVAILABLE, as_json)
+    if as_json:
+        print_json(result)
+    else:
+        _show(result, directory, language)
+    if not result["agrees"]:
+        raise typer.Exit(REFUSED)
+
+
+def _clear(directory: Path, as_json: bool) -> None:
+    if directory.exists():
+        if not (directory / MARK).exists():
+            fail(f"{directory} exists and was not made by a demo; move it away", UNAVAILABLE, as_json)
+        shutil.rmtree(directory)
+    directory.mkdir(parents=True)
+    (directory / MARK).touch()
+
+
+async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: bool) -> dict[str, Any]:
+    begun = time.monotonic()
+    office = stage.our_office() if data is None else stage.real_office(data)
+    async with system(Settings(data_dir=directory)) as desk:
+        with _bars(quiet) as progress:
+            await stage.set_up(desk, office, progress)
+            await stage.in_force(desk)
+            punched = time.monotonic()
+            rows = await stage.take_in(desk, office, progress)
+            punched = time.monotonic() - punched
+            cases = list(
+                of_our_office(list(office.days)) if data is None else of_real_office(await stage.days_of(desk, office))
+            )
+            decided = []
+            for number, case in enumerate(cases):
+                decided.append(_row(case, await stage.decide(desk, case.request, case.actor, case.property_id)))
+                progress("decisions", number + 1, len(cases))
+        query = audit.query_of(desk, quiet)
+        judged = await audit.readjudicated(desk, query, keys=directory / "keys", quiet=quiet)
+        complete = await audit.completeness(desk, query, quiet=quiet)
+    unexpected = [row["case"] for row in decided if row["fact"] != row["expected"]]
+    return {
+        "properties": len(office.properties),
+        "staff": len(office.staff),
+        "days": len(office.days),
+        "punches": rows,
+        "take_in_seconds": round(punched, 1),
+        "decisions": [row for row in decided if only in (None, row["clause"])],
+        "facts": complete["facts"],
+        "judged": judged["judged"],
+        "differing": judged["differing"],
+        "findings": judged["findings"],
+        "complete": complete["complete"],
+        "unexpected": unexpected,
+        "agrees": judged["agrees"] and complete["complete"] and not unexpected,
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+
+
+async def _cases(desk: Desk, office: stage.Office, *, real: bool) -> list[Case]:
+    if not real:
+        return list(of_our_office(list(office.days)))
+    within_grade = {person.staff_id for person in office.staff if person.grade in ("staff", "team_leader")}
+    return list(of_real_office(await stage.days_of(desk, office), within_grade))
+
+
+def _row(case: Case, answer: Answer) -> dict[str, Any]:
+    fact = next((f for f in answer.facts if f.type.split(".")[1].startswith(("penalty_", "missed_punch_"))), None)
+    if fact is None or fact.data is None:
+        raise stage.StageError(f"{case.title}: {answer.outcome}, {answer.error}")
+    ruling = fact.data.get("ruling") or {}
+    clamps = [clamp["kind"] for clamp in ruling.get("clamps", ()) if clamp["bound"]]
+    return {
+        "case": case.title,
+        "clause": case.clause,
+        "fact": fact.type.split(".")[1],
+        "expected": case.expected,
+        "outcome": ruling.get("outcome", "refused"),
+        "reason": fact.data.get("reason") or ruling.get("reason", ""),
+        "next_in_line": ruling.get("escalate_to") or "",
+        "clamps": clamps,
+        "id": fact.id,
+    }
+
+
+def _show(result: dict[str, Any], directory: Path, language: str) -> None:
+    rows = [
+        row
+        | {
+            "outcome": word(OUTCOMES, row["outcome"], language),
+            "reason": word(REASONS, row["reason"], language),
+            "clamps": ", ".join(row["clamps"]),
+        }
+        for row in result["decisions"]
+    ]
+    emit_rows(rows, ("clause", "case", "outcome", "reason", "next_in_line", "clamps"), "decisions")
+    facts = Counter(row["fact"] for row in result["decisions"])
+    OUT.print(
+        f"{result['staff']} staff in {result['properties']} properties, {result['days']} days, "
+        f"{sum(result['punches'].values())} punches ({result['punches']['ignored']} doubled); "
+        + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in facts.items()),
+        highlight=False,
+    )
+    if result["agrees"]:
+        OUT.print(
+            f"[bold green]proved[/] {result['judged']} rulings derived again from {result['facts']} facts: none differs; "
+            f"every chain is complete; every decision came out as the manual says ({result['seconds']} s)",
+            highlight=False,
+        )
+    else:
+        OUT.print(
+            f"[bold red]not proved[/] {result['differing']} rulings differ, complete: {result['complete']}, "
+            f"unexpected: {result['unexpected']}",
+            highlight=False,
+        )
+    if result["decisions"]:
+        last = result["decisions"][-1]["id"]
+        OUT.print(
+            f"look closer: BAILIWICK_DATA_DIR={directory} bailiwick audit history {last}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@contextlib.contextmanager
+def _bars(quiet: bool) -> Iterator[stage.Progress]:
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, console=ERR, disable=quiet, transient=True) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(title: str, done: int, total: int) -> None:
+            if title not in tasks:
+                tasks[title] = progress.add_task(title, total=total)
+            progress.update(tasks[title], completed=done, total=total)
+
+        yield show
