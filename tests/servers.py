@@ -346,10 +346,12 @@ def containers_wanted(environment: Mapping[str, str] = os.environ) -> bool:
 @contextlib.contextmanager
 def nats_container() -> Iterator[str]:
     """The URL of a NATS server with JetStream in a container."""
-    from testcontainers.community.nats import NatsContainer  # noqa: PLC0415 - see engine_answers
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - see engine_answers
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
 
-    with NatsContainer(NATS_IMAGE, jetstream=True) as container:
-        yield container.nats_uri()
+    described = DockerContainer(NATS_IMAGE).with_command("-js").with_exposed_ports(4222)
+    with described.waiting_for(LogMessageWaitStrategy("Server is ready")) as container:
+        yield f"nats://{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
 
 
 @contextlib.contextmanager

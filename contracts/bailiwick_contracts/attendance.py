@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from bailiwick_contracts import conduct  # noqa: F401 - the other half of this service's messages registers with this one
-from bailiwick_contracts.authority import Ruling
+from bailiwick_contracts.authority import CopyPosition, Ruling
 from bailiwick_contracts.confirmation import ArrivalEvidence
 from bailiwick_contracts.lateness import DayStatus, DerivedDay, Direction, Shift
 from bailiwick_contracts.message import Fact, Identifier, Instant, Label, Record, Refusal, Request, Text
@@ -210,6 +210,8 @@ class MissedPunchRefused(Refusal):
     """The derivation it was judged by."""
     standing: Identifier | None = None
     """The confirmation that stands already."""
+    positions: tuple[CopyPosition, ...] = ()
+    """How far the copies of the registry reached, where no ruling says so."""
     ruling: Ruling | None = None
     grounds: Personal
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bailiwick_contracts.authority import Ruling
+from bailiwick_contracts.authority import CopyPosition, Ruling
 from bailiwick_contracts.deductions import Requested
 from bailiwick_contracts.lateness import OccurrenceKind
 from bailiwick_contracts.matrix import Ratio
@@ -106,6 +106,8 @@ class PenaltyRefused(Refusal):
     """The derivation it was judged by."""
     standing: tuple[Identifier, ...] = ()
     """Penalties that stand on the same occurrence."""
+    positions: tuple[CopyPosition, ...] = ()
+    """How far the copies of the registry reached, where no ruling says so."""
     ruling: Ruling | None = None
     figures: Confidential
     grounds: Personal

@@ -141,7 +141,7 @@ class Evidence:
         """Read one more fact."""
         fact = event.data
         chain = chain_of(event)
-        self._reached[chain] = event.chainnumber
+        self._reached[chain] = max(event.chainnumber, self._reached.get(chain, 0))
         mark = Mark(chain, event.chainnumber, event.recordedat, event.id, event)
         if event.service == "registry":
             self._take_registry(mark, fact)

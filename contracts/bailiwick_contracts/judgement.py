@@ -215,15 +215,15 @@ def _verdict(found: Adjudication, case: PenaltyCase) -> str:
 
 
 def _penalty_differs(event: Event[Any], figures: PenaltyFigures, found: Adjudication) -> Iterator[Finding]:
-    """What another matrix would have changed for the people concerned: outcome, reason, clause, next in line, amount."""
+    """What another matrix would have changed for the people concerned: outcome, reason, next in line, clause, amount."""
     fact = event.data
     was = fact.ruling
     yield from _compared(event, "outcome", "different", _OUTCOME_OF[type(fact)], found.verdict)
     yield from _compared(event, "reason", "different", was.reason if was else fact.reason, found.reason)
-    yield from _compared(event, "clause", "different", fact.clause, found.clause)
     if was is not None and found.ruling is not None:
         yield from _compared(event, "escalate_to", "different", was.escalate_to, found.ruling.escalate_to)
     if isinstance(fact, PenaltyDecided) and figures.computed and found.verdict == "decided" and found.figures.computed:
+        yield from _compared(event, "clause", "different", fact.clause, found.clause)
         yield from _compared(event, "figures.penalty", "figures", figures.computed.penalty, found.figures.computed.penalty)
 
 

@@ -273,7 +273,7 @@ def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
         occurrence=request.occurrence,
         derived=day.derived,
         day_fact_id=day.derived_fact,
-        late_days=gather.late_days(unit, found.ids, max(request.day, found.asked.decided_on)),
+        late_days=gather.late_days(unit, found.ids, request.day, max(request.day, found.asked.decided_on)),
         entered_on=entered_on(found.events, found.ids, request.day),
         standing=gather.standing_on(unit, found.ids, request.day, request.occurrence),
         wage=gather.wage_on(unit, found.events, found.ids, request.day),

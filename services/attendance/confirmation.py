@@ -75,6 +75,7 @@ def confirm(
             evidence=request.evidence,
             day_fact_id=case.day_fact_id,
             standing=case.standing,
+            positions=positions if found.ruling is None else (),
             ruling=found.ruling,
             grounds=grounds,
         )

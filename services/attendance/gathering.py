@@ -259,12 +259,12 @@ def _years_around(day: date) -> tuple[date, date]:
     return date(day.year - 1, 1, 1), date(day.year + 1, 12, 31)
 
 
-def late_days(unit: Unit, ids: Sequence[str], until: date) -> tuple[CountedDay, ...]:
-    """A person's days with a lateness or early leave, from the year before `until` up to it, whatever the property.
+def late_days(unit: Unit, ids: Sequence[str], day: date, until: date) -> tuple[CountedDay, ...]:
+    """A person's days with a lateness or early leave, from the year before `day` up to `until`, whatever the property.
 
     An imported penalty shows an occurrence of a day of which no derivation shows one.
     """
-    first = date(until.year - 1, 1, 1)
+    first = date(day.year - 1, 1, 1)
     query = sa.select(DAYS.c.day, DAYS.c.kinds, DAYS.c.fact_id).where(
         DAYS.c.staff_id.in_(ids), DAYS.c.day.between(first, until), DAYS.c.kinds != ""
     )

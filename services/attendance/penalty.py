@@ -98,15 +98,22 @@ def decide(
         "figures": Confidential.of(property_id, found.figures),
         "grounds": Personal.of(request.staff_id, request.grounds),
     }
-    return [_fact(found, case, common)]
+    return [_fact(found, case, common, positions)]
 
 
-def _fact(found: Adjudication, case: PenaltyCase, common: dict[str, Any]) -> Fact:
+def _fact(
+    found: Adjudication, case: PenaltyCase, common: dict[str, Any], positions: tuple[CopyPosition, ...]
+) -> Fact:
     occurrence = case.derived.occurrence(case.occurrence) if case.derived else None
     if found.verdict == "refused" or occurrence is None or found.ruling is None:
         standing = tuple(item.fact_id for item in case.standing)
         return PenaltyRefused(
-            reason=found.reason, day_fact_id=case.day_fact_id, standing=standing, ruling=found.ruling, **common
+            reason=found.reason,
+            day_fact_id=case.day_fact_id,
+            standing=standing,
+            positions=positions if found.ruling is None else (),
+            ruling=found.ruling,
+            **common,
         )
     if found.verdict == "decided":
         return PenaltyDecided(

@@ -64,9 +64,7 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
             punched = time.monotonic()
             rows = await stage.take_in(desk, office, progress)
             punched = time.monotonic() - punched
-            cases = list(
-                of_our_office(list(office.days)) if data is None else of_real_office(await stage.days_of(desk, office))
-            )
+            cases = await _cases(desk, office, real=data is not None)
             decided = []
             for number, case in enumerate(cases):
                 decided.append(_row(case, await stage.decide(desk, case.request, case.actor, case.property_id)))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 T = TypeVar("T")
-OUT = Console()
+OUT = Console(width=None if sys.stdout.isatty() else 150)
 ERR = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 REFUSED, BAD_INPUT, UNAVAILABLE = 1, 2, 3

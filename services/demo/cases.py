@@ -91,7 +91,7 @@ def of_our_office(days: list[date]) -> Iterator[Case]:
         ("absent, exactly 100 %", 11, 4, "absent", 100, DECIDED, "A14"),
         ("absent, 101 %: over the cap", 12, 6, "absent", 101, RECOMMENDED, "A14"),
         ("by somebody who may not", 9, 1, "late", 5, REFUSED, "A13", "north-01"),
-        ("by the director of the other property", 9, 1, "late", 5, RECOMMENDED, "A13", other),
+        ("by the director of the other property", 9, 1, "late", 5, REFUSED, "A13", other),
         ("a day without any lateness", 17, 1, "late", 5, REFUSED),
     ):
         made.append(fine(*case))  # noqa: PERF401 - the number of a case is how many there were before it
@@ -124,11 +124,8 @@ def of_real_office(days: list[dict[str, Any]], within_grade: Collection[str]) ->
             found.setdefault("absent", []).append(where)
         if "late" in kinds:
             within = row["late_seconds"] <= 1_800
-            found.setdefault("late within" if within else "late beyond", []).append(where)
-            if before == 0:
-                found.setdefault("first", []).append(where)
-            if before >= 10:
-                found.setdefault("often", []).append(where)
+            kind = "first" if before == 0 else "often" if before >= 10 else "late within" if within else "late beyond"
+            found.setdefault(kind, []).append(where)
         if "late" in kinds or "early" in kinds:
             times[person] = before + 1
     number = 0

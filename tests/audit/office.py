@@ -198,12 +198,14 @@ class Office:
             )  # fmt: skip
         )
 
-    def roster(self, *days: date, staff: tuple[str, ...] = tuple(f"s-{n}" for n in range(1, 7))) -> None:
+    def roster(
+        self, *days: date, staff: tuple[str, ...] = tuple(f"s-{n}" for n in range(1, 7)), name: str = "all"
+    ) -> None:
         """Publish nine to six, local time, for these people and days."""
         rows = tuple(
             RosterDay(day=day, shifts=(Shift(starts_at=at(day, 9), ends_at=at(day, 18), zone="Asia/Shanghai"),)) for day in days
         )
-        answer = self.ask(PublishRoster(roster_id=f"r-{days[0]}", staff_ids=staff, days=rows), "s-director")
+        answer = self.ask(PublishRoster(roster_id=f"r-{days[0]}-{name}", staff_ids=staff, days=rows), "s-director")
         assert answer.outcome == "done", answer
 
     def punch(self, staff_id: str, day: date, *, late_seconds: int | None = 0, early_seconds: int | None = 0) -> None:
@@ -267,10 +269,13 @@ def month(office: Office) -> dict[str, Answer]:
     """Some thirty decisions at, under and over each limit, by name; each name is also the id of its penalty or confirmation."""
     days = [MONDAY + timedelta(days=n) for n in range(12) if (MONDAY + timedelta(days=n)).weekday() < 5]
     office.roster(*days)
+    office.roster(days[0], staff=("s-director", "s-supervisor"), name="heads")
     for day in days:
         for number in range(1, 7):
             office.punch(f"s-{number}", day, **_month_of(number, days.index(day)))  # type: ignore[arg-type]
         office.close_day(day)
+    office.punch("s-director", days[0], late_seconds=300)
+    office.punch("s-supervisor", days[0], late_seconds=300)
     made: dict[str, Answer] = {}
 
     def penalise(name: str, *arguments: Any, **more: Any) -> None:

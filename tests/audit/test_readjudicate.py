@@ -1,0 +1,503 @@
+"""Every ruling comes out again from the facts alone; whatever was altered in a ruling or beneath it is found and named."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bailiwick_contracts.conduct import ImportPenalty, WithdrawPenalty
+from bailiwick_contracts.deductions import PenaltyFigures
+from bailiwick_contracts.envelope import Answer, read_event
+from bailiwick_contracts.judgement import Finding
+from bailiwick_contracts.manual import manual_matrix
+from bailiwick_contracts.matrix import AuthorityMatrix, Bound, Limit, Ratio
+from bailiwick_contracts.message import COMPANY, Request
+from bailiwick_contracts.money import Money
+from bailiwick_contracts.readjudicate import Summary, readjudicate
+from bailiwick_contracts.registry import AdoptAuthorityMatrix
+from bailiwick_contracts.sealed import Confidential, KeyErasedError, Keys, SealingError, open_record, seal_field
+from bailiwick_contracts.staff import AssignPosition, ErasePerson, MergeStaff, RegisterStaff, RetractFact, SetBaseWage
+
+from tests.audit.chains import rewritten
+from tests.audit.office import MONDAY, Office, month
+
+
+class History:
+    """A month of the office, as bytes; tests alter copies of it."""
+
+    def __init__(self, office: Office, made: dict[str, Answer]) -> None:
+        self.raws, self.keys, self.made = office.raws(), office.keys, made
+
+    def fact_id(self, name: str) -> str:
+        return self.made[name].facts[0].id
+
+    def altered(self, fact_id: str, change: Callable[[bytes], bytes]) -> list[bytes]:
+        assert sum(read_event(raw).id == fact_id for raw in self.raws) == 1
+        return [change(raw) if read_event(raw).id == fact_id else raw for raw in self.raws]
+
+    def of(self, kind: str) -> list[str]:
+        return [read_event(raw).id for raw in self.raws if read_event(raw).type == kind]
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    office = Office(tmp_path_factory.mktemp("office"))
+    office.set_up()
+    made = month(office)
+    yield History(office, made)
+    office.close()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    opened = Office(tmp_path)
+    opened.set_up()
+    yield opened
+    opened.close()
+
+
+def judged(raws: list[bytes], keys: Keys, **chosen: Any) -> tuple[list[Finding], Summary]:
+    summary = Summary()
+    return list(readjudicate(raws, keys, summary=summary, **chosen)), summary
+
+
+def stricter(version: str = "strict-1") -> AuthorityMatrix:
+    """A13 up to 20 minutes and a tenth of the base wage; nothing else changes."""
+    known = manual_matrix(version)
+    limits = (
+        Limit(measure="late_minutes", upper=Bound(value=Ratio(numerator=20)), above="escalate"),
+        Limit(measure="share_of_base_wage", upper=Bound(value=Ratio(numerator=1, denominator=10)), counts="penalty"),
+    )
+    rows = tuple(row.model_copy(update={"limits": limits}) if row.row_id == "A13" else row for row in known.rows)
+    return known.model_copy(update={"rows": rows})
+
+
+def test_thirty_decisions_at_under_and_over_each_limit_come_out_as_recorded(history: History) -> None:
+    findings, summary = judged(history.raws, history.keys)
+    assert findings == []
+    assert (summary.judged, summary.equal, summary.differing) == (32, 32, 0)
+    assert summary.derivations > 50
+    assert summary.agrees
+
+
+def test_the_month_holds_what_it_says(history: History) -> None:
+    outcome = {name: (answer.facts[0].type.split(".")[1], (answer.facts[0].data or {})) for name, answer in history.made.items()}
+    decided = {name for name, (kind, _) in outcome.items() if kind == "penalty_decided"}
+    assert decided == {
+        "under-30-minutes", "on-30-minutes", "share-under", "share-on", "share-cut", "fourth-lateness", "fourth-and-long",
+        "amount-under", "absence-whole", "early-leave", "lent",
+    }  # fmt: skip
+    recommended = {name for name, (kind, _) in outcome.items() if kind == "penalty_recommended"}
+    assert recommended == {"over-30-minutes", "share-over", "amount-over", "absence-over", "above-grade"}
+    reasons = {name: data["reason"] for name, (kind, data) in outcome.items() if kind.endswith("_refused")}
+    assert reasons == {
+        "same-again": "already_penalised",
+        "third-lateness": "below_limit",
+        "own-case": "own_case",
+        "not-the-holder": "not_the_holder",
+        "another-office": "outside_own_office",
+        "no-such-occurrence": "no_such_occurrence",
+        "unknown-clause": "unknown_clause",
+        "lent-own-case": "own_case",
+        "forgotten-4": "quota_exceeded",
+        "forgotten-no-evidence": "arrival_not_established",
+        "forgotten-present": "punch_present",
+    }
+
+
+def change_in(*path: str, to: Any) -> Callable[[bytes], bytes]:
+    """Set one member of a fact's data by hand."""
+
+    def change(raw: bytes) -> bytes:
+        data = read_event(raw).data.model_dump(mode="json", exclude_none=True)
+        place: Any = data
+        for name in path[:-1]:
+            place = place[int(name) if name.isdigit() else name]
+        last = path[-1]
+        assert place[last] != to if isinstance(place, dict) and last in place else True
+        place[int(last) if last.isdigit() else last] = to
+        return rewritten(raw, data=data)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "to", "kind"),
+    [
+        ("on-30-minutes", ("ruling", "outcome"), "recommend_only", "ruling"),
+        ("on-30-minutes", ("ruling", "reason"), "beyond_limit", "ruling"),
+        ("on-30-minutes", ("ruling", "asked", "subject_grade"), "team_leader", "input"),
+        ("on-30-minutes", ("ruling", "asked", "actor_position"), "property_manager", "input"),
+        ("on-30-minutes", ("ruling", "asked", "reports_to"), "hr", "input"),
+        ("on-30-minutes", ("ruling", "asked", "measures", "0", "value", "numerator"), 29, "input"),
+        ("on-30-minutes", ("ruling", "matrix_version"), "manual-0", "input"),
+        ("on-30-minutes", ("ruling", "legal_policy_version"), "law-0", "input"),
+        ("on-30-minutes", ("ruling", "selected_at"), "2026-01-01T00:00:00Z", "input"),
+        ("on-30-minutes", ("ruling", "clamps", "0", "bound"), True, "ruling"),
+        ("on-30-minutes", ("clause",), "A15", "ruling"),
+        ("on-30-minutes", ("kind",), "early", "input"),
+        ("on-30-minutes", ("asked", "month"), "2026-04", "input"),
+        ("over-30-minutes", ("recommended_to",), "hr", "ruling"),
+        ("over-30-minutes", ("ruling", "limit", "upper", "value", "numerator"), 31, "ruling"),
+        ("fourth-lateness", ("ruling", "asked", "measures", "0", "value", "numerator"), 5, "input"),
+        ("third-lateness", ("reason",), "own_case", "ruling"),
+        ("lent", ("ruling", "asked", "delegation", "last_on"), "2026-12-31", "input"),
+        ("lent", ("ruling", "asked", "on_behalf_of_id"), "s-manager", "input"),
+        ("same-again", ("reason",), "within_limits", "ruling"),
+        ("same-again", ("standing",), [], "input"),
+        ("forgotten-3", ("times_in_year",), 2, "input"),
+        ("forgotten-3", ("ruling", "asked", "measures", "0", "value", "numerator"), 2, "input"),
+        ("forgotten-4", ("reason",), "arrival_not_established", "ruling"),
+        ("forgotten-4", ("ruling", "outcome"), "granted", "ruling"),
+    ],
+)
+def test_one_altered_field_of_a_ruling_is_found_and_named(
+    history: History, name: str, path: tuple[str, ...], to: Any, kind: str
+) -> None:
+    fact_id = history.fact_id(name)
+    findings, summary = judged(history.altered(fact_id, change_in(*path, to=to)), history.keys)
+    named = {finding.field for finding in findings}
+    assert any(".".join(path).startswith(field) or field.startswith(".".join(path)) for field in named), named
+    assert {finding.fact_id for finding in findings} == {fact_id}
+    assert kind in {finding.kind for finding in findings}
+    assert (summary.differing, summary.agrees) == (1, False)
+    assert all(finding.clause and finding.property_id == "north-court" for finding in findings)
+
+
+def with_penalty(keys: Keys, amount: str) -> Callable[[bytes], bytes]:
+    """Another penalty in the sealed figures, sealed with the right key in the right place."""
+
+    def change(raw: bytes) -> bytes:
+        event = read_event(raw)
+        figures = open_record(event.data.figures, PenaltyFigures, event_id=event.id, path="figures", keys=keys)
+        assert figures.computed is not None
+        computed = figures.computed.model_copy(update={"penalty": Money(amount=amount)})
+        forged = Confidential.of("north-court", figures.model_copy(update={"computed": computed}))
+        closed = seal_field(forged, event_id=event.id, path="figures", key=keys(forged.key), nonce=b"1" * 12)
+        return rewritten(raw, data={"figures": {"key": forged.key, "seal": "confidential", **closed}})
+
+    return change
+
+
+def test_an_altered_amount_is_found_though_it_is_sealed_with_the_right_key(history: History) -> None:
+    last = history.fact_id("lent")
+    findings, _ = judged(history.altered(last, with_penalty(history.keys, "99.99")), history.keys)
+    assert [(f.fact_id, f.field, f.kind, f.was) for f in findings] == [
+        (last, "figures.computed.penalty.amount", "figures", "99.99")
+    ]
+
+
+def test_an_altered_amount_also_shows_in_the_months_sums_that_follow(history: History) -> None:
+    first = history.fact_id("under-30-minutes")
+    findings, _ = judged(history.altered(first, with_penalty(history.keys, "0.01")), history.keys)
+    assert {f.fact_id for f in findings} >= {first, history.fact_id("on-30-minutes")}
+    assert any(f.field == "figures.computed.month_penalties.amount" for f in findings)
+
+
+def test_broken_sealing_is_a_finding_and_ends_nothing(history: History) -> None:
+    last = history.fact_id("lent")
+    findings, summary = judged(history.altered(last, change_in("figures", "nonce", to="AAAAAAAAAAAAAAAA")), history.keys)
+    assert [(f.fact_id, f.kind) for f in findings] == [(last, "unreadable")]
+    assert summary.judged == 32
+
+
+def test_a_punch_altered_by_hand_shows_in_the_day_and_in_the_penalty_on_it(history: History) -> None:
+    punch = next(
+        read_event(raw).id
+        for raw in history.raws
+        if read_event(raw).type == "attendance.punch_recorded.v1"
+        and (read_event(raw).data.staff_id, read_event(raw).data.direction) == ("s-1", "in")
+    )
+    moved = change_in("at", to="2026-03-02T01:29:00Z")
+    findings, summary = judged(history.altered(punch, moved), history.keys)
+    assert summary.derivations_differing == 1
+    fields = {(f.fact_id, f.field) for f in findings if f.fact_id == history.fact_id("under-30-minutes")}
+    assert (history.fact_id("under-30-minutes"), "ruling.asked.measures.0.value.numerator") in fields
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["attendance.punch_recorded.v1", "attendance.shift_rostered.v1", "attendance.day_derived.v1", "attendance.penalty_decided.v1",
+     "attendance.missed_punch_confirmed.v1", "registry.position_assigned.v1", "registry.base_wage_set.v1",
+     "registry.reporting_line_set.v1", "registry.authority_delegated.v1", "registry.legal_policy_adopted.v1"],
+)  # fmt: skip
+def test_a_fact_that_rulings_rest_on_cannot_be_left_out(history: History, kind: str) -> None:
+    missing = history.of(kind)[0]
+    findings, summary = judged([raw for raw in history.raws if read_event(raw).id != missing], history.keys)
+    assert findings or summary.skipped
+    assert not summary.agrees or summary.skipped["evidence_missing"]
+
+
+def test_an_altered_base_wage_is_found_in_every_figure_that_rests_on_it(history: History) -> None:
+    wage = next(
+        read_event(raw).id
+        for raw in history.raws
+        if read_event(raw).type == "registry.base_wage_set.v1" and read_event(raw).data.staff_id == "s-5"
+    )
+    forged = Confidential.of("north-court", Money(amount="1.00"))
+    forged._open = '{"base_wage":{"amount":"4401.00"}}'
+    closed = seal_field(forged, event_id=wage, path="wage", key=history.keys(forged.key), nonce=b"1" * 12)
+    raws = history.altered(wage, lambda raw: rewritten(raw, data={"wage": {"key": forged.key, "seal": "confidential", **closed}}))
+    findings, _ = judged(raws, history.keys)
+    assert "figures.computed.month_base_wage.amount" in {f.field for f in findings if f.fact_id == history.fact_id("lent")}
+
+
+def test_positions_that_reach_beyond_the_ledger_are_evidence_nobody_can_read(history: History) -> None:
+    fact_id = history.fact_id("on-30-minutes")
+    event = next(read_event(raw) for raw in history.raws if read_event(raw).id == fact_id)
+    positions = [p.model_dump() | {"number": 9_999} for p in event.data.ruling.positions]
+    findings, _ = judged(history.altered(fact_id, change_in("ruling", "positions", to=positions)), history.keys)
+    assert {f.kind for f in findings} == {"evidence"}
+
+
+def test_positions_put_back_show_that_less_was_known(history: History) -> None:
+    fact_id = history.fact_id("on-30-minutes")
+    event = next(read_event(raw) for raw in history.raws if read_event(raw).id == fact_id)
+    positions = [p.model_dump() | {"number": 3} for p in event.data.ruling.positions]
+    findings, summary = judged(history.altered(fact_id, change_in("ruling", "positions", to=positions)), history.keys)
+    assert any(f.fact_id == fact_id for f in findings)
+    assert summary.differing == 1
+
+
+def test_bytes_that_are_no_fact_are_a_finding(history: History) -> None:
+    findings, summary = judged([*history.raws, b'{"id":"e-1","type":"attendance.day_derived.v1"}', b"\xff"], history.keys)
+    assert [(f.fact_id, f.kind) for f in findings] == [("e-1", "unreadable"), ("unknown", "unreadable")]
+    assert not summary.agrees
+
+
+def test_facts_of_types_nobody_knows_are_no_concern(history: History) -> None:
+    strange = rewritten(history.raws[-1], type="kitchen.soup_burnt.v1", id="e-strange")
+    assert judged([*history.raws, strange], history.keys)[0] == []
+
+
+def test_a_period_and_a_property_choose_what_is_judged_and_not_what_it_rests_on(history: History) -> None:
+    _, whole = judged(history.raws, history.keys)
+    middle = next(read_event(raw).recordedat for raw in history.raws if read_event(raw).id == history.fact_id("amount-under"))
+    first, before = judged(history.raws, history.keys, until=middle)
+    second, after = judged(history.raws, history.keys, since=middle)
+    assert first == second == []
+    assert before.judged + after.judged == whole.judged
+    assert min(before.judged, after.judged) > 5
+    assert judged(history.raws, history.keys, property_id="south-court")[1].judged == 0
+    assert judged(history.raws, history.keys, property_id="north-court")[1].judged == whole.judged
+
+
+def test_under_another_matrix_exactly_the_decisions_it_changes_are_listed(history: History) -> None:
+    adopted = next(raw for raw in history.raws if read_event(raw).type == "registry.authority_matrix_adopted.v1")
+    matrix = stricter().model_dump(mode="json")
+    later = rewritten(adopted, id="e-strict", chainnumber=9_999, data={"version": "strict-1", "holds_from": "2027-01-01T00:00:00Z", "matrix": matrix})
+    findings, summary = judged([*history.raws, later], history.keys, under="strict-1")
+    changed = {
+        "under-30-minutes", "on-30-minutes", "share-under", "share-on", "share-cut", "lent", "early-leave",
+    }  # fmt: skip
+    assert {f.fact_id for f in findings} == {history.fact_id(name) for name in changed}
+    assert {f.clause for f in findings} == {"A13"}
+    assert (summary.judged, summary.differing) == (32, 7)
+    outcomes = {f.fact_id: f.would_be for f in findings if f.field == "outcome"}
+    assert set(outcomes.values()) == {"recommended"}
+    assert set(outcomes) == {history.fact_id(name) for name in changed - {"share-cut"}}
+    assert [f.field for f in findings if f.fact_id == history.fact_id("share-cut")] == ["figures.penalty"]
+
+
+def test_under_the_matrix_of_the_time_nothing_differs(history: History) -> None:
+    assert judged(history.raws, history.keys, under="manual-1")[0] == []
+
+
+def test_under_a_version_that_nobody_adopted_nothing_is_judged(history: History) -> None:
+    findings, summary = judged(history.raws, history.keys, under="manual-99")
+    assert findings == []
+    assert (summary.judged, summary.skipped["version_not_in_the_ledger"]) == (0, 32)
+
+
+def test_without_the_payroll_key_penalties_are_skipped_and_the_rest_is_judged(history: History) -> None:
+    def keys(name: str) -> bytes:
+        raise SealingError(f"no key named {name} is held here")
+
+    findings, summary = judged(history.raws, keys)
+    assert findings == []
+    assert summary.skipped["key_not_held"] == 24
+    assert summary.judged == 8
+
+
+def test_no_personal_key_is_ever_asked_for(history: History) -> None:
+    def keys(name: str) -> bytes:
+        if name.startswith("person/"):
+            raise KeyErasedError(name)
+        return history.keys(name)
+
+    assert judged(history.raws, keys)[1].agrees
+
+
+def setup(office: Office, request: Request) -> Answer:
+    answer = office.ask(request, "system-setup", COMPANY, channel="import")
+    assert answer.outcome == "done", answer
+    return answer
+
+
+def late(office: Office, staff_id: str = "s-1", *days: date, seconds: int = 1_500) -> None:
+    for day in days or (MONDAY,):
+        office.roster(day, staff=(staff_id,), name=staff_id)
+        office.punch(staff_id, day, late_seconds=seconds)
+
+
+def agrees(office: Office) -> Summary:
+    findings, summary = judged(office.raws(), office.keys)
+    assert findings == []
+    assert summary.agrees
+    return summary
+
+
+def test_a_matrix_adopted_later_changes_no_ruling_given_however_it_is_dated(office: Office) -> None:
+    late(office, "s-1", MONDAY, MONDAY + timedelta(days=1))
+    assert office.penalise("p-1", "s-1", MONDAY).outcome == "done"
+    setup(office, AdoptAuthorityMatrix(matrix=stricter(), holds_from=datetime(2026, 1, 1, tzinfo=UTC)))
+    office.now += timedelta(minutes=5)
+    second = office.penalise("p-2", "s-1", MONDAY + timedelta(days=1))
+    assert second.facts[0].type == "attendance.penalty_recommended.v1"
+    agrees(office)
+    findings, _ = judged(office.raws(), office.keys, under="strict-1")
+    assert {f.fact_id for f in findings} == {
+        read_event(raw).id for raw in office.raws() if read_event(raw).type == "attendance.penalty_decided.v1"
+    }
+
+
+def test_after_a_person_is_erased_every_ruling_about_them_still_comes_out(office: Office) -> None:
+    late(office)
+    office.penalise("p-1", "s-1", MONDAY)
+    setup(office, ErasePerson(staff_id="s-1"))
+    with pytest.raises(KeyErasedError):
+        office.keys("person/s-1")
+    assert agrees(office).judged == 2
+
+
+def test_a_penalty_taken_over_without_a_ruling_counts_and_is_never_judged(office: Office) -> None:
+    late(office)
+    old = ImportPenalty(
+        penalty_id="old-1", staff_id="s-1", day=MONDAY.replace(day=1), kind="late", amount=Money(amount="840.00"), origin="book"
+    )
+    assert office.ask(old, "system-setup", channel="import").outcome == "done"
+    answer = office.penalise("p-1", "s-1", MONDAY)
+    assert [c["kind"] for c in (answer.facts[0].data or {})["ruling"]["clamps"] if c["bound"]] == ["monthly_cap"]
+    assert agrees(office).skipped["imported_without_ruling"] == 1
+
+
+def test_a_penalty_taken_back_counts_no_more_and_both_rulings_come_out(office: Office) -> None:
+    late(office)
+    office.penalise("p-1", "s-1", MONDAY)
+    taken = office.ask(WithdrawPenalty(penalty_id="p-1", cause="appeal", grounds="樣本"), "s-director")
+    assert taken.facts[0].type == "attendance.penalty_reversed.v1"
+    refused = office.ask(WithdrawPenalty(penalty_id="p-1", cause="appeal", grounds="樣本"), "s-2")
+    assert refused.outcome == "ignored"
+    assert office.penalise("p-2", "s-1", MONDAY).outcome == "done"
+    assert agrees(office).judged == 4
+
+
+def test_punches_that_arrive_late_change_the_day_and_no_ruling_given_before(office: Office) -> None:
+    late(office)
+    office.penalise("p-1", "s-1", MONDAY)
+    office.punch("s-1", MONDAY, late_seconds=-60, early_seconds=None)
+    assert office.penalise("p-2", "s-1", MONDAY).outcome == "refused"
+    summary = agrees(office)
+    assert (summary.judged, summary.derivations) == (3, 2)
+
+
+def test_a_wage_and_a_grade_changed_later_change_no_ruling_given_before(office: Office) -> None:
+    late(office, "s-1", MONDAY, MONDAY + timedelta(days=1))
+    office.penalise("p-1", "s-1", MONDAY)
+    setup(office, SetBaseWage(staff_id="s-1", base_wage=Money(amount="9000.00"), effective_on=date(2026, 1, 1)))
+    setup(
+        office,
+        AssignPosition(
+            staff_id="s-1", property_id="north-court", position="guard", grade="supervisor", effective_on=date(2026, 1, 1)
+        ),
+    )
+    assert office.penalise("p-2", "s-1", MONDAY + timedelta(days=1)).facts[0].type == "attendance.penalty_recommended.v1"
+    agrees(office)
+
+
+def test_a_ruling_rests_on_what_the_local_copy_knew_and_not_on_what_the_registry_knew(office: Office) -> None:
+    late(office)
+    deliver, office.deliver = office.deliver, lambda *to: None  # type: ignore[method-assign,misc]
+    setup(
+        office,
+        AssignPosition(
+            staff_id="s-1", property_id="north-court", position="guard", grade="supervisor", effective_on=date(2026, 1, 1)
+        ),
+    )
+    assert office.penalise("p-1", "s-1", MONDAY).facts[0].type == "attendance.penalty_decided.v1"
+    office.deliver = deliver  # type: ignore[method-assign]
+    office.deliver()
+    agrees(office)
+
+
+def test_two_people_who_turn_out_to_be_one_are_judged_as_two_before_and_as_one_after(office: Office) -> None:
+    tuesday = MONDAY + timedelta(days=1)
+    late(office, "s-1", MONDAY)
+    late(office, "s-2", tuesday)
+    office.penalise("p-1", "s-1", MONDAY)
+    setup(office, MergeStaff(staff_id="s-1", into_staff_id="s-2"))
+    office.penalise("p-2", "s-2", tuesday)
+    office.penalise("p-3", "s-1", MONDAY)
+    assert agrees(office).judged == 5
+
+
+def test_a_fact_retracted_later_leaves_the_ruling_and_names_it(office: Office) -> None:
+    late(office)
+    raise_given = setup(office, SetBaseWage(staff_id="s-1", base_wage=Money(amount="9000.00"), effective_on=MONDAY))
+    ruled = office.penalise("p-1", "s-1", MONDAY).facts[0].id
+    setup(office, RetractFact(staff_id="s-1", fact_id=raise_given.facts[0].id, why="樣本"))
+    office.penalise("p-2", "s-1", MONDAY)
+    assert agrees(office).retracted_since == [ruled]
+
+
+def test_decisions_recorded_in_the_same_instant_are_judged_in_their_order(office: Office) -> None:
+    setup(
+        office,
+        AssignPosition(
+            staff_id="s-director", property_id="south-court", position="office_director", grade="director",
+            effective_on=date(2026, 1, 1),
+        ),
+    )  # fmt: skip
+    days = [MONDAY + timedelta(days=n) for n in range(4)]
+    late(office, "s-1", *days)
+    asked = [
+        (DecidePenaltyOf(f"p-{number}", day), "s-director", "north-court" if number % 2 else "south-court")
+        for number, day in enumerate(days)
+    ]
+    office.ask_at_once(*asked)
+    assert agrees(office).judged == 8
+
+
+def DecidePenaltyOf(penalty_id: str, day: date) -> Request:  # noqa: N802 - stands for the request's own class
+    from bailiwick_contracts.conduct import DecidePenalty  # noqa: PLC0415
+    from bailiwick_contracts.deductions import Requested  # noqa: PLC0415
+
+    return DecidePenalty(
+        penalty_id=penalty_id, staff_id="s-1", day=day, occurrence="late", grounds="樣本",
+        requested=Requested(share=Ratio(numerator=1, denominator=5)),
+    )  # fmt: skip
+
+
+def test_somebody_hired_after_the_fact_and_a_missing_wage_refuse_the_same_again(office: Office) -> None:
+    setup(office, RegisterStaff(staff_id="s-new", name="樣本", home_property="north-court", hired_on=MONDAY))
+    setup(
+        office,
+        AssignPosition(staff_id="s-new", property_id="north-court", position="guard", grade="staff", effective_on=MONDAY),
+    )
+    late(office, "s-new")
+    refused = office.penalise("p-1", "s-new", MONDAY)
+    assert (refused.facts[0].data or {})["reason"] == "wage_unset"
+    agrees(office)
+
+
+def test_judging_needs_the_contracts_package_and_nothing_else() -> None:
+    script = (
+        "import sys; sys.path.insert(0, 'contracts'); import bailiwick_contracts.readjudicate; "
+        "print(sorted(name for name in ('services', 'sqlalchemy', 'nats', 'faststream', 'eventsourcing') if name in sys.modules))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
