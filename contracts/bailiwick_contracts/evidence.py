@@ -297,21 +297,21 @@ class Evidence:
             if first <= mark.value.data.day <= last and sees(mark)
         )
 
-    def late_days(self, ids: Iterable[str], until: date, sees: Sees) -> tuple[CountedDay, ...]:
-        """A person's days with a lateness or early leave, from the year before `until` up to it, whatever the property.
+    def late_days(self, ids: Iterable[str], day: date, until: date, sees: Sees) -> tuple[CountedDay, ...]:
+        """A person's days with a lateness or early leave, from the year before `day` up to `until`, whatever the property.
 
         An imported penalty shows an occurrence of a day of which no derivation shows one.
         """
-        first = date(until.year - 1, 1, 1)
+        first = date(day.year - 1, 1, 1)
         people = tuple(ids)
         found: dict[date, CountedDay] = {}
         for one in people:
             days = self._late_days.get(one, [])
-            for day in days[bisect_left(days, first) : bisect_right(days, until)]:
-                derivation = self.derivation(one, day, sees)
+            for near in days[bisect_left(days, first) : bisect_right(days, until)]:
+                derivation = self.derivation(one, near, sees)
                 kinds = [item.kind for item in derivation.again.occurrences if item.kind != "absent"] if derivation else []
                 if derivation is not None and kinds:
-                    found[day] = CountedDay(day=day, kinds=tuple(kinds), fact_id=derivation.fact_id)
+                    found[near] = CountedDay(day=near, kinds=tuple(kinds), fact_id=derivation.fact_id)
         for mark in self._standing(people, sees):
             fact = mark.value.data
             if isinstance(fact, PenaltyImported) and fact.kind != "absent" and first <= fact.day <= until and fact.day not in found:

@@ -173,7 +173,7 @@ def judge_penalty(event: Event[Any], evidence: Evidence, under: str | None) -> I
         occurrence=fact.asked.occurrence,
         derived=derived,
         day_fact_id=day_fact_id,
-        late_days=evidence.late_days(ground.ids, max(fact.day, ground.asked.decided_on), ground.sees),
+        late_days=evidence.late_days(ground.ids, fact.day, max(fact.day, ground.asked.decided_on), ground.sees),
         entered_on=entered_on(ground.events, ground.ids, fact.day),
         standing=evidence.standing_on(ground.ids, fact.day, fact.asked.occurrence, ground.sees),
         wage=evidence.wage_on(ground.events, ground.ids, fact.day),

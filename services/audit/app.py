@@ -49,12 +49,12 @@ def on_history_of_person(reading: Reading, command: Command[HistoryOfPerson]) ->
 
 
 def on_readjudicate(reading: Reading, command: Command[Readjudicate]) -> dict[str, Any]:
-    """Every ruling again, with the keys that this service holds."""
+    """Every ruling again, with the keys that this service holds; amounts stay with who holds the payroll key."""
     asked = command.data
     summary = Summary()
     chosen = {"since": asked.since, "until": asked.until, "property_id": asked.property_id, "under": asked.under}
     found = readjudicate(ledger.every_raw(reading), reading.keys, summary=summary, **chosen)  # type: ignore[arg-type]
-    return readjudication_json(found, summary, limit=ANSWERED_FINDINGS, **chosen)  # type: ignore[arg-type]
+    return readjudication_json(found, summary, limit=ANSWERED_FINDINGS, disclose=False, **chosen)  # type: ignore[arg-type]
 
 
 def on_completeness_check(reading: Reading, command: Command[CompletenessCheck]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bailiwick_contracts.audit import CompletenessCheck, HistoryOfDecision, HistoryOfPerson, ListChains, ReadLedger
+from bailiwick_contracts.audit import HistoryOfDecision, HistoryOfPerson, ListChains, ReadLedger
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.sealed import Keys
@@ -94,8 +94,7 @@ async def complete(
         late_store = (await heads(service)).get(owner)
         reports.append(sides.with_forged_tail(report, late_store, late_ledger))
         done += report.ledger_reaches
-    own = await query(CompletenessCheck(property_id=property_id))
-    return completeness_json(reports, own)
+    return completeness_json(reports)
 
 
 async def _chains(query: Query, property_id: str | None) -> dict[str, tuple[int, str]]:
@@ -103,9 +102,7 @@ async def _chains(query: Query, property_id: str | None) -> dict[str, tuple[int,
     return {c["chain"]: (c["number"], c["hash"]) for c in listed if property_id in (None, c["property"])}
 
 
-async def _pairs(
-    feed: Feed, ledger: Mapping[str, Any], stores: Mapping[tuple[str, str], Any]
-) -> list[tuple[str, str, str]]:
+async def _pairs(feed: Feed, ledger: Mapping[str, Any], stores: Mapping[tuple[str, str], Any]) -> list[tuple[str, str, str]]:
     """Each (service, property, chain) to compare; a chain whose store is gone is compared with nothing."""
     pairs = []
     for service, owner in stores:

@@ -26,10 +26,13 @@ def readjudication_json(
     property_id: str | None = None,
     under: str | None = None,
     limit: int = FINDINGS_LIMIT,
+    disclose: bool = True,
 ) -> dict[str, Any]:
-    """Members: `agrees`, `judged`, `equal`, `differing`, `skipped` by reason, `under`, `period`, `findings`, `by_clause`, `not_listed`.
+    """A re-adjudication as a dict.
 
-    With `under` the findings are what would have come out differently, which is no fault: `agrees` is then absent.
+    Members: `agrees`, `judged`, `equal`, `differing`, `derivations`, `derivations_differing`, `unreadable`, `skipped` by
+    reason, `retracted_since`, `under`, `period`, `findings`, `by_clause`, `not_listed`. With `under` the findings are what would have come out differently, which is no fault: `agrees` is then absent. Without
+    `disclose` no amount from which a wage follows stands in a finding.
     """
     listed: list[dict[str, Any]] = []
     by_clause: dict[str, set[str]] = {}
@@ -38,11 +41,16 @@ def readjudication_json(
         count += 1
         by_clause.setdefault(finding.clause, set()).add(finding.fact_id)
         if len(listed) < limit:
-            listed.append(to_jsonable_python(finding))
+            shown = to_jsonable_python(finding)
+            listed.append(shown if disclose or not finding.confidential else shown | {"was": "sealed", "would_be": "sealed"})
     result: dict[str, Any] = {
         "judged": summary.judged,
         "equal": summary.equal,
         "differing": summary.differing,
+        "derivations": summary.derivations,
+        "derivations_differing": summary.derivations_differing,
+        "unreadable": summary.unreadable,
+        "retracted_since": list(summary.retracted_since),
         "skipped": dict(summary.skipped),
         "under": under,
         "period": {"since": to_jsonable_python(since), "until": to_jsonable_python(until), "property": property_id},
@@ -50,7 +58,7 @@ def readjudication_json(
         "by_clause": {clause: sorted(facts)[:limit] for clause, facts in sorted(by_clause.items())},
         "not_listed": count - len(listed),
     }
-    return result if under is not None else {"agrees": summary.differing == 0} | result
+    return result if under is not None else {"agrees": summary.agrees} | result
 
 
 def completeness_json(reports: Iterable[ChainReport]) -> dict[str, Any]:
@@ -135,9 +143,20 @@ def readjudication_words(result: Mapping[str, Any]) -> str:
     skipped = "".join(f"; {count} skipped: {reason}" for reason, count in sorted(result["skipped"].items()))
     if result["under"] is not None:
         return f"Under {result['under']}, {result['differing']} of {result['judged']} rulings would have come out differently{skipped}."
-    if result["differing"]:
-        return f"{result['differing']} of {result['judged']} rulings do NOT come out as recorded{skipped}."
-    return f"All {result['judged']} rulings come out as recorded, from the facts alone{skipped}."
+    days = f"{result['derivations']} days were derived again"
+    if result["agrees"]:
+        return f"All {result['judged']} rulings come out as recorded, from the facts alone; {days}{skipped}."
+    wrong = [
+        f"{result[name]} of {of} {what} do NOT come out as recorded"
+        for name, of, what in (
+            ("differing", result["judged"], "rulings"),
+            ("derivations_differing", result["derivations"], "derived days"),
+        )
+        if result[name]
+    ]
+    if result["unreadable"]:
+        wrong.append(f"{result['unreadable']} facts cannot be read")
+    return f"{'; '.join(wrong)}{skipped}."
 
 
 def completeness_view(result: Mapping[str, Any], language: str = "en") -> RenderableType:

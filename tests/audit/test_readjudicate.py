@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bailiwick_contracts.conduct import ImportPenalty, WithdrawPenalty
-from bailiwick_contracts.deductions import PenaltyFigures
+from bailiwick_contracts.conduct import DecidePenalty, ImportPenalty, WithdrawPenalty
+from bailiwick_contracts.deductions import PenaltyFigures, Requested
 from bailiwick_contracts.envelope import Answer, read_event
 from bailiwick_contracts.judgement import Finding
 from bailiwick_contracts.manual import manual_matrix
@@ -299,7 +299,7 @@ def test_under_another_matrix_exactly_the_decisions_it_changes_are_listed(histor
     outcomes = {f.fact_id: f.would_be for f in findings if f.field == "outcome"}
     assert set(outcomes.values()) == {"recommended"}
     assert set(outcomes) == {history.fact_id(name) for name in changed - {"share-cut"}}
-    assert [f.field for f in findings if f.fact_id == history.fact_id("share-cut")] == ["figures.penalty"]
+    assert [f.field for f in findings if f.fact_id == history.fact_id("share-cut")] == ["figures.penalty.amount"]
 
 
 def test_under_the_matrix_of_the_time_nothing_differs(history: History) -> None:
@@ -464,17 +464,14 @@ def test_decisions_recorded_in_the_same_instant_are_judged_in_their_order(office
     days = [MONDAY + timedelta(days=n) for n in range(4)]
     late(office, "s-1", *days)
     asked = [
-        (DecidePenaltyOf(f"p-{number}", day), "s-director", "north-court" if number % 2 else "south-court")
+        (asked_for(f"p-{number}", day), "s-director", "north-court" if number % 2 else "south-court")
         for number, day in enumerate(days)
     ]
     office.ask_at_once(*asked)
     assert agrees(office).judged == 8
 
 
-def DecidePenaltyOf(penalty_id: str, day: date) -> Request:  # noqa: N802 - stands for the request's own class
-    from bailiwick_contracts.conduct import DecidePenalty  # noqa: PLC0415
-    from bailiwick_contracts.deductions import Requested  # noqa: PLC0415
-
+def asked_for(penalty_id: str, day: date) -> Request:
     return DecidePenalty(
         penalty_id=penalty_id, staff_id="s-1", day=day, occurrence="late", grounds="樣本",
         requested=Requested(share=Ratio(numerator=1, denominator=5)),
