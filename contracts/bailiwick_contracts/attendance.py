@@ -226,7 +226,7 @@ class GetDay(Request):
 
 
 class ListDays(Request):
-    """Derived days of a property by day and person, in pages, now or as recorded at an instant."""
+    """Derived days of a property as they stand, by day and person, in pages."""
 
     type: Literal["attendance.list_days.v1"] = "attendance.list_days.v1"
     first_on: date
@@ -236,7 +236,6 @@ class ListDays(Request):
     after: Label | None = None
     """The `next` of the page before."""
     limit: PageSize = 200
-    as_of: Instant | None = None
 
 
 class ListPunches(Request):

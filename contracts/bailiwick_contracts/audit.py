@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bailiwick_contracts.message import Fact, Identifier, Instant, Label, PropertyId, Record, Request
+from bailiwick_contracts.part import whole
 
 NAMED_LIMIT = 100
 """How many findings one fact names; what is beyond is counted and can be found again by asking."""
@@ -95,7 +96,9 @@ class ReportCompleteness(Request):
     agreeing: Annotated[int, Field(ge=0)]
     store_reaches: Annotated[int, Field(ge=0)]
     ledger_reaches: Annotated[int, Field(ge=0)]
-    differences: Annotated[tuple[ChainDifference, ...], Field(max_length=NAMED_LIMIT)] = ()
+    differences: Annotated[
+        tuple[Annotated[ChainDifference, whole(ChainDifference)], ...], Field(max_length=NAMED_LIMIT)
+    ] = ()
     not_named: Annotated[int, Field(ge=0)] = 0
 
 
@@ -110,7 +113,9 @@ class ReportReadjudication(Request):
     equal: Annotated[int, Field(ge=0)]
     differing: Annotated[int, Field(ge=0)]
     skipped: Annotated[int, Field(ge=0)]
-    differences: Annotated[tuple[RulingDifference, ...], Field(max_length=NAMED_LIMIT)] = ()
+    differences: Annotated[
+        tuple[Annotated[RulingDifference, whole(RulingDifference)], ...], Field(max_length=NAMED_LIMIT)
+    ] = ()
     not_named: Annotated[int, Field(ge=0)] = 0
 
 

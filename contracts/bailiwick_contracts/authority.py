@@ -69,7 +69,7 @@ class Asked(Record):
     row_id: Identifier
     verb: Verb
     actor_id: Identifier
-    actor_position: Label | None
+    actor_position: Label | None = None
     """Of the principal where the actor decides under a delegation."""
     actor_property: PropertyId | None = None
     """The office of that position."""

@@ -105,11 +105,13 @@ def chain_of(event: Event[Any]) -> str:
 
 @dataclass(frozen=True)
 class Derivation:
-    """A derivation of a day, as recorded and as it comes out again."""
+    """A derivation of a day, as recorded and as it comes out again, with what it adds to counts and sums."""
 
     fact_id: str
     recorded: DerivedDay
     again: DerivedDay
+    counted: CountedDay | None
+    unpaid: UnpaidDay | None
 
 
 class Evidence:
@@ -130,7 +132,8 @@ class Evidence:
         self._late_days: defaultdict[str, list[date]] = defaultdict(list)
         self._confirmed: defaultdict[str, list[Mark]] = defaultdict(list)
         self._confirmed_on: defaultdict[str, list[Mark]] = defaultdict(list)
-        self._penalties: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._penalties: defaultdict[tuple[str, str], list[Mark]] = defaultdict(list)
+        self._imported: defaultdict[str, list[Mark]] = defaultdict(list)
         self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
         self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
         self._again: dict[str, Derivation] = {}
@@ -154,12 +157,13 @@ class Evidence:
             case DayDerived():
                 self._days[fact.staff_id, fact.day].append(mark)
                 self._derived_months[fact.staff_id, month_of(fact.day)].add(fact.day)
-                self._note_late(fact)
             case MissedPunchConfirmed():
                 self._confirmed[fact.staff_id].append(mark)
                 self._confirmed_on[event.subject].append(mark)
             case PenaltyDecided() | PenaltyImported():
-                self._penalties[fact.staff_id].append(mark)
+                self._penalties[fact.staff_id, month_of(fact.day)].append(mark)
+                if isinstance(fact, PenaltyImported):
+                    self._imported[fact.staff_id].append(mark)
                 self._by_penalty[fact.penalty_id].append(mark)
             case PenaltyReversed():
                 self._reversals[fact.penalty_id].append(mark)
@@ -176,12 +180,6 @@ class Evidence:
             self._versions[fact.version] = fact.matrix
         elif isinstance(fact, FactRetracted):
             self._retracted[fact.fact_id] = mark.fact_id
-
-    def _note_late(self, fact: DayDerived) -> None:
-        days = self._late_days[fact.staff_id]
-        at = bisect_left(days, fact.day)
-        if at == len(days) or days[at] != fact.day:
-            days.insert(at, fact.day)
 
     # -- the registry ------------------------------------------------------------------------------------------------
 
@@ -231,7 +229,10 @@ class Evidence:
         return None if mark is None else self.derived_again(mark.value)
 
     def derived_again(self, event: Event[DayDerived]) -> Derivation:
-        """A day derived anew from roster, punches and confirmations, as they stood before its derivation was recorded."""
+        """A day derived anew from roster, punches and confirmations, as they stood before its derivation was recorded.
+
+        Counts of the year know the days that were asked for here: ask for each once all before it was read.
+        """
         if event.id not in self._again:
             fact, sees = event.data, before(event)
             roster = _last(self._shifts.get((fact.staff_id, fact.day), ()), sees)
@@ -242,7 +243,12 @@ class Evidence:
                 now=event.recordedat,
                 roster_facts=(roster.fact_id,) if roster else (),
             )
-            self._again[event.id] = Derivation(event.id, fact.derived, again)
+            self._again[event.id] = derivation = _derivation(event.id, fact, again)
+            if derivation.counted is not None:
+                days = self._late_days[fact.staff_id]
+                place = bisect_left(days, fact.day)
+                if place == len(days) or days[place] != fact.day:
+                    days.insert(place, fact.day)
         return self._again[event.id]
 
     def _punches_of(self, staff_id: str, day: date, sees: Sees) -> list[Punch]:
@@ -309,12 +315,11 @@ class Evidence:
             days = self._late_days.get(one, [])
             for near in days[bisect_left(days, first) : bisect_right(days, until)]:
                 derivation = self.derivation(one, near, sees)
-                kinds = [item.kind for item in derivation.again.occurrences if item.kind != "absent"] if derivation else []
-                if derivation is not None and kinds:
-                    found[near] = CountedDay(day=near, kinds=tuple(kinds), fact_id=derivation.fact_id)
-        for mark in self._standing(people, sees):
+                if derivation is not None and derivation.counted is not None:
+                    found[near] = derivation.counted
+        for mark in self._standing((self._imported.get(one, ()) for one in people), sees):
             fact = mark.value.data
-            if isinstance(fact, PenaltyImported) and fact.kind != "absent" and first <= fact.day <= until and fact.day not in found:
+            if fact.kind != "absent" and first <= fact.day <= until and fact.day not in found:
                 found[fact.day] = CountedDay(day=fact.day, kinds=(fact.kind,), fact_id=mark.fact_id)
         return tuple(found[day] for day in sorted(found))
 
@@ -324,50 +329,65 @@ class Evidence:
         for one in ids:
             for near in self._derived_months.get((one, month_of(day)), ()):
                 derivation = self.derivation(one, near, sees)
-                if derivation is not None and derivation.again.unpaid_seconds > 0:
-                    unpaid = UnpaidDay(
-                        unpaid_seconds=derivation.again.unpaid_seconds,
-                        scheduled_seconds=derivation.again.scheduled_seconds,
-                        fact_id=derivation.fact_id,
-                    )
-                    found.append((near, one, unpaid))
+                if derivation is not None and derivation.unpaid is not None:
+                    found.append((near, one, derivation.unpaid))
         return tuple(unpaid for _, _, unpaid in sorted(found, key=lambda item: item[:2]))
 
     # -- penalties ---------------------------------------------------------------------------------------------------
 
-    def _standing(self, ids: Iterable[str], sees: Sees) -> Iterator[Mark]:
-        for one in ids:
-            for mark in self._penalties.get(one, ()):
+    def _standing(self, lists: Iterable[Iterable[Mark]], sees: Sees) -> Iterator[Mark]:
+        for marks in lists:
+            for mark in marks:
                 taken_back = any(sees(other) for other in self._reversals.get(mark.value.data.penalty_id, ()))
                 if sees(mark) and not taken_back:
                     yield mark
+
+    def _in_month(self, ids: Iterable[str], day: date, sees: Sees) -> Iterator[Mark]:
+        return self._standing((self._penalties.get((one, month_of(day)), ()) for one in ids), sees)
 
     def standing_on(self, ids: Iterable[str], day: date, occurrence: str, sees: Sees) -> tuple[StandingPenalty, ...]:
         """The penalties that stand on an occurrence."""
         return tuple(
             StandingPenalty(clause=clause, fact_id=mark.fact_id)
-            for mark in self._standing(ids, sees)
+            for mark in self._in_month(ids, day, sees)
             for on, clause in (_occurrence(mark.value.data),)
             if mark.value.data.day == day and on == occurrence
         )
 
     def month_penalties(self, ids: Iterable[str], day: date, sees: Sees) -> tuple[Amount, ...]:
         """The penalties that stand in a person's wage month, whatever the property, opened."""
-        amounts = [
-            self._amount(mark.value) for mark in self._standing(ids, sees) if month_of(mark.value.data.day) == month_of(day)
-        ]
+        amounts = [self._amount(mark.value) for mark in self._in_month(ids, day, sees)]
         return tuple(sorted((amount for amount in amounts if amount is not None), key=lambda amount: amount.fact_id))
 
     def _amount(self, event: Event[Any]) -> Amount | None:
         if event.id not in self._amounts:
             if isinstance(event.data, PenaltyImported):
-                opened = open_record(event.data.figures, ImportedAmount, event_id=event.id, path="figures", keys=self.keys)
+                opened = open_record(
+                    event.data.figures, ImportedAmount, event_id=event.id, path="figures", keys=self.keys
+                )
                 self._amounts[event.id] = Amount(amount=opened.penalty, fact_id=event.id)
             else:
-                figures = open_record(event.data.figures, PenaltyFigures, event_id=event.id, path="figures", keys=self.keys)
+                figures = open_record(
+                    event.data.figures, PenaltyFigures, event_id=event.id, path="figures", keys=self.keys
+                )
                 computed = figures.computed
                 self._amounts[event.id] = Amount(amount=computed.penalty, fact_id=event.id) if computed else None
         return self._amounts[event.id]
+
+
+def _derivation(fact_id: str, fact: DayDerived, again: DerivedDay) -> Derivation:
+    kinds = tuple(item.kind for item in again.occurrences if item.kind != "absent")
+    return Derivation(
+        fact_id,
+        fact.derived,
+        again,
+        CountedDay(day=fact.day, kinds=kinds, fact_id=fact_id) if kinds else None,
+        UnpaidDay(
+            unpaid_seconds=again.unpaid_seconds, scheduled_seconds=again.scheduled_seconds, fact_id=fact_id
+        )
+        if again.unpaid_seconds > 0
+        else None,
+    )
 
 
 def person(staff_id: str) -> str:

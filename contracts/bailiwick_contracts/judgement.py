@@ -32,19 +32,27 @@ from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio, Verb
 from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.penalty import Adjudication, PenaltyCase, adjudicate_penalty
 from bailiwick_contracts.quota import month_of
+from bailiwick_contracts.registry import RegistryChangeRefused
 from bailiwick_contracts.sealed import open_record
+from bailiwick_contracts.staff import EmploymentEnded, PositionAssigned, StaffMerged, StaffRehired
 from bailiwick_contracts.standing import (
     asked_of,
+    delegation_of,
     entered_on,
     local_date,
     matrix_in_force,
+    of_kind,
     policy_in_force,
     property_of,
     same_person,
 )
 
 Kind = Literal["input", "ruling", "figures", "evidence", "unreadable", "different"]
-_OUTCOME_OF: Mapping[type, str] = {PenaltyDecided: "decided", PenaltyRecommended: "recommended", PenaltyRefused: "refused"}
+_OUTCOME_OF: Mapping[type, str] = {
+    PenaltyDecided: "decided",
+    PenaltyRecommended: "recommended",
+    PenaltyRefused: "refused",
+}
 
 
 class Skipped(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -113,9 +121,8 @@ class _Ground(NamedTuple):
 def _ground(
     event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, subject_id: str | None
 ) -> _Ground:
-    ruling, at = event.data.ruling, event.recordedat
-    positions = ruling.positions if ruling is not None else getattr(event.data, "positions", ())
-    knows = copied(positions) if positions or ruling is not None else recorded_by(at)
+    at, positions = event.recordedat, positions_of(event)
+    knows = copied(positions) if positions else recorded_by(at)
     subjects = [person(one) for one in (event.actor, event.onbehalfof, subject_id) if one]
     subjects += [place(event.property_id), place(COMPANY), ADOPTIONS]
     if event.delegation is not None:
@@ -143,10 +150,16 @@ def _ground(
     return _Ground(events, asked, ids, matrix, policy, before(event), positions)
 
 
+def positions_of(event: Event[Any]) -> tuple[CopyPosition, ...]:
+    """How far the copies of the registry reached when a decision was taken, by its ruling or, without one, by itself."""
+    ruling = getattr(event.data, "ruling", None)
+    found: tuple[CopyPosition, ...] = ruling.positions if ruling is not None else getattr(event.data, "positions", ())
+    return found
+
+
 def _beyond_reach(event: Event[Any], evidence: Evidence) -> Iterator[Finding]:
     """Registry facts that the ruling rests on and that were never read."""
-    ruling = event.data.ruling
-    for position in evidence.missing(ruling.positions if ruling is not None else ()):
+    for position in evidence.missing(positions_of(event)):
         yield Finding.about(event, field=f"ruling.positions.{position.chain}", kind="evidence", was=position.number)
 
 
@@ -203,7 +216,9 @@ def judge_penalty(event: Event[Any], evidence: Evidence, under: str | None) -> I
     if isinstance(fact, PenaltyDecided):
         yield from _compared(event, "also_covered_by", "ruling", fact.also_covered_by, found.also_covered_by)
     elif found.ruling is not None:
-        yield from _compared(event, "recommended_to", "ruling", fact.recommended_to, found.ruling.escalate_to or "unset")
+        yield from _compared(
+            event, "recommended_to", "ruling", fact.recommended_to, found.ruling.escalate_to or "unset"
+        )
 
 
 _PAID_DAYS = Ratio(numerator=87, denominator=4)
@@ -224,7 +239,9 @@ def _penalty_differs(event: Event[Any], figures: PenaltyFigures, found: Adjudica
         yield from _compared(event, "escalate_to", "different", was.escalate_to, found.ruling.escalate_to)
     if isinstance(fact, PenaltyDecided) and figures.computed and found.verdict == "decided" and found.figures.computed:
         yield from _compared(event, "clause", "different", fact.clause, found.clause)
-        yield from _compared(event, "figures.penalty", "figures", figures.computed.penalty, found.figures.computed.penalty)
+        yield from _compared(
+            event, "figures.penalty", "figures", figures.computed.penalty, found.figures.computed.penalty
+        )
 
 
 def judge_confirmation(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
@@ -289,11 +306,66 @@ def _judge_plain(row_id: str, verb: Verb) -> Judge:
     return judge
 
 
+def judge_registry_change(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
+    """A change of the registry turned down for want of authority (R rows)."""
+    fact, at, sees = event.data, event.recordedat, before(event)
+    principal = event.onbehalfof or event.actor
+    subjects = [ADOPTIONS, person(principal), *([lent(event.delegation)] if event.delegation else [])]
+    events = evidence.registry(subjects, sees)
+    matrix = matrix_in_force(events, at)[0] if under is None else evidence.version(under)
+    if under is not None and matrix is None:
+        raise Skipped("version_not_in_the_ledger")
+    row_id = REGISTRY_ROWS[fact.asked_for]
+    row = matrix.row(row_id) if matrix else None
+    held = _held_on(events, principal, at.date())
+    fitting = [one for one in held if row and one.position in row.holders] or held
+    asked = Asked(
+        row_id=row_id,
+        verb="decide",
+        actor_id=event.actor,
+        actor_position=fitting[0].position if fitting else None,
+        actor_property=fitting[0].property_id if fitting else None,
+        on_behalf_of_id=event.onbehalfof,
+        delegation=delegation_of(events, event.delegation)[0] if event.delegation else None,
+        decided_on=at.date(),
+        property_id=COMPANY,
+        subject_id=fact.subject_id,
+    )
+    again = rule(matrix, asked, selected_at=at)
+    if under is not None:
+        for name in ("outcome", "reason"):
+            yield from _compared(event, name, "different", getattr(fact.ruling, name), getattr(again, name))
+        return
+    yield from _ruling_compared(event, again)
+    yield from _compared(event, "reason", "ruling", fact.reason, again.reason)
+
+
+def _held_on(events: list[Event[Any]], staff_id: str, on: date) -> list[PositionAssigned]:
+    """The positions somebody holds on a date under this very id, one per property, in the order first given."""
+    own = [event.data for event in of_kind(events, PositionAssigned) if event.data.staff_id == staff_id]
+    if any(event.data.staff_id == staff_id for event in of_kind(events, StaffMerged)):
+        return []
+    ended: date | None = None
+    for event in sorted(events, key=lambda one: (one.recordedat, one.chainnumber)):
+        if isinstance(event.data, EmploymentEnded) and event.data.staff_id == staff_id:
+            ended = event.data.last_on
+        elif isinstance(event.data, StaffRehired) and event.data.staff_id == staff_id:
+            ended = None
+    if ended is not None and on > ended:
+        return []
+    found: dict[str, PositionAssigned | None] = {}
+    for post in own:
+        best = found.setdefault(post.property_id, None)
+        if post.effective_on <= on and (best is None or post.effective_on >= best.effective_on):
+            found[post.property_id] = post
+    return [post for post in found.values() if post is not None]
+
+
 def judge_day(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
     """What a day came to: derived again from roster, punches and confirmations."""
+    derivation = evidence.derived_again(event)
     if under is not None:
         return
-    derivation = evidence.derived_again(event)
     yield from _compared(event, "derived", "input", derivation.recorded, derivation.again)
 
 
@@ -307,7 +379,9 @@ def _not_judged(reason: str) -> Judge:
 def _ruling_compared(event: Event[Any], again: Any) -> Iterator[Finding]:
     was = event.data.ruling
     for finding in _compared(event, "ruling", "ruling", was, again):
-        about_input = finding.field.startswith(("ruling.asked", "ruling.selected_at", "ruling.matrix_version", "ruling.legal_policy"))
+        about_input = finding.field.startswith(
+            ("ruling.asked", "ruling.selected_at", "ruling.matrix_version", "ruling.legal_policy")
+        )
         yield Finding(**(finding.__dict__ | {"kind": "input"})) if about_input else finding
 
 
@@ -336,7 +410,30 @@ def _leaves(path: str, was: Any, would_be: Any) -> Iterator[tuple[str, Any, Any]
         yield path, was, would_be
 
 
+REGISTRY_ROWS: Mapping[str, str] = {
+    "registry.register_staff.v1": "R1",
+    "registry.correct_staff.v1": "R1",
+    "registry.map_external_id.v1": "R1",
+    "registry.merge_staff.v1": "R1",
+    "registry.retract_fact.v1": "R1",
+    "registry.assign_position.v1": "R2",
+    "registry.end_employment.v1": "R2",
+    "registry.rehire_staff.v1": "R2",
+    "registry.set_reporting_line.v1": "R2",
+    "registry.set_base_wage.v1": "R3",
+    "registry.delegate_authority.v1": "R4",
+    "registry.revoke_delegation.v1": "R4",
+    "registry.adopt_authority_matrix.v1": "R5",
+    "registry.adopt_legal_policy.v1": "R5",
+    "registry.add_property.v1": "R6",
+    "registry.adopt_calendar.v1": "R6",
+    "registry.add_unit_of_organisation.v1": "R6",
+    "registry.trust_door.v1": "R7",
+    "registry.erase_person.v1": "R8",
+}
+"""Under which row of the matrix each request to the registry is allowed."""
 JUDGES: Mapping[str, Judge] = {
+    RegistryChangeRefused.wire(): judge_registry_change,
     PenaltyDecided.wire(): judge_penalty,
     PenaltyRecommended.wire(): judge_penalty,
     PenaltyRefused.wire(): judge_penalty,

@@ -14,7 +14,7 @@ from typing import Any
 
 from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.evidence import Evidence
-from bailiwick_contracts.judgement import DERIVATIONS, JUDGES, Finding, Skipped
+from bailiwick_contracts.judgement import DERIVATIONS, JUDGES, Finding, Skipped, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
 
 
@@ -52,7 +52,7 @@ def in_recorded_order(*chains: Iterable[bytes]) -> Iterator[bytes]:
     return (raw for _, raw in merge(*map(keyed, chains), key=lambda item: item[0]))
 
 
-def readjudicate(  # noqa: PLR0913 - what may be chosen
+def readjudicate(
     raws: Iterable[bytes],
     keys: Keys,
     *,
@@ -111,7 +111,7 @@ class _Bench:
         while self._waiting and self._waiting[0].recordedat < event.recordedat:
             yield from self._judge_or_wait(self._waiting.popleft())
         self._evidence.take(event)
-        if event.type in JUDGES and self._chosen(event):
+        if event.type in DERIVATIONS or (event.type in JUDGES and self._chosen(event)):
             self._waiting.append(event)
 
     def finish(self) -> Iterator[Finding]:
@@ -130,14 +130,15 @@ class _Bench:
         )
 
     def _judge_or_wait(self, event: Event[Any]) -> Iterator[Finding]:
-        ruling = getattr(event.data, "ruling", None)
-        lags = ruling is not None and bool(self._evidence.missing(ruling.positions))
-        if lags or (self._under is not None and self._evidence.version(self._under) is None):
+        if self._evidence.missing(positions_of(event)) or (self._under is not None and self._evidence.version(self._under) is None):
             self._behind.append(event)
         else:
             yield from self._judge(event)
 
     def _judge(self, event: Event[Any]) -> Iterator[Finding]:
+        if event.type in DERIVATIONS and not self._chosen(event):
+            self._evidence.derived_again(event)
+            return
         try:
             findings = list(JUDGES[event.type](event, self._evidence, self._under))
         except Skipped as skipped:

@@ -40,16 +40,22 @@ def messages() -> dict[str, type[Message]]:
 def schema_of(wire: str, message: type[Message]) -> dict[str, Any]:
     """The JSON Schema of one message: of the whole document for a fact, of the body for a request."""
     model: type[BaseModel] = Event[message] if issubclass(message, Fact) else message  # type: ignore[valid-type]
-    body = model.model_json_schema(mode="validation")
-    body.pop("title", None)
-    _require_names(body)
-    for part in body.get("$defs", {}).values():
-        _require_names(part)
+    body = _plain(model.model_json_schema(mode="validation"))
     if issubclass(message, Fact):
         body["properties"]["type"] = {"const": wire}
         body["properties"]["dataschema"] = {"const": schema_address(wire)}
         body["description"] = (message.__doc__ or "").strip()
     return {"$schema": DIALECT, "$id": schema_address(wire), "title": message.__name__, **body}
+
+
+def _plain(body: dict[str, Any]) -> dict[str, Any]:
+    """Without titles that only repeat a field's name, and with names that are always written required."""
+    body.pop("title", None)
+    for part in (body, *body.get("$defs", {}).values()):
+        _require_names(part)
+        for field in part.get("properties", {}).values():
+            field.pop("title", None)
+    return body
 
 
 def _require_names(part: dict[str, Any]) -> None:
@@ -66,7 +72,7 @@ def rendered() -> Iterator[tuple[str, str]]:
         yield f"{wire}.json", _text(schema_of(wire, message))
     for name, model in ENVELOPES.items():
         head = {"$schema": DIALECT, "$id": f"/schemas/{name}.json"}
-        yield f"{name}.json", _text(head | model.model_json_schema(mode="validation"))
+        yield f"{name}.json", _text(head | {"title": name} | _plain(model.model_json_schema(mode="validation")))
 
 
 def _text(schema: dict[str, Any]) -> str:

@@ -94,8 +94,14 @@ def entered_on(events: Events, ids: Iterable[str], on: date) -> date | None:
     """The day from which years of service run on `on`: of the last hire up to then."""
     wanted = set(ids)
     hired: list[tuple[datetime, int, str, date, bool]] = [
-        *((e.recordedat, e.chainnumber, e.data.staff_id, e.data.hired_on, False) for e in of_kind(events, StaffRegistered)),
-        *((e.recordedat, e.chainnumber, e.data.staff_id, e.data.hired_on, False) for e in of_kind(events, StaffRehired)),
+        *(
+            (e.recordedat, e.chainnumber, e.data.staff_id, e.data.hired_on, False)
+            for e in of_kind(events, StaffRegistered)
+        ),
+        *(
+            (e.recordedat, e.chainnumber, e.data.staff_id, e.data.hired_on, False)
+            for e in of_kind(events, StaffRehired)
+        ),
         *(
             (e.recordedat, e.chainnumber, e.data.staff_id, e.data.hired_on, True)
             for e in of_kind(events, StaffCorrected)

@@ -115,7 +115,10 @@ def external_ids(reading: Reading, system: str, property_id: str, ids: Iterable[
     places = (property_id, COMPANY)
     subjects = [external(system, where, one) for one in wanted for where in places]
     meant = external_meanings(registry_facts(reading, subjects))
-    found = {one: next((meant[system, where, one] for where in places if (system, where, one) in meant), None) for one in wanted}
+    found = {
+        one: next((meant[system, where, one] for where in places if (system, where, one) in meant), None)
+        for one in wanted
+    }
     return {one: staff_id for one, staff_id in found.items() if staff_id is not None}
 
 

@@ -101,9 +101,7 @@ def decide(
     return [_fact(found, case, common, positions)]
 
 
-def _fact(
-    found: Adjudication, case: PenaltyCase, common: dict[str, Any], positions: tuple[CopyPosition, ...]
-) -> Fact:
+def _fact(found: Adjudication, case: PenaltyCase, common: dict[str, Any], positions: tuple[CopyPosition, ...]) -> Fact:
     occurrence = case.derived.occurrence(case.occurrence) if case.derived else None
     if found.verdict == "refused" or occurrence is None or found.ruling is None:
         standing = tuple(item.fact_id for item in case.standing)

@@ -102,7 +102,11 @@ def list_penalties(reading: Reading, command: Command[ListPenalties]) -> Mapping
     query = sa.select(*columns, status.label("status"), PENALTIES.c.penalty_id.label("place")).outerjoin(
         REVERSALS, REVERSALS.c.penalty_id == PENALTIES.c.penalty_id
     )
-    for column, value in ((PENALTIES.c.staff_id, request.staff_id), (PENALTIES.c.month, request.month), (status, request.status)):
+    for column, value in (
+        (PENALTIES.c.staff_id, request.staff_id),
+        (PENALTIES.c.month, request.month),
+        (status, request.status),
+    ):
         query = query if value is None else query.where(column == value)
     query = _of_property(query, PENALTIES.c.property_id, command.property)
     if request.after is not None:
@@ -116,8 +120,9 @@ def _of_property(query: sa.Select[Any], column: sa.Column[Any], property_id: str
 
 def _page(reading: Reading, query: sa.Select[Any], name: str, limit: int) -> dict[str, Any]:
     rows = reading.rows(query.limit(limit + 1))
-    shown = [{key: to_jsonable_python(value) for key, value in row._mapping.items() if key != "place"} for row in rows[:limit]]  # noqa: SLF001
-    return {name: shown} | ({"next": rows[limit - 1].place} if len(rows) > limit else {})
+    shown = [{key: to_jsonable_python(value) for key, value in row._asdict().items()} for row in rows[: limit + 1]]
+    places = [one.pop("place") for one in shown]
+    return {name: shown[:limit]} | ({"next": places[limit - 1]} if len(rows) > limit else {})
 
 
 def _no_page(after: str) -> Rejected:

@@ -183,7 +183,14 @@ def subjects_of(fact: Any) -> tuple[str, ...]:
             return (person(fact.staff_id), *_external((fact.external,) if fact.external else ()))
         case PersonErased():
             return tuple(dict.fromkeys(map(person, (fact.staff_id, *fact.staff_ids))))
-        case StaffRegistered() | StaffCorrected() | StaffRehired() | EmploymentEnded() | PositionAssigned() | BaseWageSet():
+        case (
+            StaffRegistered()
+            | StaffCorrected()
+            | StaffRehired()
+            | EmploymentEnded()
+            | PositionAssigned()
+            | BaseWageSet()
+        ):
             return (person(fact.staff_id),)
         case PropertyAdded() | ZoneAdopted() | ReportingLineSet():
             return (place(fact.property_id),)

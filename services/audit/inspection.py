@@ -51,7 +51,7 @@ async def person(query: Query, staff_id: str, *, pages: int | None = None) -> di
     return result | {"facts": entries}
 
 
-async def rulings(  # noqa: PLR0913 - what may be chosen
+async def rulings(
     query: Query,
     keys: Keys,
     *,
@@ -102,7 +102,9 @@ async def _chains(query: Query, property_id: str | None) -> dict[str, tuple[int,
     return {c["chain"]: (c["number"], c["hash"]) for c in listed if property_id in (None, c["property"])}
 
 
-async def _pairs(feed: Feed, ledger: Mapping[str, Any], stores: Mapping[tuple[str, str], Any]) -> list[tuple[str, str, str]]:
+async def _pairs(
+    feed: Feed, ledger: Mapping[str, Any], stores: Mapping[tuple[str, str], Any]
+) -> list[tuple[str, str, str]]:
     """Each (service, property, chain) to compare; a chain whose store is gone is compared with nothing."""
     pairs = []
     for service, owner in stores:

@@ -42,7 +42,9 @@ def readjudication_json(
         by_clause.setdefault(finding.clause, set()).add(finding.fact_id)
         if len(listed) < limit:
             shown = to_jsonable_python(finding)
-            listed.append(shown if disclose or not finding.confidential else shown | {"was": "sealed", "would_be": "sealed"})
+            listed.append(
+                shown if disclose or not finding.confidential else shown | {"was": "sealed", "would_be": "sealed"}
+            )
     result: dict[str, Any] = {
         "judged": summary.judged,
         "equal": summary.equal,

@@ -41,6 +41,17 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "other_department": ("the person concerned belongs to another department", "當事人屬於其他部門"),
     "another_row_covers_it": ("another clause covers this kind of matter", "這類事項屬於另一條"),
+    "day_not_derived": ("nothing is known of that day", "當日沒有記錄"),
+    "day_not_over": ("the day was not over", "當日尚未結束"),
+    "no_such_occurrence": ("the day shows no such occurrence", "當日沒有這項情況"),
+    "already_penalised": ("a penalty stands on the same occurrence already", "同一情況已有扣罰"),
+    "wage_unset": ("no base wage was recorded for the person", "沒有登記基本工資"),
+    "clause_does_not_cover": ("the clause does not cover this kind of occurrence", "該條不適用於這種情況"),
+    "no_such_shift": ("the day has no such shift", "當日沒有這個班次"),
+    "already_confirmed": ("the same punch was confirmed already", "同一次打卡已經確認"),
+    "punch_present": ("the punch was not missing", "並沒有漏打卡"),
+    "quota_exceeded": ("the quota of the year is used up", "年度次數已用完"),
+    "arrival_not_established": ("arrival on time was not established", "未能證明按時到崗"),
 }
 CLAMPS: Mapping[str, tuple[str, str]] = {
     "authority_cap": ("the cap of the clause", "該條的上限"),
@@ -94,6 +105,8 @@ def _decision_english(history: Mapping[str, Any]) -> list[str]:
         for clamp in ruling.get("clamps", ()):
             cut = "cut something off" if clamp["bound"] else "did not bind"
             lines.append(f"Step {clamp['step']}, {word(CLAMPS, clamp['kind'], 'en')} ({clamp['rule']}), {cut}.")
+    elif (history["data"] or {}).get("reason"):
+        lines.append(f"It was refused before any clause was asked: {word(REASONS, history['data']['reason'], 'en')}.")
     if history["clause"]:
         lines.append(f"The clause says: {history['clause']['sentence']}")
     named = sum(len(evidence["facts"]) for evidence in history["evidence"])
@@ -116,6 +129,8 @@ def _decision_chinese(history: Mapping[str, Any]) -> list[str]:
         for clamp in ruling.get("clamps", ()):
             cut = "有削減" if clamp["bound"] else "沒有削減"
             lines.append(f"第 {clamp['step']} 步,{word(CLAMPS, clamp['kind'], 'zh-Hant')}({clamp['rule']}),{cut}。")
+    elif (history["data"] or {}).get("reason"):
+        lines.append(f"未按條文審理即不獲准:{word(REASONS, history['data']['reason'], 'zh-Hant')}。")
     if history["clause"]:
         lines.append(f"條文:{history['clause']['sentence']}")
     named = sum(len(evidence["facts"]) for evidence in history["evidence"])

@@ -14,7 +14,7 @@ from services.run.logs import configure
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
     help="The back office of property management.",
 )
 config = typer.Typer(no_args_is_help=True, help="Settings.")
@@ -22,7 +22,7 @@ app.add_typer(config, name="config")
 app.add_typer(properties.app, name="property")
 app.add_typer(imports.app, name="import")
 app.add_typer(audit.app, name="audit")
-app.command(name="demo")(demo.demo)
+app.command()(demo.demo)
 
 
 @app.callback()
@@ -126,3 +126,7 @@ def config_show(as_json: AsJson = False) -> None:
 def main() -> None:
     """The entry point of the command `bailiwick`."""
     app()
+
+
+if __name__ == "__main__":
+    main()

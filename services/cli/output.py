@@ -46,7 +46,7 @@ def emit_rows(rows: Iterable[Mapping[str, Any]], columns: Iterable[str], title: 
     OUT.print(table)
 
 
-def fail(message: str, code: int, as_json: bool = False, **more: Any) -> NoReturn:
+def fail(message: str, exit_code: int, as_json: bool = False, /, **more: Any) -> NoReturn:
     """Say what is wrong and end with a code that tells the truth."""
     if as_json:
         print_json({"error": {"message": message, **more}})
@@ -54,7 +54,7 @@ def fail(message: str, code: int, as_json: bool = False, **more: Any) -> NoRetur
         ERR.print(f"[bold red]error[/] {message}", highlight=False)
         for name, value in more.items():
             ERR.print(f"  {name}: {value}", highlight=False)
-    raise typer.Exit(code)
+    raise typer.Exit(exit_code)
 
 
 def settle(answer: Answer, as_json: bool) -> Answer:

@@ -122,7 +122,9 @@ async def take_in(desk: Desk, office: Office, progress: Progress) -> dict[str, i
             )
             for number, part in enumerate(parts)
         ]
-        director = next(p.staff_id for p in office.staff if p.position == "office_director" and p.property_id == of.property_id)
+        director = next(
+            p.staff_id for p in office.staff if p.position == "office_director" and p.property_id == of.property_id
+        )
         await _all(desk, requests, progress, f"roster of {of.property_id}", actor=Actor(actor=director))
         homes = set(people)
         rows = [

@@ -38,6 +38,7 @@ class Reactor:
 
         subscription = await self._client.subscribe(inbox, cb=on_message)
         try:
+            await self._reconcile()
             while True:
                 await self._pull(inbox)
                 batch = [await self._next()]
@@ -46,10 +47,34 @@ class Reactor:
                 facts = [message for message in batch if message.headers is None or "Status" not in message.headers]
                 if facts:
                     await self._take_in(facts)
-                elif any((m.headers or {}).get("Status") not in ("408", "404", "100") for m in batch):
-                    await asyncio.sleep(0.5)
+                else:
+                    await self._reconcile()
         finally:
             await subscription.unsubscribe()
+
+    async def _reconcile(self) -> None:
+        """Take in from the feed what the source holds and was never delivered here.
+
+        The durable's acknowledgements cover everything before them, so a fact that was delivered to a process that died
+        may never come again. It is looked for at the start and whenever nothing arrives.
+        """
+        try:
+            heads = await read_heads(self._client, self._source)
+            taken = await read_taken_in(self._client, self._consumer)
+        except Exception as error:  # noqa: BLE001 - the source may be down; it is asked again when nothing arrives
+            LOG.info("reactor.reconcile", source=self._source, error=type(error).__name__)
+            await asyncio.sleep(0.5)
+            return
+        reached = {name.partition(":")[2]: number for name, (number, _) in taken.items() if name.startswith(f"{self._source}-")}
+        for property_id, (head, _) in heads.items():
+            have = reached.get(property_id, 0)
+            while have < head:
+                raws = await self._fetch(property_id, have, head + 1)
+                if not raws:
+                    break
+                log = read_event(raws[0]).log
+                await self._until_taken(property_id, Intake(f"{log}:{property_id}", tuple(raws)))
+                have += len(raws)
 
     async def _pull(self, inbox: str) -> None:
         request = to_json({"batch": PULL, "expires": PULL_SECONDS * 1_000_000_000})

@@ -179,7 +179,9 @@ class Office:
     def punches(self, *rows: PunchRow, at: str = NORTH) -> Answer:
         return self.ask(RecordPunches(rows=rows), by="device-sample", at=at)
 
-    def came(self, arrival: str | None, left: str | None = "17:00", *, day: date = MONDAY, who: str = ANN, at: str = NORTH) -> None:
+    def came(
+        self, arrival: str | None, left: str | None = "17:00", *, day: date = MONDAY, who: str = ANN, at: str = NORTH
+    ) -> None:
         """A rostered day with the punches given, over now."""
         self.roster(day, who=(who,), at=at)
         self.now = max(self.now, local("20:00", day))
@@ -196,7 +198,13 @@ class Office:
     ) -> Answer:  # fmt: skip
         requested = Requested(share=Ratio(numerator=share, denominator=100))
         request = DecidePenalty(
-            penalty_id=penalty_id, staff_id=who, day=day, occurrence=occurrence, requested=requested, grounds="Sample.", **more
+            penalty_id=penalty_id,
+            staff_id=who,
+            day=day,
+            occurrence=occurrence,
+            requested=requested,
+            grounds="Sample.",
+            **more,
         )
         return self.ask(request, by=by, at=at)
 

@@ -71,7 +71,9 @@ def test_one_id_never_names_two_punches_of_a_day(office: Office) -> None:
     [({"evidence": ()}, "arrival_not_established"), ({"by": ANN}, "own_case"), ({"by": "ben-sample"}, "not_the_holder"),
      ({"by": "south-director"}, "outside_own_office"), ({"direction": "out"}, "punch_present")],
 )  # fmt: skip
-def test_what_may_not_be_confirmed_is_refused_and_recorded(office: Office, changes: dict[str, object], reason: str) -> None:
+def test_what_may_not_be_confirmed_is_refused_and_recorded(
+    office: Office, changes: dict[str, object], reason: str
+) -> None:
     office.came(None)
     assert office.confirm("c1", **changes).outcome == "refused"  # type: ignore[arg-type]
     assert office.last("missed_punch_refused").data.reason == reason

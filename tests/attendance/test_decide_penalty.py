@@ -124,7 +124,9 @@ def test_a_new_month_begins_with_nothing_taken_and_carries_nothing_over(office: 
      ({"clause": "A99"}, "unknown_clause"), ({"clause": "A14"}, "clause_does_not_cover"), ({"occurrence": "early"}, "no_such_occurrence"),
      ({"day": DAYS[5]}, "day_not_derived")],
 )  # fmt: skip
-def test_what_may_not_be_penalised_is_refused_and_recorded(office: Office, changes: dict[str, object], reason: str) -> None:
+def test_what_may_not_be_penalised_is_refused_and_recorded(
+    office: Office, changes: dict[str, object], reason: str
+) -> None:
     office.came("09:10", who=str(changes.get("who", ANN)))
     assert office.penalise(**changes).outcome == "refused"  # type: ignore[arg-type]
     assert office.last("penalty_refused").data.reason == reason
@@ -157,7 +159,9 @@ def test_a_policy_that_is_adopted_later_holds_from_then_on(office: Office) -> No
     office.now += timedelta(seconds=1)
     office.came("09:10", day=DAYS[2])
     office.penalise("p3", day=DAYS[2])
-    answered = [(event.data.ruling.legal_policy_version, event.data.ruling.outcome) for event in office.facts("penalty")]
+    answered = [
+        (event.data.ruling.legal_policy_version, event.data.ruling.outcome) for event in office.facts("penalty")
+    ]
     assert answered == [("law-1", "granted"), ("law-1", "granted"), ("ban", "refused")]
 
 
@@ -168,7 +172,9 @@ def test_no_subscriber_without_the_payroll_key_reads_an_amount(office: Office) -
         requested=Requested(amount=Money.model_validate({"amount": "33.21"})),
     )  # fmt: skip
     assert office.ask(request).outcome == "done"
-    stored = b"".join(fact.raw for store in (office.store, office.registry_store) for fact in store.chain(NORTH, 0, 1000))
+    stored = b"".join(
+        fact.raw for store in (office.store, office.registry_store) for fact in store.chain(NORTH, 0, 1000)
+    )
     assert b"33.21" not in stored
     assert b"4350" not in stored
     assert b"Came late" not in stored
@@ -196,7 +202,7 @@ def test_the_whole_history_judged_again_comes_to_the_same_answer(office: Office)
 def test_every_prefix_of_a_penaltys_history_folds(office: Office) -> None:
     office.came("09:10")
     office.penalise()
-    history = [event for event in office.facts("penalty")]
+    history = office.facts("penalty")
     for length in range(len(history) + 1):
         PENALTY.fold(history[:length])
     assert CAPPED.version == history[0].data.ruling.legal_policy_version

@@ -22,7 +22,9 @@ def test_a_director_publishes_the_roster_of_his_office(office: Office) -> None:
     assert (published.people, published.person_days, published.ruling.row_id) == (2, 4, "A5")
 
 
-@pytest.mark.parametrize(("actor", "at", "reason"), [(ANN, "north-court", "not_the_holder"), (DIRECTOR, SOUTH, "outside_own_office")])
+@pytest.mark.parametrize(
+    ("actor", "at", "reason"), [(ANN, "north-court", "not_the_holder"), (DIRECTOR, SOUTH, "outside_own_office")]
+)
 def test_nobody_else_does(office: Office, actor: str, at: str, reason: str) -> None:
     answer = office.ask(roster(RosterDay(day=MONDAY, shifts=(shift(),))), by=actor, at=at)
     assert answer.outcome == "refused"

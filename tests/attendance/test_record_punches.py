@@ -37,7 +37,9 @@ def test_the_basis_of_a_day_names_its_roster_and_its_punches(office: Office) -> 
 def test_the_same_punches_again_change_nothing(office: Office) -> None:
     office.came("09:10")
     before = len(office.facts())
-    again = office.punches(punch("other-file-1", ANN, "in", local("09:10")), punch("other-file-2", ANN, "out", local("17:00")))
+    again = office.punches(
+        punch("other-file-1", ANN, "in", local("09:10")), punch("other-file-2", ANN, "out", local("17:00"))
+    )
     assert again.outcome == "ignored"
     assert [(row.outcome, row.reason) for row in again.rows] == [("ignored", "known")] * 2
     assert len(office.facts()) == before
@@ -102,9 +104,7 @@ def test_a_clock_in_the_future_is_rejected_by_row_and_the_rest_is_taken(office: 
 def test_people_nobody_registered_or_who_were_erased_are_rejected_by_row(office: Office) -> None:
     office.register(ErasePerson(staff_id=BEN))
     office.now = local("20:00")
-    answer = office.punches(
-        *(punch(f"p-{who}", who, "in", local("09:00")) for who in (ANN, BEN, "nobody-sample"))
-    )
+    answer = office.punches(*(punch(f"p-{who}", who, "in", local("09:00")) for who in (ANN, BEN, "nobody-sample")))
     assert [row.reason for row in answer.rows] == [None, "person_erased", "unknown_staff"]
 
 
@@ -130,7 +130,9 @@ def test_a_devices_own_ids_are_looked_up_in_the_registrys_map(office: Office) ->
 
 
 def test_after_a_merge_punches_count_for_the_id_that_remains(office: Office) -> None:
-    office.register(RegisterStaff(staff_id="ann-again", name="Sample Ann", home_property=NORTH, hired_on=date(2024, 1, 1)))
+    office.register(
+        RegisterStaff(staff_id="ann-again", name="Sample Ann", home_property=NORTH, hired_on=date(2024, 1, 1))
+    )
     office.register(MergeStaff(staff_id="ann-again", into_staff_id=ANN))
     office.roster(MONDAY)
     office.now = local("20:00")

@@ -32,9 +32,9 @@ def test_days_and_punches_are_read_in_pages(any_office: Office) -> None:
     rest = office.read(ListDays(first_on=days[0], last_on=days[-1], limit=2, after=first["next"]))
     assert [one["day"] for one in first["days"] + rest["days"]] == [one.isoformat() for one in days]
     assert "next" not in rest
-    window = {"since": local("00:00", days[0]), "until": local("23:59", days[-1])}
-    seen = office.read(ListPunches(**window, limit=5))
-    more = office.read(ListPunches(**window, limit=5, after=seen["next"]))
+    window = ListPunches(since=local("00:00", days[0]), until=local("23:59", days[-1]), limit=5)
+    seen = office.read(window)
+    more = office.read(window.model_copy(update={"after": seen["next"]}))
     assert (len(seen["punches"]), len(more["punches"])) == (5, 1)
 
 

@@ -8,7 +8,12 @@ from tests.attendance.office import ANN, BEN, MONDAY, Office
 
 WITHDRAWAL = WithdrawPenalty(penalty_id="p1", cause="waiver", grounds="The lift stood still.")
 OLD = ImportPenalty(
-    penalty_id="old-1", staff_id=ANN, day=MONDAY, kind="late", amount=Money.model_validate({"amount": "850.00"}), origin="book 2025"
+    penalty_id="old-1",
+    staff_id=ANN,
+    day=MONDAY,
+    kind="late",
+    amount=Money.model_validate({"amount": "850.00"}),
+    origin="book 2025",
 )
 
 
@@ -32,7 +37,9 @@ def test_taken_back_twice_is_nothing_new(office: Office) -> None:
     assert office.ask(WITHDRAWAL).outcome == "ignored"
 
 
-@pytest.mark.parametrize(("actor", "reason"), [(BEN, "not_the_holder"), (ANN, "own_case"), ("south-director", "outside_own_office")])
+@pytest.mark.parametrize(
+    ("actor", "reason"), [(BEN, "not_the_holder"), (ANN, "own_case"), ("south-director", "outside_own_office")]
+)
 def test_who_may_not_take_it_back_is_refused_and_recorded(office: Office, actor: str, reason: str) -> None:
     office.came("09:10")
     office.penalise()

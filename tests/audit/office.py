@@ -6,8 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bailiwick_contracts.attendance import ConfirmMissedPunch, DeriveDays, PublishRoster, PunchRow, RecordPunches, RosterDay
-
+from bailiwick_contracts.attendance import (
+    ConfirmMissedPunch,
+    DeriveDays,
+    PublishRoster,
+    PunchRow,
+    RecordPunches,
+    RosterDay,
+)
 from bailiwick_contracts.conduct import DecidePenalty
 from bailiwick_contracts.confirmation import ArrivalEvidence
 from bailiwick_contracts.deductions import Requested
@@ -26,6 +32,7 @@ from bailiwick_contracts.registry import (
     SetReportingLine,
 )
 from bailiwick_contracts.staff import AssignPosition, RegisterStaff, SetBaseWage
+
 from services.attendance.app import SERVICE as ATTENDANCE
 from services.audit.app import SERVICE as AUDIT
 from services.kernel.sealing import KeyStore
@@ -148,7 +155,9 @@ class Office:
 
     def raws(self) -> list[bytes]:
         """Every stored fact of registry and attendance, as recorded."""
-        return list(in_recorded_order(*(raws for name in ("registry", "attendance") for _, _, raws in self.chains(name))))
+        return list(
+            in_recorded_order(*(raws for name in ("registry", "attendance") for _, _, raws in self.chains(name)))
+        )
 
     def ask_audit(self, request: Request) -> dict[str, Any]:
         """A query to audit; raises what the handler raises."""
@@ -163,7 +172,9 @@ class Office:
         """Two properties, a director each with a manager above, and six people in the north."""
         for property_id in ("north-court", "south-court"):
             self._setup(AddProperty(property_id=property_id, name=property_id))
-            self._setup(SetReportingLine(property_id=property_id, position="office_director", reports_to="property_manager"))
+            self._setup(
+                SetReportingLine(property_id=property_id, position="office_director", reports_to="property_manager")
+            )
         self._setup(AdoptAuthorityMatrix(matrix=matrix or manual_matrix()))
         if policy is not None:
             self._setup(AdoptLegalPolicy(policy=policy))
@@ -181,7 +192,9 @@ class Office:
         began = date(2025, 6, 1)
         self._setup(RegisterStaff(staff_id=staff_id, name="樣本 " + staff_id, home_property=home, hired_on=began))
         self._setup(
-            AssignPosition(staff_id=staff_id, property_id=property_id, position=position, grade=grade, effective_on=began)
+            AssignPosition(
+                staff_id=staff_id, property_id=property_id, position=position, grade=grade, effective_on=began
+            )
         )
         self._setup(SetBaseWage(staff_id=staff_id, base_wage=Money(amount=wage), effective_on=began))
 
@@ -193,8 +206,12 @@ class Office:
         """The director lends everything to somebody."""
         self._setup(
             DelegateAuthority(
-                delegation_id=delegation_id, from_staff_id="s-director", to_staff_id=to, property_id="north-court",
-                first_on=first_on, last_on=last_on,
+                delegation_id=delegation_id,
+                from_staff_id="s-director",
+                to_staff_id=to,
+                property_id="north-court",
+                first_on=first_on,
+                last_on=last_on,
             )  # fmt: skip
         )
 
@@ -203,7 +220,8 @@ class Office:
     ) -> None:
         """Publish nine to six, local time, for these people and days."""
         rows = tuple(
-            RosterDay(day=day, shifts=(Shift(starts_at=at(day, 9), ends_at=at(day, 18), zone="Asia/Shanghai"),)) for day in days
+            RosterDay(day=day, shifts=(Shift(starts_at=at(day, 9), ends_at=at(day, 18), zone="Asia/Shanghai"),))
+            for day in days
         )
         answer = self.ask(PublishRoster(roster_id=f"r-{days[0]}-{name}", staff_ids=staff, days=rows), "s-director")
         assert answer.outcome == "done", answer
@@ -262,7 +280,9 @@ def at(day: date, hour: int) -> datetime:
 
 
 def _row(staff_id: str, instant: datetime, direction: Any) -> PunchRow:
-    return PunchRow(punch_id=f"p-{staff_id}-{instant:%Y%m%d%H%M%S}-{direction}", staff_id=staff_id, at=instant, direction=direction)
+    return PunchRow(
+        punch_id=f"p-{staff_id}-{instant:%Y%m%d%H%M%S}-{direction}", staff_id=staff_id, at=instant, direction=direction
+    )
 
 
 def month(office: Office) -> dict[str, Answer]:

@@ -7,8 +7,8 @@ from bailiwick_contracts.envelope import hash_of, read_event
 from bailiwick_contracts.message import Fact, Identifier
 from hypothesis import given
 from hypothesis import strategies as st
-from services.audit.completeness import ChainReport, compare
 
+from services.audit.completeness import ChainReport, compare
 from tests.audit.chains import Chain, rechained, rewritten
 
 WIRE = "completenesstest.thing_noted.v1"

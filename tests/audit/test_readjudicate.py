@@ -11,7 +11,7 @@ import pytest
 from bailiwick_contracts.conduct import DecidePenalty, ImportPenalty, WithdrawPenalty
 from bailiwick_contracts.deductions import PenaltyFigures, Requested
 from bailiwick_contracts.envelope import Answer, read_event
-from bailiwick_contracts.judgement import Finding
+from bailiwick_contracts.judgement import REGISTRY_ROWS, Finding
 from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.matrix import AuthorityMatrix, Bound, Limit, Ratio
 from bailiwick_contracts.message import COMPANY, Request
@@ -20,6 +20,7 @@ from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.registry import AdoptAuthorityMatrix
 from bailiwick_contracts.sealed import Confidential, KeyErasedError, Keys, SealingError, open_record, seal_field
 from bailiwick_contracts.staff import AssignPosition, ErasePerson, MergeStaff, RegisterStaff, RetractFact, SetBaseWage
+from services.registry.power import ROW_OF
 
 from tests.audit.chains import rewritten
 from tests.audit.office import MONDAY, Office, month
@@ -84,7 +85,10 @@ def test_thirty_decisions_at_under_and_over_each_limit_come_out_as_recorded(hist
 
 
 def test_the_month_holds_what_it_says(history: History) -> None:
-    outcome = {name: (answer.facts[0].type.split(".")[1], (answer.facts[0].data or {})) for name, answer in history.made.items()}
+    outcome = {
+        name: (answer.facts[0].type.split(".")[1], (answer.facts[0].data or {}))
+        for name, answer in history.made.items()
+    }
     decided = {name for name, (kind, _) in outcome.items() if kind == "penalty_decided"}
     assert decided == {
         "under-30-minutes", "on-30-minutes", "share-under", "share-on", "share-cut", "fourth-lateness", "fourth-and-long",
@@ -199,7 +203,9 @@ def test_an_altered_amount_also_shows_in_the_months_sums_that_follow(history: Hi
 
 def test_broken_sealing_is_a_finding_and_ends_nothing(history: History) -> None:
     last = history.fact_id("lent")
-    findings, summary = judged(history.altered(last, change_in("figures", "nonce", to="AAAAAAAAAAAAAAAA")), history.keys)
+    findings, summary = judged(
+        history.altered(last, change_in("figures", "nonce", to="AAAAAAAAAAAAAAAA")), history.keys
+    )
     assert [(f.fact_id, f.kind) for f in findings] == [(last, "unreadable")]
     assert summary.judged == 32
 
@@ -240,9 +246,13 @@ def test_an_altered_base_wage_is_found_in_every_figure_that_rests_on_it(history:
     forged = Confidential.of("north-court", Money(amount="1.00"))
     forged._open = '{"base_wage":{"amount":"4401.00"}}'
     closed = seal_field(forged, event_id=wage, path="wage", key=history.keys(forged.key), nonce=b"1" * 12)
-    raws = history.altered(wage, lambda raw: rewritten(raw, data={"wage": {"key": forged.key, "seal": "confidential", **closed}}))
+    raws = history.altered(
+        wage, lambda raw: rewritten(raw, data={"wage": {"key": forged.key, "seal": "confidential", **closed}})
+    )
     findings, _ = judged(raws, history.keys)
-    assert "figures.computed.month_base_wage.amount" in {f.field for f in findings if f.fact_id == history.fact_id("lent")}
+    assert "figures.computed.month_base_wage.amount" in {
+        f.field for f in findings if f.fact_id == history.fact_id("lent")
+    }
 
 
 def test_positions_that_reach_beyond_the_ledger_are_evidence_nobody_can_read(history: History) -> None:
@@ -263,7 +273,9 @@ def test_positions_put_back_show_that_less_was_known(history: History) -> None:
 
 
 def test_bytes_that_are_no_fact_are_a_finding(history: History) -> None:
-    findings, summary = judged([*history.raws, b'{"id":"e-1","type":"attendance.day_derived.v1"}', b"\xff"], history.keys)
+    findings, summary = judged(
+        [*history.raws, b'{"id":"e-1","type":"attendance.day_derived.v1"}', b"\xff"], history.keys
+    )
     assert [(f.fact_id, f.kind) for f in findings] == [("e-1", "unreadable"), ("unknown", "unreadable")]
     assert not summary.agrees
 
@@ -275,7 +287,9 @@ def test_facts_of_types_nobody_knows_are_no_concern(history: History) -> None:
 
 def test_a_period_and_a_property_choose_what_is_judged_and_not_what_it_rests_on(history: History) -> None:
     _, whole = judged(history.raws, history.keys)
-    middle = next(read_event(raw).recordedat for raw in history.raws if read_event(raw).id == history.fact_id("amount-under"))
+    middle = next(
+        read_event(raw).recordedat for raw in history.raws if read_event(raw).id == history.fact_id("amount-under")
+    )
     first, before = judged(history.raws, history.keys, until=middle)
     second, after = judged(history.raws, history.keys, since=middle)
     assert first == second == []
@@ -288,7 +302,12 @@ def test_a_period_and_a_property_choose_what_is_judged_and_not_what_it_rests_on(
 def test_under_another_matrix_exactly_the_decisions_it_changes_are_listed(history: History) -> None:
     adopted = next(raw for raw in history.raws if read_event(raw).type == "registry.authority_matrix_adopted.v1")
     matrix = stricter().model_dump(mode="json")
-    later = rewritten(adopted, id="e-strict", chainnumber=9_999, data={"version": "strict-1", "holds_from": "2027-01-01T00:00:00Z", "matrix": matrix})
+    later = rewritten(
+        adopted,
+        id="e-strict",
+        chainnumber=9_999,
+        data={"version": "strict-1", "holds_from": "2027-01-01T00:00:00Z", "matrix": matrix},
+    )
     findings, summary = judged([*history.raws, later], history.keys, under="strict-1")
     changed = {
         "under-30-minutes", "on-30-minutes", "share-under", "share-on", "share-cut", "lent", "early-leave",
@@ -376,7 +395,12 @@ def test_after_a_person_is_erased_every_ruling_about_them_still_comes_out(office
 def test_a_penalty_taken_over_without_a_ruling_counts_and_is_never_judged(office: Office) -> None:
     late(office)
     old = ImportPenalty(
-        penalty_id="old-1", staff_id="s-1", day=MONDAY.replace(day=1), kind="late", amount=Money(amount="840.00"), origin="book"
+        penalty_id="old-1",
+        staff_id="s-1",
+        day=MONDAY.replace(day=1),
+        kind="late",
+        amount=Money(amount="840.00"),
+        origin="book",
     )
     assert office.ask(old, "system-setup", channel="import").outcome == "done"
     answer = office.penalise("p-1", "s-1", MONDAY)
@@ -411,10 +435,16 @@ def test_a_wage_and_a_grade_changed_later_change_no_ruling_given_before(office: 
     setup(
         office,
         AssignPosition(
-            staff_id="s-1", property_id="north-court", position="guard", grade="supervisor", effective_on=date(2026, 1, 1)
+            staff_id="s-1",
+            property_id="north-court",
+            position="guard",
+            grade="supervisor",
+            effective_on=date(2026, 1, 1),
         ),
     )
-    assert office.penalise("p-2", "s-1", MONDAY + timedelta(days=1)).facts[0].type == "attendance.penalty_recommended.v1"
+    assert (
+        office.penalise("p-2", "s-1", MONDAY + timedelta(days=1)).facts[0].type == "attendance.penalty_recommended.v1"
+    )
     agrees(office)
 
 
@@ -424,7 +454,11 @@ def test_a_ruling_rests_on_what_the_local_copy_knew_and_not_on_what_the_registry
     setup(
         office,
         AssignPosition(
-            staff_id="s-1", property_id="north-court", position="guard", grade="supervisor", effective_on=date(2026, 1, 1)
+            staff_id="s-1",
+            property_id="north-court",
+            position="guard",
+            grade="supervisor",
+            effective_on=date(2026, 1, 1),
         ),
     )
     assert office.penalise("p-1", "s-1", MONDAY).facts[0].type == "attendance.penalty_decided.v1"
@@ -482,12 +516,38 @@ def test_somebody_hired_after_the_fact_and_a_missing_wage_refuse_the_same_again(
     setup(office, RegisterStaff(staff_id="s-new", name="樣本", home_property="north-court", hired_on=MONDAY))
     setup(
         office,
-        AssignPosition(staff_id="s-new", property_id="north-court", position="guard", grade="staff", effective_on=MONDAY),
+        AssignPosition(
+            staff_id="s-new", property_id="north-court", position="guard", grade="staff", effective_on=MONDAY
+        ),
     )
     late(office, "s-new")
     refused = office.penalise("p-1", "s-new", MONDAY)
     assert (refused.facts[0].data or {})["reason"] == "wage_unset"
     agrees(office)
+
+
+def test_a_change_of_the_registry_that_was_refused_is_refused_again(office: Office) -> None:
+    office.hire("s-hr", "hr", "manager", "12000.00", property_id=COMPANY)
+    raise_own = SetBaseWage(staff_id="s-hr", base_wage=Money(amount="99000.00"), effective_on=MONDAY)
+    answers = [
+        office.ask(raise_own, "s-hr", COMPANY),
+        office.ask(raise_own, "s-director", COMPANY),
+        office.ask(raise_own, "s-nobody", COMPANY),
+        office.ask(AdoptAuthorityMatrix(matrix=stricter()), "s-hr", COMPANY),
+    ]
+    assert [(answer.facts[0].data or {})["reason"] for answer in answers] == ["own_case", *["not_the_holder"] * 3]
+    other = SetBaseWage(staff_id="s-1", base_wage=Money(amount="4500.00"), effective_on=MONDAY)
+    assert office.ask(other, "s-hr", COMPANY).outcome == "done"
+    assert agrees(office).judged == 4
+    raws = office.raws()
+    refused = next(raw for raw in raws if read_event(raw).id == answers[1].facts[0].id)
+    forged = change_in("ruling", "asked", "actor_position", to="hr")(refused)
+    findings, _ = judged([forged if raw is refused else raw for raw in raws], office.keys)
+    assert [(f.field, f.was, f.would_be) for f in findings] == [("ruling.asked.actor_position", "hr", "office_director")]
+
+
+def test_each_request_to_the_registry_is_judged_under_the_row_that_allows_it() -> None:
+    assert {request.wire(): row for request, row in ROW_OF.items()} == REGISTRY_ROWS
 
 
 def test_judging_needs_the_contracts_package_and_nothing_else() -> None:

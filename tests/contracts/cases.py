@@ -72,7 +72,9 @@ def day(kind: OccurrenceKind, seconds: int) -> DerivedDay:
 
 
 def late_before(times: int) -> tuple[CountedDay, ...]:
-    return tuple(CountedDay(day=date(2026, 1, 5 + number), kinds=("late",), fact_id=f"d{number}") for number in range(times))
+    return tuple(
+        CountedDay(day=date(2026, 1, 5 + number), kinds=("late",), fact_id=f"d{number}") for number in range(times)
+    )
 
 
 def case(kind: OccurrenceKind = "late", seconds: int = 600, *, before: int = 0, **changes: Any) -> PenaltyCase:

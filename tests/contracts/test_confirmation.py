@@ -38,7 +38,9 @@ def answered(one: ConfirmationCase) -> tuple[str, str]:
     return found.verdict, found.reason
 
 
-@pytest.mark.parametrize(("before", "reason"), [(1, "within_limits"), (2, "within_limits"), (3, "quota_exceeded"), (4, "quota_exceeded")])
+@pytest.mark.parametrize(
+    ("before", "reason"), [(1, "within_limits"), (2, "within_limits"), (3, "quota_exceeded"), (4, "quota_exceeded")]
+)
 def test_a10_three_forgotten_punches_a_year_are_confirmed_and_the_fourth_is_not(before: int, reason: str) -> None:
     assert answered(case(confirmed=confirmed(before)))[1] == reason
 
@@ -78,12 +80,15 @@ def test_nobody_confirms_a_punch_of_his_own() -> None:
      ({"direction": "out"}, "punch_present"),
      ({"direction": "out", "derived": DerivedDay(status="open", shifts=1)}, "day_not_over")],
 )  # fmt: skip
-def test_what_there_is_nothing_to_confirm_about_is_refused_with_its_reason(changes: dict[str, object], reason: str) -> None:
+def test_what_there_is_nothing_to_confirm_about_is_refused_with_its_reason(
+    changes: dict[str, object], reason: str
+) -> None:
     assert answered(case(**changes)) == ("refused", reason)
 
 
 @pytest.mark.parametrize(
-    ("days", "outcome"), [(Fraction(1, 2), "granted"), (Fraction(1), "granted"), (Fraction(3, 2), "escalated"), (Fraction(2), "escalated")]
+    ("days", "outcome"),
+    [(Fraction(1, 2), "granted"), (Fraction(1), "granted"), (Fraction(3, 2), "escalated"), (Fraction(2), "escalated")],
 )
 def test_a12_leave_of_one_day_is_within_and_more_is_not(days: Fraction, outcome: str) -> None:
     one = asked(row_id="A12", verb="approve", measures=measures({"days": days}))

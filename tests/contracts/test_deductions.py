@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from bailiwick_contracts.deductions import (
@@ -56,8 +57,12 @@ def test_the_legal_cap_includes_its_boundary(asked: str, after: str) -> None:
     assert steps[-1].after == yuan(after)
 
 
-@pytest.mark.parametrize(("before", "after"), [("69.99", "150.00"), ("70.00", "150.00"), ("70.01", "149.99"), ("300.00", "0.00")])
-def test_what_was_taken_in_the_month_lessens_the_monthly_cap_and_nothing_is_carried_over(before: str, after: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"), [("69.99", "150.00"), ("70.00", "150.00"), ("70.01", "149.99"), ("300.00", "0.00")]
+)
+def test_what_was_taken_in_the_month_lessens_the_monthly_cap_and_nothing_is_carried_over(
+    before: str, after: str
+) -> None:
     steps = run_pipeline(
         yuan("150.00"), month_wage=yuan("1100.00"), policy=law(cap_per_occurrence=None), month_penalties=yuan(before)
     )
@@ -113,7 +118,9 @@ def test_the_unpaid_time_of_a_day_is_shared_among_its_occurrences_to_the_cent() 
     early = Occurrence(occurrence="early", kind="early", seconds=2000, unpaid_seconds=2000)
     day = DerivedDay(status="present", occurrences=(late, early), scheduled_seconds=25_200, unpaid_seconds=3000)
     wage = yuan("183.91")
-    whole = unpaid_in_month([UnpaidDay(unpaid_seconds=3000, scheduled_seconds=25_200, fact_id="d")], yuan("4000.00"), wage)
+    whole = unpaid_in_month(
+        [UnpaidDay(unpaid_seconds=3000, scheduled_seconds=25_200, fact_id="d")], yuan("4000.00"), wage
+    )
     assert unpaid_of(late, day, wage) + unpaid_of(early, day, wage) == whole
 
 
@@ -130,7 +137,9 @@ def test_a_deduction_is_asked_for_as_a_share_or_an_amount_and_is_not_negative(gi
 
 def test_currencies_never_mix() -> None:
     with pytest.raises(ValueError, match="do not add"):
-        run_pipeline(yuan("1.00"), month_wage=Money.model_validate({"amount": "1.00", "currency": "EUR"}), policy=law("1.00"))
+        run_pipeline(
+            yuan("1.00"), month_wage=Money.model_validate({"amount": "1.00", "currency": "EUR"}), policy=law("1.00")
+        )
 
 
 cents = st.integers(min_value=0, max_value=2_000_000).map(lambda n: Money(amount=Decimal(n) / 100))
@@ -147,7 +156,13 @@ def test_no_deduction_ever_exceeds_a_cap_and_the_floor_holds(
 ) -> None:  # fmt: skip
     unpaid = min(unpaid, wage)
     policy = LegalPolicy.model_validate(
-        {"version": "law", "mode": mode, "cap_per_occurrence": occurrence, "monthly_cap": month, "minimum_wage": minimum}
+        {
+            "version": "law",
+            "mode": mode,
+            "cap_per_occurrence": occurrence,
+            "monthly_cap": month,
+            "minimum_wage": minimum,
+        }
     )
     authority = Cap(rule="A13", limit=most)
     steps = run_pipeline(
@@ -163,6 +178,6 @@ def test_no_deduction_ever_exceeds_a_cap_and_the_floor_holds(
         assert Fraction(penalty + taken.amount) <= Fraction(due) * month.fraction
     if minimum is not None and penalty > 0:
         assert due - taken.amount - penalty >= minimum.amount
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         assert before.after == after.before
         assert after.after <= after.before

@@ -1,6 +1,6 @@
 """What a day comes to, from its shift and its punches."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from bailiwick_contracts.lateness import Confirmation, DerivedDay, Direction, Punch, Shift, derive_day, shift_of
@@ -12,8 +12,7 @@ AFTERWARDS = datetime(2026, 3, 4, tzinfo=UTC)
 
 
 def at(clock: str, day: int = 2) -> datetime:
-    hour, minute, *second = (int(part) for part in clock.split(":"))
-    return datetime(2026, 3, day, hour, minute, *second, tzinfo=UTC)
+    return datetime.combine(date(2026, 3, day), time.fromisoformat(clock), UTC)
 
 
 def shift(start: str = "09:00", end: str = "18:00", *, until_day: int = 2, **more: int) -> Shift:
@@ -43,7 +42,9 @@ def test_a_day_worked_long_past_an_early_exit_is_not_an_early_leave() -> None:
     assert derived("in 08:55", "out 12:00", "in 13:00", "out 18:20").occurrences == ()
 
 
-@pytest.mark.parametrize(("arrival", "seconds"), [("09:00:00", 0), ("09:00:01", 1), ("09:30:00", 1800), ("09:30:01", 1801)])
+@pytest.mark.parametrize(
+    ("arrival", "seconds"), [("09:00:00", 0), ("09:00:01", 1), ("09:30:00", 1800), ("09:30:01", 1801)]
+)
 def test_lateness_is_counted_in_whole_seconds(arrival: str, seconds: int) -> None:
     day = derived(f"in {arrival}", "out 18:00")
     assert day.seconds_of("late") == seconds
@@ -81,7 +82,9 @@ def test_c9_beyond_the_grace_somebody_is_late_and_early_on_the_same_day() -> Non
 
 
 @pytest.mark.parametrize(("arrival", "seconds"), [("08:59:59", 0), ("09:00:00", 0), ("09:00:01", 3601)])
-def test_the_end_of_the_grace_is_still_in_time_and_beyond_it_the_whole_lateness_counts(arrival: str, seconds: int) -> None:
+def test_the_end_of_the_grace_is_still_in_time_and_beyond_it_the_whole_lateness_counts(
+    arrival: str, seconds: int
+) -> None:
     day = derived(f"in {arrival}", "out 12:00", rostered=shift("08:00", "12:00", late_grace_seconds=3600))
     assert day.seconds_of("late") == seconds
 
@@ -157,7 +160,9 @@ def test_each_shift_of_a_split_day_is_judged_by_itself() -> None:
 def test_a_change_of_the_clocks_costs_nobody_an_hour() -> None:
     """In Berlin the night of 29 March 2026 is an hour short: the shift 22:00–06:00 lasts seven hours."""
     night = Shift(
-        starts_at=datetime(2026, 3, 28, 21, tzinfo=UTC), ends_at=datetime(2026, 3, 29, 4, tzinfo=UTC), zone="Europe/Berlin"
+        starts_at=datetime(2026, 3, 28, 21, tzinfo=UTC),
+        ends_at=datetime(2026, 3, 29, 4, tzinfo=UTC),
+        zone="Europe/Berlin",
     )
     ins = Punch(at=night.starts_at, direction="in", fact_id="p1")
     outs = Punch(at=night.ends_at, direction="out", fact_id="p2")
@@ -194,7 +199,9 @@ def test_no_second_is_unpaid_twice_and_the_order_of_arrival_changes_nothing(
 def test_days_are_dates_of_the_property_and_not_of_utc() -> None:
     """09:00 in Shanghai is 01:00 UTC of the same date; the roster says which date a shift belongs to."""
     early = Shift(
-        starts_at=datetime(2026, 3, 1, 23, tzinfo=UTC), ends_at=datetime(2026, 3, 2, 8, tzinfo=UTC), zone="Asia/Shanghai"
+        starts_at=datetime(2026, 3, 1, 23, tzinfo=UTC),
+        ends_at=datetime(2026, 3, 2, 8, tzinfo=UTC),
+        zone="Asia/Shanghai",
     )
     assert early.window[0].date() == date(2026, 3, 1)
     arrived = Punch(at=datetime(2026, 3, 1, 23, 10, tzinfo=UTC), direction="in", fact_id="p")

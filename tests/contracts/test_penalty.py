@@ -1,6 +1,7 @@
 """Rulings on penalties: each limit of A13, A14 and A15 just under, on and just over, and what the readings change."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from bailiwick_contracts.authority import Delegation, measures
@@ -51,7 +52,7 @@ def test_a_director_may_have_a_request_cut_to_his_authority_instead() -> None:
     found = judged(case(requested=share(30), beyond_authority="cut"))
     assert (found.verdict, taken(found)) == ("decided", "40.00")
     assert found.ruling is not None
-    assert [(clamp.kind, clamp.bound) for clamp in found.ruling.clamps][0] == ("authority_cap", True)
+    assert (found.ruling.clamps[0].kind, found.ruling.clamps[0].bound) == ("authority_cap", True)
     assert found.figures.requested.share == Ratio(numerator=3, denominator=10)
 
 
@@ -70,7 +71,9 @@ def test_a15_named_by_itself_needs_more_than_three(before: int, verdict: str) ->
     assert (found.verdict, found.reason) == (verdict, "below_limit" if verdict == "refused" else "within_limits")
 
 
-@pytest.mark.parametrize(("asked_share", "verdict"), [(share(1999, 10_000), "decided"), (share(20), "decided"), (share(21), "recommended")])
+@pytest.mark.parametrize(
+    ("asked_share", "verdict"), [(share(1999, 10_000), "decided"), (share(20), "decided"), (share(21), "recommended")]
+)
 def test_a15_has_the_same_fifth(asked_share: object, verdict: str) -> None:
     assert judged(case(seconds=2400, before=3, requested=asked_share)).verdict == verdict
 
@@ -182,7 +185,14 @@ def test_earlier_penalties_of_the_month_count_against_the_monthly_cap() -> None:
 
 
 def test_a_ruling_names_the_facts_behind_every_input_and_no_amount() -> None:
-    found = judged(case(before=3, seconds=2400, requested=amount("30.00"), month_penalties=(Amount(amount=yuan("1.00"), fact_id="p"),)))
+    found = judged(
+        case(
+            before=3,
+            seconds=2400,
+            requested=amount("30.00"),
+            month_penalties=(Amount(amount=yuan("1.00"), fact_id="p"),),
+        )
+    )
     assert found.ruling is not None
     named = {item.name: item.facts for item in found.ruling.asked.inputs}
     assert named == {
@@ -212,7 +222,9 @@ def test_two_occurrences_of_one_day_are_penalised_each_by_itself() -> None:
     """C9: late and early both; the unpaid time of the day is taken once."""
     late = Occurrence(occurrence="late", kind="late", seconds=900, unpaid_seconds=900)
     early = Occurrence(occurrence="early", kind="early", seconds=900, unpaid_seconds=900)
-    both = DerivedDay(status="present", occurrences=(late, early), shifts=1, scheduled_seconds=28_800, unpaid_seconds=1800)
+    both = DerivedDay(
+        status="present", occurrences=(late, early), shifts=1, scheduled_seconds=28_800, unpaid_seconds=1800
+    )
     days = (CountedDay(day=DAY, kinds=("late", "early"), fact_id="today"),)
     found = [judged(case(occurrence=one, derived=both, late_days=days)) for one in ("late", "early")]
     assert [one.verdict for one in found] == ["decided", "decided"]
@@ -248,7 +260,8 @@ def test_no_decided_penalty_ever_exceeds_a_cap_in_force(
     assert CAPPED.minimum_wage is not None
     base_wage, penalty, unpaid = computed.base_wage.amount, computed.penalty.amount, computed.unpaid.amount
     cap = computed.base_wage.share(Ratio(numerator=1, denominator=5 if kind != "absent" else 1).fraction).amount
-    assert penalty <= max(cap - (unpaid if kind == "absent" else 0), 0)
+    counted_in = unpaid if kind == "absent" else Decimal(0)
+    assert penalty <= max(cap - counted_in, Decimal(0))
     assert penalty <= base_wage
     due = month.amount - computed.month_unpaid.amount
     if penalty:

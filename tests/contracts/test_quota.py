@@ -8,7 +8,9 @@ from bailiwick_contracts.quota import Amount, CountedDay, Counting, count_in_yea
 
 
 def late(month: int, day: int, *kinds: str) -> CountedDay:
-    return CountedDay.model_validate({"day": date(2026, month, day), "kinds": kinds or ("late",), "fact_id": f"d{month}-{day}"})
+    return CountedDay.model_validate(
+        {"day": date(2026, month, day), "kinds": kinds or ("late",), "fact_id": f"d{month}-{day}"}
+    )
 
 
 FOUR = (late(1, 5), late(2, 3, "early"), late(2, 9), late(3, 2))
@@ -46,12 +48,17 @@ def test_a_year_of_service_runs_from_the_day_of_entry() -> None:
     first, last = year_of(date(2026, 3, 2), anchor="service", entered_on=date(2020, 7, 15))
     assert (first, last) == (date(2025, 7, 15), date(2026, 7, 14))
     last_year = CountedDay(day=date(2025, 12, 31), kinds=("late",), fact_id="old")
-    found = late_times((last_year, late(1, 1)), date(2026, 1, 1), "late", anchor="service", entered_on=date(2020, 7, 15))
+    found = late_times(
+        (last_year, late(1, 1)), date(2026, 1, 1), "late", anchor="service", entered_on=date(2020, 7, 15)
+    )
     assert found.times == 2
 
 
 def test_somebody_who_entered_on_29_february_has_a_year_too() -> None:
-    assert year_of(date(2026, 3, 2), anchor="service", entered_on=date(2024, 2, 29)) == (date(2026, 3, 1), date(2027, 2, 28))
+    assert year_of(date(2026, 3, 2), anchor="service", entered_on=date(2024, 2, 29)) == (
+        date(2026, 3, 1),
+        date(2027, 2, 28),
+    )
 
 
 def test_confirmations_of_the_year_are_counted_whenever_they_were_given() -> None:

@@ -59,12 +59,6 @@ class Installation:
 
     def start(self, name: str, crash_at: str = "") -> None:
         """Start a part, which may be told to kill itself at a named point."""
-        log = (self.directory / f"{name}.log").open("ab")
-        if name == "nats":
-            store = self.directory / "jetstream"
-            command = [nats_binary(), "-js", "-sd", str(store), "-a", "127.0.0.1", "-p", str(self.port)]
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
-            return
         environment = os.environ | {
             "BAILIWICK_DATA_DIR": str(self.directory),
             "BAILIWICK_NATS_URL": f"nats://127.0.0.1:{self.port}",
@@ -73,7 +67,11 @@ class Installation:
         if self.database_url is not None:
             environment["BAILIWICK_DATABASE_URL"] = self.database_url
         command = [sys.executable, "-m", "tests.real.process", name]
-        self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        if name == "nats":
+            store = self.directory / "jetstream"
+            command = [nats_binary(), "-js", "-sd", str(store), "-a", "127.0.0.1", "-p", str(self.port)]
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def kill(self, name: str) -> None:
         """SIGKILL one part, by its own process id."""

@@ -56,6 +56,22 @@ async def test_every_accepted_command_is_stored_published_and_taken_in_once_what
         await client.close()
 
 
+@pytest.mark.timeout(120)
+async def test_what_was_delivered_to_a_process_that_died_is_taken_in_though_its_chain_stays_silent(
+    tmp_path: Path, database_url: str
+) -> None:
+    north, south = PROPERTIES
+    with Installation(tmp_path, None if database_url.startswith("sqlite") else database_url) as installation:
+        installation.restart("echo", crash_at="intake")
+        client = await installation.client()
+        await asyncio.gather(
+            command_until_answered(installation, client, "n1", "unbounded", north), _revive(installation, "echo")
+        )
+        await command_until_answered(installation, client, "s1", "unbounded", south)
+        await drained(installation, client, {"n1", "s1"})
+        await client.close()
+
+
 async def _revive(installation: Installation, part: str) -> None:
     for _ in range(400):
         if installation.processes[part].poll() is not None:

@@ -13,6 +13,7 @@ from bailiwick_contracts.matrix import AuthorityMatrix, Bound, Ratio
 from bailiwick_contracts.registry import AdoptAuthorityMatrix
 from bailiwick_contracts.sealed import SealingError
 from bailiwick_contracts.staff import ErasePerson
+
 from services.cli import audit
 from services.cli.session import Desk
 from services.demo import office as made_up
@@ -36,7 +37,9 @@ def stricter() -> AuthorityMatrix:
     rows = []
     for row in matrix.rows:
         limits = tuple(
-            limit.model_copy(update={"upper": Bound(value=Ratio(numerator=15))}) if limit.measure == "late_minutes" else limit
+            limit.model_copy(update={"upper": Bound(value=Ratio(numerator=15))})
+            if limit.measure == "late_minutes"
+            else limit
             for limit in row.limits
         )
         rows.append(row.model_copy(update={"limits": limits}) if row.row_id == "A13" else row)
@@ -101,11 +104,15 @@ async def test_every_decision_comes_out_as_the_manual_says_and_comes_out_again(p
     await stage.in_force(played.desk)
     assert (await played.judged())["agrees"]
     under = await played.judged(under=STRICTER)
-    half_hours = {a.facts[0].id for title, (_, a) in played.decided.items() if "29 min" in title or "30 min late" in title}
+    half_hours = {
+        a.facts[0].id for title, (_, a) in played.decided.items() if "29 min" in title or "30 min late" in title
+    }
     assert len(half_hours) == 2
     assert half_hours <= set(under["by_clause"]["A13"])
     again = next(case for case in of_our_office(made_up.workdays()) if case.title == "29 min late, 10 %")
-    request = again.request.model_copy(update={"penalty_id": "later", "day": made_up.workdays()[5], "staff_id": "north-09"})
+    request = again.request.model_copy(
+        update={"penalty_id": "later", "day": made_up.workdays()[5], "staff_id": "north-09"}
+    )
     assert (await stage.decide(played.desk, request, again.actor, again.property_id)).outcome == "done"
     assert (await played.judged())["agrees"]
 
@@ -119,7 +126,9 @@ async def test_every_decision_comes_out_as_the_manual_says_and_comes_out_again(p
         KeyStore(played.settings.keys_dir)(f"person/{person.staff_id}")
     for service in ("registry", "attendance", "audit"):
         store = played.store(service)
-        assert not [f for f in store.after(0, 100_000) if person.name.encode() in f.raw or person.phone.encode() in f.raw]
+        assert not [
+            f for f in store.after(0, 100_000) if person.name.encode() in f.raw or person.phone.encode() in f.raw
+        ]
         store.close()
     assert (await played.judged())["agrees"]
 

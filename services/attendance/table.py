@@ -1,0 +1,134 @@
+"""Tables as other systems write them: bytes in, named cells out, each bad row with its number and what is wrong with it.
+
+A file is UTF-8, with or without a BOM, or GB18030; its columns are found by name and separated by comma, semicolon, tab or
+bar. What a spreadsheet would run as a formula is never taken.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+_DELIMITERS = (",", ";", "\t", "|")
+_FORMULA = ("=", "+", "-", "@")
+_CELL_LIMIT = 128
+_SHOWN = 80
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be taken, or row 1 where it is the whole file: field, value, the rule and the way out."""
+
+    row: int
+    field: str
+    value: str
+    rule: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """The cells of a row by column, with its number in the file; the header is row 1."""
+
+    number: int
+    cells: Mapping[str, str]
+
+
+def read_table(content: bytes, columns: Sequence[str]) -> tuple[list[Line], list[BadRow]]:
+    """The rows of a file that has these columns, and those that cannot be taken."""
+    encoding = _encoding(content)
+    text = content.removeprefix(_BOM).decode(encoding, "surrogateescape")
+    header, _, _ = text.partition("\n")
+    delimiter = next((one for one in _DELIMITERS if set(columns) <= set(_names(header, one))), None)
+    if delimiter is None:
+        return [], list(_missing(header, columns))
+    names = _names(header, delimiter)
+    lines: list[Line] = []
+    bad: list[BadRow] = []
+    for number, cells in _rows(text, delimiter):
+        if not any(cell.strip() for cell in cells):
+            continue
+        wrong = _wrong(number, names, cells, columns)
+        if wrong is not None:
+            bad.append(wrong)
+        else:
+            lines.append(Line(number, {name: cell.strip() for name, cell in zip(names, cells, strict=True)}))
+    return lines, bad
+
+
+def _encoding(content: bytes) -> str:
+    """UTF-8 where it is, or where a line beyond ASCII is; else GB18030 where that fits; else UTF-8 with bad rows."""
+    lines = [line for line in content.removeprefix(_BOM).split(b"\n") if not line.isascii()]
+    if content.startswith(_BOM) or any(_decodes(line, "utf-8") for line in lines) or not lines:
+        return "utf-8"
+    return "gb18030" if all(_decodes(line, "gb18030") for line in lines) else "utf-8"
+
+
+def _decodes(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _names(header: str, delimiter: str) -> list[str]:
+    return [name.strip() for name in next(csv.reader([header.rstrip("\r")], delimiter=delimiter), [])]
+
+
+def _missing(header: str, columns: Sequence[str]) -> Iterator[BadRow]:
+    best = max(_DELIMITERS, key=lambda one: len(set(columns) & set(_names(header, one))))
+    known = _names(header, best)
+    rule = f"the columns {', '.join(columns)}, separated by comma, semicolon, tab or bar"
+    for column in columns:
+        if column not in known:
+            yield BadRow(
+                1, column, shown(header), rule, f"add the column {column}, or say in a mapping how it is named"
+            )
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    body = io.StringIO(text, newline="")
+    body.readline()
+    reader = csv.reader(body, delimiter=delimiter)
+    while True:
+        number = reader.line_num + 2
+        try:
+            yield number, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield number, [f"\x00{error}"]
+
+
+def _wrong(number: int, names: Sequence[str], cells: Sequence[str], columns: Sequence[str]) -> BadRow | None:
+    if len(cells) != len(names):
+        return BadRow(
+            number, "row", shown(" | ".join(cells)), f"{len(names)} cells, as the header has",
+            "put a cell that holds the separator or a line break in double quotes",
+        )  # fmt: skip
+    for name, cell in zip(names, cells, strict=True):
+        if name not in columns:
+            continue
+        if any(0xD800 <= ord(character) <= 0xDFFF for character in cell):
+            return BadRow(number, name, shown(cell), "UTF-8 or GB18030 throughout", "save the file as UTF-8 once more")
+        if any(ord(character) < 0x20 and character not in "\t\r\n" for character in cell):
+            return BadRow(number, name, shown(cell), "text without control characters", "remove the character")
+        if cell.strip().startswith(_FORMULA):
+            return BadRow(
+                number,
+                name,
+                shown(cell),
+                "no cell begins with = + - @",
+                "export values, not formulas, and take the sign out",
+            )
+        if len(cell) > _CELL_LIMIT:
+            return BadRow(number, name, shown(cell), f"at most {_CELL_LIMIT} characters", "shorten the cell")
+    return None
+
+
+def shown(value: str) -> str:
+    """A value as a report may show it: short, and nothing in it that a terminal or a spreadsheet would act on."""
+    plain = "".join(character if character.isprintable() else "\ufffd" for character in value[:_SHOWN])
+    return plain + ("…" if len(value) > _SHOWN else "")
