@@ -138,7 +138,7 @@ class Unknown(Fact):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    type: str  # type: ignore[assignment]
+    type: str
 
 
 class Command(Claim, Generic[F]):
@@ -167,7 +167,8 @@ class Command(Claim, Generic[F]):
 def event_model(wire: str) -> type[BaseModel]:
     """The model that reads and validates a stored event of one wire type straight from its bytes."""
     known = Message.registered.get(wire)
-    return Event[known if known is not None else Unknown]  # type: ignore[valid-type]
+    model: Any = Event.__class_getitem__(known if known is not None else Unknown)
+    return model  # type: ignore[no-any-return]
 
 
 def read_event(raw: bytes, wire: str | None = None) -> Event[Any]:
@@ -258,6 +259,9 @@ class Answer(Record):
     commandid: Identifier
     outcome: Literal["done", "refused", "ignored", "rejected"]
     facts: tuple[FactReference, ...] = ()
+    """The first of them; a bulk command leads to more than an answer holds."""
+    factcount: int = 0
+    """How many facts were stored in all."""
     rows: tuple[RowAnswer, ...] = ()
     result: dict[str, Any] | None = None
     """What a query found."""

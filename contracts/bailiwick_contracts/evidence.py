@@ -6,101 +6,25 @@ before it and on nothing that came later, in whatever order rulings are judged.
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, PunchRecorded, ShiftRostered, day_stream
-from bailiwick_contracts.authority import CopyPosition
 from bailiwick_contracts.conduct import ImportedAmount, PenaltyDecided, PenaltyImported, PenaltyReversed
-from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay, Wage
+from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Confirmation, DerivedDay, Punch, Shift, derive_day, shift_of
-from bailiwick_contracts.matrix import AuthorityMatrix
+from bailiwick_contracts.mark import Mark, Sees, before, chain_of, last
 from bailiwick_contracts.penalty import StandingPenalty
 from bailiwick_contracts.quota import Amount, CountedDay, Counting, month_of
-from bailiwick_contracts.registry import (
-    AuthorityDelegated,
-    AuthorityMatrixAdopted,
-    DelegationRevoked,
-    LegalPolicyAdopted,
-    PropertyAdded,
-    ReportingLineSet,
-    ZoneAdopted,
-)
+from bailiwick_contracts.registry_evidence import RegistryEvidence
 from bailiwick_contracts.sealed import Keys, open_record
-from bailiwick_contracts.staff import (
-    BaseWageSet,
-    EmploymentEnded,
-    FactRetracted,
-    PersonErased,
-    PositionAssigned,
-    StaffCorrected,
-    StaffMerged,
-    StaffRegistered,
-    StaffRehired,
-)
-from bailiwick_contracts.staff import Wage as SealedWage
-from bailiwick_contracts.standing import wage_fact
 
-ADOPTIONS = "adoptions"
 _AROUND_DAYS = 3
 """A punch belongs to a shift of a day at most so far away."""
 _DAY = timedelta(days=1)
-
-
-class Mark(NamedTuple):
-    """A fact with its place, and what is remembered of it."""
-
-    chain: str
-    number: int
-    at: datetime
-    fact_id: str
-    value: Any
-
-
-Sees = Callable[[Mark], bool]
-"""Whether a fact counts for a ruling."""
-
-
-def copied(positions: Iterable[CopyPosition]) -> Sees:
-    """What a copy of another service's chains held at the positions that a ruling names."""
-    reached = {position.chain: position.number for position in positions}
-    return lambda mark: mark.number <= reached.get(mark.chain, 0)
-
-
-def before(event: Event[Any]) -> Sees:
-    """What stood in the same log before a fact: earlier in its chain, and in other chains whatever was recorded earlier.
-
-    Facts of another chain recorded in the same instant count when the ruling names them.
-    """
-    chain, number, at = chain_of(event), event.chainnumber, event.recordedat
-    named = _named(event)
-
-    def sees(mark: Mark) -> bool:
-        if mark.chain == chain:
-            return mark.number < number
-        return mark.at < at or (mark.at == at and mark.fact_id in named)
-
-    return sees
-
-
-def recorded_by(at: datetime) -> Sees:
-    """Whatever had been recorded at an instant, anywhere."""
-    return lambda mark: mark.at <= at
-
-
-def _named(event: Event[Any]) -> frozenset[str]:
-    ruling = getattr(event.data, "ruling", None)
-    named = {fact for item in ruling.asked.inputs for fact in item.facts} if ruling is not None else set()
-    derived = getattr(event.data, "derived", None)
-    return frozenset(named | set(derived.basis if derived is not None else ()))
-
-
-def chain_of(event: Event[Any]) -> str:
-    """`<log>:<property>`, as positions name a chain."""
-    return f"{event.log}:{event.property_id}"
 
 
 @dataclass(frozen=True)
@@ -120,10 +44,7 @@ class Evidence:
     def __init__(self, keys: Keys) -> None:
         """`keys` opens wages and figures."""
         self.keys = keys
-        self._reached: dict[str, int] = {}
-        self._registry: defaultdict[str, list[Mark]] = defaultdict(list)
-        self._versions: dict[str, AuthorityMatrix] = {}
-        self._retracted: dict[str, str] = {}
+        self.registry = RegistryEvidence(keys)
         self._stands_on: list[tuple[str, tuple[str, ...]]] = []
         self._shifts: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
         self._punches: defaultdict[str, list[tuple[datetime, str, Mark]]] = defaultdict(list)
@@ -137,17 +58,14 @@ class Evidence:
         self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
         self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
         self._again: dict[str, Derivation] = {}
-        self._wages: dict[str, Wage] = {}
         self._amounts: dict[str, Amount | None] = {}
 
     def take(self, event: Event[Any]) -> None:
         """Read one more fact."""
         fact = event.data
-        chain = chain_of(event)
-        self._reached[chain] = max(event.chainnumber, self._reached.get(chain, 0))
-        mark = Mark(chain, event.chainnumber, event.recordedat, event.id, event)
+        mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
         if event.service == "registry":
-            self._take_registry(mark, fact)
+            self.registry.take(mark, event)
             return
         match fact:
             case PunchRecorded():
@@ -173,59 +91,15 @@ class Evidence:
         if ruling is not None:
             self._stands_on.append((event.id, tuple(one for item in ruling.asked.inputs for one in item.facts)))
 
-    def _take_registry(self, mark: Mark, fact: Any) -> None:
-        for subject in _subjects(fact):
-            self._registry[subject].append(mark)
-        if isinstance(fact, AuthorityMatrixAdopted):
-            self._versions[fact.version] = fact.matrix
-        elif isinstance(fact, FactRetracted):
-            self._retracted[fact.fact_id] = mark.fact_id
-
-    # -- the registry ------------------------------------------------------------------------------------------------
-
-    def missing(self, positions: Iterable[CopyPosition]) -> list[CopyPosition]:
-        """The positions that lie beyond what was read."""
-        return [position for position in positions if self._reached.get(position.chain, 0) < position.number]
-
-    def version(self, name: str) -> AuthorityMatrix | None:
-        """A version of the matrix, whenever it was adopted."""
-        return self._versions.get(name)
-
-    def registry(self, subjects: Iterable[str], sees: Sees) -> list[Event[Any]]:
-        """The registry's facts about these subjects, and about everyone merged with them, as far as a ruling sees."""
-        found: dict[str, Event[Any]] = {}
-        wanted, asked = list(subjects), set[str]()
-        while wanted:
-            subject = wanted.pop()
-            if subject in asked:
-                continue
-            asked.add(subject)
-            for mark in self._registry.get(subject, ()):
-                if sees(mark):
-                    found[mark.fact_id] = mark.value
-                    if isinstance(mark.value.data, StaffMerged):
-                        wanted += (person(mark.value.data.staff_id), person(mark.value.data.into_staff_id))
-        return list(found.values())
-
-    def wage_on(self, events: list[Event[Any]], ids: Iterable[str], day: date) -> Wage | None:
-        """The base wage of a day, opened."""
-        fact = wage_fact(events, ids, day)
-        if fact is None:
-            return None
-        if fact.id not in self._wages:
-            opened = open_record(fact.data.wage, SealedWage, event_id=fact.id, path="wage", keys=self.keys)
-            self._wages[fact.id] = Wage(month=opened.base_wage, fact_id=fact.id)
-        return self._wages[fact.id]
-
     def retracted_since(self) -> Iterator[str]:
         """Rulings that name a fact which was retracted afterwards."""
-        return (ruled for ruled, named in self._stands_on if any(fact in self._retracted for fact in named))
+        return (ruled for ruled, named in self._stands_on if any(fact in self.registry.retracted for fact in named))
 
     # -- days --------------------------------------------------------------------------------------------------------
 
     def derivation(self, staff_id: str, day: date, sees: Sees) -> Derivation | None:
         """The derivation of a day that stood."""
-        mark = _last(self._days.get((staff_id, day), ()), sees)
+        mark = last(self._days.get((staff_id, day), ()), sees)
         return None if mark is None else self.derived_again(mark.value)
 
     def derived_again(self, event: Event[DayDerived]) -> Derivation:
@@ -235,7 +109,7 @@ class Evidence:
         """
         if event.id not in self._again:
             fact, sees = event.data, before(event)
-            roster = _last(self._shifts.get((fact.staff_id, fact.day), ()), sees)
+            roster = last(self._shifts.get((fact.staff_id, fact.day), ()), sees)
             again = derive_day(
                 roster.value.data.shifts if roster else (),
                 self._punches_of(fact.staff_id, fact.day, sees),
@@ -269,7 +143,7 @@ class Evidence:
         found: dict[date, tuple[Shift, ...]] = {}
         for offset in range(-_AROUND_DAYS, _AROUND_DAYS + 1):
             near = day + offset * _DAY
-            roster = _last(self._shifts.get((staff_id, near), ()), sees)
+            roster = last(self._shifts.get((staff_id, near), ()), sees)
             if roster is not None:
                 found[near] = roster.value.data.shifts
         return found
@@ -287,11 +161,11 @@ class Evidence:
 
     def rostered(self, ids: Sequence[str], day: date, sees: Sees) -> str:
         """Under which of a person's ids a day was rostered; the one that remains where it was under none."""
-        return next((one for one in ids if _last(self._shifts.get((one, day), ()), sees) is not None), ids[0])
+        return next((one for one in ids if last(self._shifts.get((one, day), ()), sees) is not None), ids[0])
 
     def penalty(self, penalty_id: str, sees: Sees) -> Mark | None:
         """The fact that decided or imported a penalty."""
-        return _last(self._by_penalty.get(penalty_id, ()), sees)
+        return last(self._by_penalty.get(penalty_id, ()), sees)
 
     def confirmed(self, ids: Iterable[str], day: date, sees: Sees) -> tuple[Counting, ...]:
         """A person's confirmed forgotten punches of the years around a day, whatever the property."""
@@ -382,67 +256,14 @@ def _derivation(fact_id: str, fact: DayDerived, again: DerivedDay) -> Derivation
         fact.derived,
         again,
         CountedDay(day=fact.day, kinds=kinds, fact_id=fact_id) if kinds else None,
-        UnpaidDay(
-            unpaid_seconds=again.unpaid_seconds, scheduled_seconds=again.scheduled_seconds, fact_id=fact_id
-        )
+        UnpaidDay(unpaid_seconds=again.unpaid_seconds, scheduled_seconds=again.scheduled_seconds, fact_id=fact_id)
         if again.unpaid_seconds > 0
         else None,
     )
 
 
-def person(staff_id: str) -> str:
-    """The subject of facts about a person."""
-    return f"person:{staff_id}"
-
-
-def place(property_id: str) -> str:
-    """The subject of facts about a property."""
-    return f"place:{property_id}"
-
-
-def lent(delegation_id: str) -> str:
-    """The subject of facts about a delegation."""
-    return f"delegation:{delegation_id}"
-
-
-def _subjects(fact: Any) -> tuple[str, ...]:
-    match fact:
-        case StaffMerged():
-            return (person(fact.staff_id), person(fact.into_staff_id))
-        case PersonErased():
-            return tuple(dict.fromkeys(map(person, (fact.staff_id, *fact.staff_ids))))
-        case (
-            StaffRegistered()
-            | StaffCorrected()
-            | StaffRehired()
-            | EmploymentEnded()
-            | PositionAssigned()
-            | BaseWageSet()
-            | FactRetracted()
-        ):
-            return (person(fact.staff_id),)
-        case PropertyAdded() | ZoneAdopted() | ReportingLineSet():
-            return (place(fact.property_id),)
-        case AuthorityDelegated():
-            return (lent(fact.delegation.delegation_id),)
-        case DelegationRevoked():
-            return (lent(fact.delegation_id),)
-        case AuthorityMatrixAdopted() | LegalPolicyAdopted():
-            return (ADOPTIONS,)
-        case _:
-            return ()
-
-
 def _occurrence(fact: PenaltyDecided | PenaltyImported) -> tuple[str, str]:
     return (fact.kind, "imported") if isinstance(fact, PenaltyImported) else (fact.asked.occurrence, fact.clause)
-
-
-def _last(marks: Iterable[Mark], sees: Sees) -> Mark | None:
-    found: Mark | None = None
-    for mark in marks:
-        if sees(mark) and (found is None or (mark.at, mark.number) >= (found.at, found.number)):
-            found = mark
-    return found
 
 
 def _day_of(at: datetime, direction: Any, shifts: Mapping[date, tuple[Shift, ...]]) -> date | None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.evidence import Evidence
-from bailiwick_contracts.judgement import DERIVATIONS, JUDGES, Finding, Skipped, positions_of
+from bailiwick_contracts.finding import Finding, Skipped
+from bailiwick_contracts.judgement import DERIVATIONS, JUDGES, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
 
 
@@ -130,7 +131,9 @@ class _Bench:
         )
 
     def _judge_or_wait(self, event: Event[Any]) -> Iterator[Finding]:
-        if self._evidence.missing(positions_of(event)) or (self._under is not None and self._evidence.version(self._under) is None):
+        if self._evidence.registry.missing(positions_of(event)) or (
+            self._under is not None and self._evidence.registry.version(self._under) is None
+        ):
             self._behind.append(event)
         else:
             yield from self._judge(event)

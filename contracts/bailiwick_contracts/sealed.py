@@ -45,8 +45,8 @@ class Sealed(Record):
 
     @classmethod
     def _of(cls, key: str, plaintext: str) -> Self:
-        made = cls.model_construct(key=key, nonce="", ciphertext="")
-        made._open = plaintext  # noqa: SLF001
+        made: Self = cls.model_construct(key=key, nonce="", ciphertext="")  # type: ignore[assignment]
+        made._open = plaintext
         return made
 
     @model_serializer(mode="wrap")

@@ -30,7 +30,9 @@ def list_days(reading: Reading, command: Command[ListDays]) -> Mapping[str, Any]
     """`days`, and `next` where there are more."""
     request = command.data
     place = DAYS.c.day.cast(sa.Text) + " " + DAYS.c.staff_id
-    query = sa.select(DAYS, place.label("place")).where(DAYS.c.day.between(request.first_on, request.last_on))
+    query: sa.Select[Any] = sa.select(DAYS, place.label("place")).where(
+        DAYS.c.day.between(request.first_on, request.last_on)
+    )
     for column, value in ((DAYS.c.staff_id, request.staff_id), (DAYS.c.status, request.status)):
         query = query if value is None else query.where(column == value)
     query = _of_property(query, DAYS.c.property_id, command.property)
@@ -43,7 +45,9 @@ def list_punches(reading: Reading, command: Command[ListPunches]) -> Mapping[str
     """`punches`, and `next` where there are more."""
     request = command.data
     columns = (PUNCHES.c.staff_id, PUNCHES.c.at_us, PUNCHES.c.direction, PUNCHES.c.punch_id, PUNCHES.c.fact_id)
-    query = sa.select(*columns).where(PUNCHES.c.at_us.between(micros(request.since), micros(request.until)))
+    query: sa.Select[Any] = sa.select(*columns).where(
+        PUNCHES.c.at_us.between(micros(request.since), micros(request.until))
+    )
     if request.staff_id is not None:
         query = query.where(PUNCHES.c.staff_id == request.staff_id)
     query = _of_property(query, PUNCHES.c.property_id, command.property)
@@ -99,9 +103,9 @@ def list_penalties(reading: Reading, command: Command[ListPenalties]) -> Mapping
     request = command.data
     status = sa.case((REVERSALS.c.penalty_id.is_not(None), "reversed"), else_=PENALTIES.c.status)
     columns = [column for column in PENALTIES.c if column.name not in ("figures", "status")]
-    query = sa.select(*columns, status.label("status"), PENALTIES.c.penalty_id.label("place")).outerjoin(
-        REVERSALS, REVERSALS.c.penalty_id == PENALTIES.c.penalty_id
-    )
+    query: sa.Select[Any] = sa.select(
+        *columns, status.label("status"), PENALTIES.c.penalty_id.label("place")
+    ).outerjoin(REVERSALS, REVERSALS.c.penalty_id == PENALTIES.c.penalty_id)
     for column, value in (
         (PENALTIES.c.staff_id, request.staff_id),
         (PENALTIES.c.month, request.month),

@@ -235,9 +235,9 @@ class _Comparison:
     def finish(
         self, head: tuple[int, str] | None, ledger_head: tuple[int, str] | None, store_reaches: int, ledger_reaches: int
     ) -> list[Difference]:
-        for named in (head, ledger_head):
-            if named is not None:
-                self._named_before.setdefault(*named)
+        for reached in (head, ledger_head):
+            if reached is not None:
+                self._named_before.setdefault(*reached)
         self._judge_last(named_both=head is not None and head == ledger_head)
         for mine, theirs in sorted(self._altered, key=lambda pair: -pair[1].number):
             named = theirs if theirs.id else mine

@@ -89,12 +89,20 @@ async def complete(
     reports, done = [], 0
     for service, owner, chain in await _pairs(feed, ledger, stores):
         sides = _Sides(query, feed, service, owner, chain, ledger.get(chain), stores.get((service, owner)))
-        report = await sides.compared(lambda read, base=done: progress(base + read, total) if progress else None)
+        report = await sides.compared(_shifted(progress, done, total))
         late_ledger = (await _chains(query, owner)).get(chain)
         late_store = (await heads(service)).get(owner)
         reports.append(sides.with_forged_tail(report, late_store, late_ledger))
         done += report.ledger_reaches
     return completeness_json(reports)
+
+
+def _shifted(progress: Progress | None, base: int, total: int) -> Callable[[int], None]:
+    def show(read: int) -> None:
+        if progress is not None:
+            progress(base + read, total)
+
+    return show
 
 
 async def _chains(query: Query, property_id: str | None) -> dict[str, tuple[int, str]]:

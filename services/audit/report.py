@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from bailiwick_contracts.readjudicate import Finding, Summary
+from bailiwick_contracts.finding import Finding
+from bailiwick_contracts.readjudicate import Summary
 from pydantic_core import to_jsonable_python
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -31,8 +32,9 @@ def readjudication_json(
     """A re-adjudication as a dict.
 
     Members: `agrees`, `judged`, `equal`, `differing`, `derivations`, `derivations_differing`, `unreadable`, `skipped` by
-    reason, `retracted_since`, `under`, `period`, `findings`, `by_clause`, `not_listed`. With `under` the findings are what would have come out differently, which is no fault: `agrees` is then absent. Without
-    `disclose` no amount from which a wage follows stands in a finding.
+    reason, `retracted_since`, `under`, `period`, `findings`, `by_clause`, `not_listed`. With `under` the
+    findings are what would have come out differently, which is no fault: `agrees` is then absent. Without `disclose` no
+    amount from which a wage follows stands in a finding.
     """
     listed: list[dict[str, Any]] = []
     by_clause: dict[str, set[str]] = {}

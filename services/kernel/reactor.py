@@ -65,7 +65,9 @@ class Reactor:
             LOG.info("reactor.reconcile", source=self._source, error=type(error).__name__)
             await asyncio.sleep(0.5)
             return
-        reached = {name.partition(":")[2]: number for name, (number, _) in taken.items() if name.startswith(f"{self._source}-")}
+        reached = {
+            name.partition(":")[2]: number for name, (number, _) in taken.items() if name.startswith(f"{self._source}-")
+        }
         for property_id, (head, _) in heads.items():
             have = reached.get(property_id, 0)
             while have < head:

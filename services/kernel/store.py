@@ -223,7 +223,7 @@ class Store(ProcessRecorder):
 
     def subscribe(
         self,
-        gt: int | None = None,
+        gt: int | None = None,  # noqa: ARG002
         topics: Sequence[str] = (),  # noqa: ARG002
     ) -> Subscription[ApplicationRecorder]:
         """Not offered: the relay reads the log itself, woken by the writer (decision 0002)."""

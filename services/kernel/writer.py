@@ -27,6 +27,8 @@ from services.kernel.unit import Batch, Memory, WorkUnit
 LOG = structlog.get_logger()
 BATCH_LIMIT = 500
 WAITING_LIMIT = 5_000
+REFERENCES_LIMIT = 200
+"""Facts that an answer refers to; a bulk command's answer has its rows instead."""
 ANSWERED_FACTS_LIMIT = 20
 """Facts whose data stands in the answer; beyond that an answer only refers to them."""
 
@@ -189,13 +191,14 @@ class Writer:
             )
         facts = tuple(
             FactReference(id=e.id, type=e.type, stream=e.subject, sequence=e.version, chainnumber=e.chainnumber)
-            for e in unit.events
+            for e in unit.events[: 0 if outcome.rows else REFERENCES_LIMIT]
         )
         refused = any(isinstance(event.data, Refusal) for event in unit.events)
         return Answer(
             commandid=command.commandid,
-            outcome="refused" if refused else "done" if facts else "ignored",
+            outcome="refused" if refused else "done" if unit.events else "ignored",
             facts=facts,
+            factcount=len(unit.events),
             rows=outcome.rows,
             result=dict(outcome.result) if outcome.result is not None else None,
         )

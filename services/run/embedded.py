@@ -69,7 +69,7 @@ class Supervisor:
         try:
             async with asyncio.timeout(READY_SECONDS):
                 # A service that failed comes back as a new runtime, so they are looked up again each time.
-                while self._waiting():
+                while self._waiting():  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         except TimeoutError:
             waiting = {name: self.failures.get(name, "still starting") for name in self._waiting()}

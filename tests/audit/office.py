@@ -52,6 +52,7 @@ POLICY = LegalPolicy(
 )
 MONDAY = date(2026, 3, 2)
 FIFTH = Ratio(numerator=1, denominator=5)
+EVERYBODY = ("s-1", "s-2", "s-3", "s-4", "s-5", "s-6")
 
 
 @dataclass
@@ -119,7 +120,7 @@ class Office:
             onbehalfof=on_behalf_of,
             delegation=delegation,
             authmethod="local",
-            channel=channel,
+            channel=channel,  # type: ignore[arg-type]
             commandid=command_id or f"c-{self._commands:06d}",
             commandtype=type(request).wire(),
             commanddigest=FIRST_HASH,
@@ -212,12 +213,10 @@ class Office:
                 property_id="north-court",
                 first_on=first_on,
                 last_on=last_on,
-            )  # fmt: skip
+            )
         )
 
-    def roster(
-        self, *days: date, staff: tuple[str, ...] = tuple(f"s-{n}" for n in range(1, 7)), name: str = "all"
-    ) -> None:
+    def roster(self, *days: date, staff: tuple[str, ...] = EVERYBODY, name: str = "all") -> None:
         """Publish nine to six, local time, for these people and days."""
         rows = tuple(
             RosterDay(day=day, shifts=(Shift(starts_at=at(day, 9), ends_at=at(day, 18), zone="Asia/Shanghai"),))
@@ -292,7 +291,7 @@ def month(office: Office) -> dict[str, Answer]:
     office.roster(days[0], staff=("s-director", "s-supervisor"), name="heads")
     for day in days:
         for number in range(1, 7):
-            office.punch(f"s-{number}", day, **_month_of(number, days.index(day)))  # type: ignore[arg-type]
+            office.punch(f"s-{number}", day, **_month_of(number, days.index(day)))
         office.close_day(day)
     office.punch("s-director", days[0], late_seconds=300)
     office.punch("s-supervisor", days[0], late_seconds=300)

@@ -49,6 +49,7 @@ def test_each_example_of_a_fact_is_read_in_full(wire: str) -> None:
     document = json.loads(example(wire))
     event = read_event(example(wire))
     assert type(event.data) is MESSAGES[wire]
+    assert isinstance(event.data, Fact)
     assert json.loads(event.data.as_json()) == document["data"]
     assert event.dataschema == f"/schemas/{wire}.json"
     assert (SCHEMAS / f"{wire}.json").is_file()
@@ -97,7 +98,7 @@ def test_an_unknown_field_is_refused_however_deep_it_lies(wire: str) -> None:
 @pytest.mark.parametrize("wire", FACTS)
 def test_what_is_sealed_shows_nothing_and_opens_with_the_example_keys(wire: str, keys: Keys) -> None:
     event = read_event(example(wire))
-    assert b"base_wage\":" not in example(wire).replace(b" ", b"") or b"amount" not in example(wire)
+    assert b'base_wage":' not in example(wire).replace(b" ", b"") or b"amount" not in example(wire)
     for path, sealed in sealed_fields(event.data):
         if sealed.key in ("payroll/north-court", "person/s-0007"):
             assert open_field(sealed, event_id=event.id, path=path, keys=keys)

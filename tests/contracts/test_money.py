@@ -73,7 +73,7 @@ def test_a_share_is_rounded_half_up_at_the_cent(amount: str, part: Fraction, exp
      "1,000.00", "１２", "9" * 16, "0x10", "1_000", "1\n", 7, 7.0, 0.30000000000000004, True, None, [], {"amount": "1"}],
 )  # fmt: skip
 def test_what_is_no_amount_is_refused_with_the_way_to_write_one(amount: object) -> None:
-    with pytest.raises(ValidationError, match='e.g. "120.00"|such as "120.00"'):
+    with pytest.raises(ValidationError, match=r'(e\.g\.|such as) "120\.00"'):
         Money.model_validate({"amount": amount})
 
 
@@ -104,5 +104,5 @@ def test_two_currencies_neither_add_nor_compare() -> None:
     ):
         with pytest.raises(ValueError, match="HKD and CNY"):
             operation()
-    assert hkd <= hkd
+    assert hkd <= Money(amount="1.00", currency="HKD")
     assert cny("0.99") < cny("1.00")

@@ -174,3 +174,8 @@ def test_facts_of_another_service_are_taken_in_once_in_order_and_a_hole_is_notic
         assert {name: position for name, (position, _) in store.tracked(connection).items()} == {source: 4}
     echo.close()
     store.close()
+
+
+def test_an_answer_says_how_many_facts_were_stored(bench: Bench) -> None:
+    (answer,) = bench.do(bench.command())
+    assert answer.factcount == len(answer.facts) == 1

@@ -54,7 +54,7 @@ class Installation:
         return Settings(
             data_dir=self.directory,
             nats_url=f"nats://127.0.0.1:{self.port}",
-            database_url=self.database_url,  # type: ignore[arg-type]
+            database_url=self.database_url,
         )
 
     def start(self, name: str, crash_at: str = "") -> None:

@@ -69,7 +69,7 @@ async def played(tmp_path: Path, database_url: str) -> AsyncIterator[Stage]:
     """The demonstration's month, on each database."""
     configure("ERROR")
     url = None if database_url.startswith("sqlite") else database_url
-    given = Settings(data_dir=tmp_path / "data", database_url=url)  # type: ignore[arg-type]
+    given = Settings(data_dir=tmp_path / "data", database_url=url)
     async with embedded(given, factories()) as (settings, _):
         client = await connect(settings.nats_url, "test")
         desk = Desk(client, Door(settings.doors_dir))
@@ -93,7 +93,7 @@ async def played(tmp_path: Path, database_url: str) -> AsyncIterator[Stage]:
 @pytest.mark.timeout(240)
 async def test_every_decision_comes_out_as_the_manual_says_and_comes_out_again(played: Stage) -> None:
     for title, (expected, answer) in played.decided.items():
-        assert [fact.type.split(".")[1] for fact in answer.facts][0] == expected, title
+        assert answer.facts[0].type.split(".")[1] == expected, title
     found = await played.judged()
     assert found["agrees"], found["findings"][:3]
     assert found["judged"] >= len(played.decided)

@@ -1,0 +1,70 @@
+"""A fact with its place, and which facts count for a ruling: those that stood before it, as far as its service knew them."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from bailiwick_contracts.authority import CopyPosition
+from bailiwick_contracts.envelope import Event
+
+
+class Mark(NamedTuple):
+    """A fact with its place, and what is remembered of it."""
+
+    chain: str
+    number: int
+    at: datetime
+    fact_id: str
+    value: Any
+
+
+Sees = Callable[[Mark], bool]
+"""Whether a fact counts for a ruling."""
+
+
+def copied(positions: Iterable[CopyPosition]) -> Sees:
+    """What a copy of another service's chains held at the positions that a ruling names."""
+    reached = {position.chain: position.number for position in positions}
+    return lambda mark: mark.number <= reached.get(mark.chain, 0)
+
+
+def before(event: Event[Any]) -> Sees:
+    """What stood in the same log before a fact: earlier in its chain, and in other chains whatever was recorded earlier.
+
+    Facts of another chain recorded in the same instant count when the ruling names them.
+    """
+    chain, number, at = chain_of(event), event.chainnumber, event.recordedat
+    named = _named(event)
+
+    def sees(mark: Mark) -> bool:
+        if mark.chain == chain:
+            return mark.number < number
+        return mark.at < at or (mark.at == at and mark.fact_id in named)
+
+    return sees
+
+
+def recorded_by(at: datetime) -> Sees:
+    """Whatever had been recorded at an instant, anywhere."""
+    return lambda mark: mark.at <= at
+
+
+def _named(event: Event[Any]) -> frozenset[str]:
+    ruling = getattr(event.data, "ruling", None)
+    named = {fact for item in ruling.asked.inputs for fact in item.facts} if ruling is not None else set()
+    derived = getattr(event.data, "derived", None)
+    return frozenset(named | set(derived.basis if derived is not None else ()))
+
+
+def chain_of(event: Event[Any]) -> str:
+    """`<log>:<property>`, as positions name a chain."""
+    return f"{event.log}:{event.property_id}"
+
+
+def last(marks: Iterable[Mark], sees: Sees) -> Mark | None:
+    """The latest of the facts that count."""
+    found: Mark | None = None
+    for mark in marks:
+        if sees(mark) and (found is None or (mark.at, mark.number) >= (found.at, found.number)):
+            found = mark
+    return found

@@ -1,0 +1,140 @@
+"""The registry's facts that rulings rest on, by what they are about, asked for as a copy knew them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from bailiwick_contracts.authority import CopyPosition
+from bailiwick_contracts.deductions import Wage
+from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.mark import Mark, Sees
+from bailiwick_contracts.matrix import AuthorityMatrix
+from bailiwick_contracts.registry import (
+    AuthorityDelegated,
+    AuthorityMatrixAdopted,
+    DelegationRevoked,
+    LegalPolicyAdopted,
+    PropertyAdded,
+    ReportingLineSet,
+    ZoneAdopted,
+)
+from bailiwick_contracts.sealed import Keys, open_record
+from bailiwick_contracts.staff import (
+    BaseWageSet,
+    EmploymentEnded,
+    FactRetracted,
+    PersonErased,
+    PositionAssigned,
+    StaffCorrected,
+    StaffMerged,
+    StaffRegistered,
+    StaffRehired,
+)
+from bailiwick_contracts.staff import Wage as SealedWage
+from bailiwick_contracts.standing import wage_fact
+
+ADOPTIONS = "adoptions"
+"""The subject of everything the company adopted."""
+
+
+class RegistryEvidence:
+    """Every fact of the registry that a ruling may rest on. Facts of one chain are taken in order."""
+
+    def __init__(self, keys: Keys) -> None:
+        """`keys` opens wages."""
+        self._keys = keys
+        self._reached: dict[str, int] = {}
+        self._about: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._versions: dict[str, AuthorityMatrix] = {}
+        self._wages: dict[str, Wage] = {}
+        self.retracted: set[str] = set()
+        """Facts taken back, whenever."""
+
+    def take(self, mark: Mark, event: Event[Any]) -> None:
+        """Read one more fact."""
+        fact = event.data
+        self._reached[mark.chain] = max(mark.number, self._reached.get(mark.chain, 0))
+        for subject in _subjects(fact):
+            self._about[subject].append(mark)
+        if isinstance(fact, AuthorityMatrixAdopted):
+            self._versions[fact.version] = fact.matrix
+        elif isinstance(fact, FactRetracted):
+            self.retracted.add(fact.fact_id)
+
+    def missing(self, positions: Iterable[CopyPosition]) -> list[CopyPosition]:
+        """The positions that lie beyond what was read."""
+        return [position for position in positions if self._reached.get(position.chain, 0) < position.number]
+
+    def version(self, name: str) -> AuthorityMatrix | None:
+        """A version of the matrix, whenever it was adopted."""
+        return self._versions.get(name)
+
+    def about(self, subjects: Iterable[str], sees: Sees) -> list[Event[Any]]:
+        """The registry's facts about these subjects, and about everyone merged with them, as far as a ruling sees."""
+        found: dict[str, Event[Any]] = {}
+        wanted, asked = list(subjects), set[str]()
+        while wanted:
+            subject = wanted.pop()
+            if subject in asked:
+                continue
+            asked.add(subject)
+            for mark in self._about.get(subject, ()):
+                if sees(mark):
+                    found[mark.fact_id] = mark.value
+                    if isinstance(mark.value.data, StaffMerged):
+                        wanted += (person(mark.value.data.staff_id), person(mark.value.data.into_staff_id))
+        return list(found.values())
+
+    def wage_on(self, events: list[Event[Any]], ids: Iterable[str], day: date) -> Wage | None:
+        """The base wage of a day, opened."""
+        fact = wage_fact(events, ids, day)
+        if fact is None:
+            return None
+        if fact.id not in self._wages:
+            opened = open_record(fact.data.wage, SealedWage, event_id=fact.id, path="wage", keys=self._keys)
+            self._wages[fact.id] = Wage(month=opened.base_wage, fact_id=fact.id)
+        return self._wages[fact.id]
+
+
+def person(staff_id: str) -> str:
+    """The subject of facts about a person."""
+    return f"person:{staff_id}"
+
+
+def place(property_id: str) -> str:
+    """The subject of facts about a property."""
+    return f"place:{property_id}"
+
+
+def lent(delegation_id: str) -> str:
+    """The subject of facts about a delegation."""
+    return f"delegation:{delegation_id}"
+
+
+def _subjects(fact: Any) -> tuple[str, ...]:
+    match fact:
+        case StaffMerged():
+            return (person(fact.staff_id), person(fact.into_staff_id))
+        case PersonErased():
+            return tuple(dict.fromkeys(map(person, (fact.staff_id, *fact.staff_ids))))
+        case (
+            StaffRegistered()
+            | StaffCorrected()
+            | StaffRehired()
+            | EmploymentEnded()
+            | PositionAssigned()
+            | BaseWageSet()
+            | FactRetracted()
+        ):
+            return (person(fact.staff_id),)
+        case PropertyAdded() | ZoneAdopted() | ReportingLineSet():
+            return (place(fact.property_id),)
+        case AuthorityDelegated():
+            return (lent(fact.delegation.delegation_id),)
+        case DelegationRevoked():
+            return (lent(fact.delegation_id),)
+        case AuthorityMatrixAdopted() | LegalPolicyAdopted():
+            return (ADOPTIONS,)
+        case _:
+            return ()
