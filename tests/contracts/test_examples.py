@@ -50,6 +50,7 @@ def test_each_example_of_a_fact_is_read_in_full(wire: str) -> None:
     event = read_event(example(wire))
     assert type(event.data) is MESSAGES[wire]
     assert isinstance(event.data, Fact)
+    assert isinstance(event.data, Fact)
     assert json.loads(event.data.as_json()) == document["data"]
     assert event.dataschema == f"/schemas/{wire}.json"
     assert (SCHEMAS / f"{wire}.json").is_file()

@@ -82,9 +82,10 @@ def flat(annotation: Any) -> Iterator[Any]:
         yield from flat(argument)
 
 
-def every_part() -> set[type[Record]]:
+def every_part() -> list[type[Record]]:
     facts: list[type[Message]] = [message for message in MESSAGES.values() if issubclass(message, Fact)]
-    return {part for fact in facts for part in parts_of(fact, set())}
+    found: dict[str, type[Record]] = {part.__name__: part for fact in facts for part in parts_of(fact, set())}
+    return [found[name] for name in sorted(found)]
 
 
 @pytest.mark.parametrize("part", sorted(every_part(), key=str), ids=str)
