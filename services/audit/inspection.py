@@ -105,14 +105,6 @@ def _shifted(progress: Progress | None, base: int, total: int) -> Callable[[int]
     return show
 
 
-def _counting(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:
-    def count(read: int) -> None:
-        if progress is not None:
-            progress(done + read, total)
-
-    return count
-
-
 async def _chains(query: Query, property_id: str | None) -> dict[str, tuple[int, str]]:
     listed = (await query(ListChains()))["chains"]
     return {c["chain"]: (c["number"], c["hash"]) for c in listed if property_id in (None, c["property"])}
