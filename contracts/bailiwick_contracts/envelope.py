@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
+from importlib import import_module
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -23,6 +24,7 @@ from bailiwick_contracts.message import (
     Record,
     Request,
 )
+from bailiwick_contracts.subjects import SERVICES
 
 CONTENT_TYPE = "application/cloudevents+json"
 FIRST_HASH = "0" * 64
@@ -166,6 +168,9 @@ class Command(Claim, Generic[F]):
 @cache
 def event_model(wire: str) -> type[BaseModel]:
     """The model that reads and validates a stored event of one wire type straight from its bytes."""
+    service = wire.partition(".")[0]
+    if wire not in Message.registered and service in SERVICES:
+        import_module(f"bailiwick_contracts.{service}")
     known = Message.registered.get(wire)
     model: Any = Event.__class_getitem__(known if known is not None else Unknown)
     return model  # type: ignore[no-any-return]

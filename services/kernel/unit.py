@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Command, Event, hash_of, read_event, render, schema_address
 from bailiwick_contracts.message import Fact
-from bailiwick_contracts.sealed import Keys, Sealed, open_field
+from bailiwick_contracts.sealed import Keys, Sealed, open_field, sealed_fields
 
 from services.kernel.decision import Noun
 from services.kernel.ids import uuid7
@@ -259,7 +259,7 @@ class WorkUnit:
         }
         raw = render(attributes, self._batch.keys.seal(fact, event_id))
         event = Event.model_construct(None, **attributes, data=fact)
-        if any(isinstance(value, Sealed) for value in fact.__dict__.values()):
+        if any(True for _ in sealed_fields(fact)):
             event = read_event(raw, wire)
         return event, StoredFact(0, stream, version, wire, raw, owner, head.number + 1)
 

@@ -39,6 +39,23 @@ async def _flow(installation: Installation, round_number: int, chaos: Coroutine[
     return set(ids)
 
 
+@pytest.mark.crash
+@pytest.mark.timeout(3_000)
+async def test_nothing_is_lost_over_many_rounds(tmp_path: Path, database_url: str) -> None:
+    """The same as the smoke below, `BAILIWICK_TEST_ROUNDS` times; the seed is printed so that a run can be repeated."""
+    rounds = int(os.environ.get("BAILIWICK_TEST_ROUNDS", "30"))
+    seed = int(os.environ.get("BAILIWICK_TEST_SEED", str(random.SystemRandom().randrange(2**32))))
+    print(f"BAILIWICK_TEST_SEED={seed}")  # noqa: T201 - with it the run can be repeated
+    chance = random.Random(seed)
+    accepted: set[str] = set()
+    with Installation(tmp_path, None if database_url.startswith("sqlite") else database_url) as installation:
+        for number in range(rounds):
+            accepted |= await _flow(installation, number, _random_kills(installation, chance))
+            client = await installation.client()
+            await drained(installation, client, accepted)
+            await client.close()
+
+
 @pytest.mark.timeout(400)
 async def test_every_accepted_command_is_stored_published_and_taken_in_once_whatever_is_killed(
     tmp_path: Path, database_url: str

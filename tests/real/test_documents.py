@@ -1,0 +1,155 @@
+"""Every command and snippet that a reader is told to run, run: the newcomer's, the subscriber's and the auditor's way."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BAILIWICK = [sys.executable, "-m", "services.cli.main"]
+
+
+@dataclass
+class Shown:
+    """What the demonstration printed, and the system that runs on its data."""
+
+    output: str
+    result: dict[str, Any]
+    environment: dict[str, str]
+    nats_url: str
+
+    def bailiwick(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*BAILIWICK, *arguments], env=self.environment, capture_output=True, text=True, check=False, cwd=ROOT
+        )
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    directory = tmp_path_factory.mktemp("documents")
+    environment = os.environ | {"BAILIWICK_DATA_DIR": str(directory / "data")}
+
+    def demo(*options: str) -> str:
+        done = subprocess.run(
+            [*BAILIWICK, "demo", *options], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    output = demo("--only", "A10")
+    result = json.loads(demo("--json"))
+    environment["BAILIWICK_DATA_DIR"] = str(directory / "data-demo")
+    with subprocess.Popen(
+        [*BAILIWICK, "up", "--json"], env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while not said.endswith("}\n"):
+            said += process.stdout.readline()
+        yield Shown(output, result, environment, json.loads(said)["nats_url"])
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def _snippets(document: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL)
+
+
+@pytest.mark.xdist_group("documents")
+@pytest.mark.timeout(120)
+def test_the_first_refusal_of_the_readme_is_what_the_demonstration_prints(shown: Shown) -> None:
+    block = re.search(r"<!-- first-refusal -->\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    printed = {line.rstrip() for line in shown.output.splitlines()}
+    assert [line for line in block.group(1).splitlines() if line not in printed] == []
+
+
+@pytest.mark.xdist_group("documents")
+@pytest.mark.parametrize("document", ["README.md", "contracts/README.md"])
+def test_the_subscriber_s_snippet_prints_events_of_the_demonstration(shown: Shown, document: str) -> None:
+    snippet = next(text for text in _snippets(ROOT / document) if "jetstream" in text)
+    assert len([line for line in snippet.splitlines() if line]) <= 8
+    connected = re.sub(r"nats\.connect\(.*?\)", f'nats.connect("{shown.nats_url}")', snippet)
+    with subprocess.Popen([sys.executable, "-u", "-c", connected], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(20)]
+        process.kill()
+    assert all(lines)
+    assert not [line for line in lines if "Unknown" in line]
+
+
+@pytest.mark.xdist_group("documents")
+def test_a_handler_runs_over_the_shipped_examples() -> None:
+    snippet = next(text for text in _snippets(ROOT / "contracts/README.md") if "EXAMPLES" in text)
+    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, check=True)
+    assert "penalty_decided" in done.stdout
+
+
+@pytest.mark.xdist_group("documents")
+@pytest.mark.timeout(120)
+def test_the_auditor_s_walk_gives_the_answer_that_the_office_got(shown: Shown) -> None:
+    fined = next(row for row in shown.result["decisions"] if row["fact"] == "penalty_decided")
+    history = json.loads(shown.bailiwick("audit", "history", fined["id"], "--json").stdout)
+    assert history["decision"]["id"] == fined["id"]
+    assert shown.bailiwick("audit", "history", fined["id"], "--language", "zh-Hant").returncode == 0
+    assert shown.bailiwick("audit", "history", "nobody-knows").returncode == 2
+    person = json.loads(shown.bailiwick("audit", "person", "north-13", "--json").stdout)
+    assert person["facts"]
+    judged = shown.bailiwick("audit", "readjudicate", "--json")
+    assert judged.returncode == 0
+    assert json.loads(judged.stdout)["judged"] == shown.result["judged"]
+    assert shown.bailiwick("audit", "readjudicate", "--since", "yesterday").returncode == 2
+    complete = shown.bailiwick("audit", "complete", "--json")
+    assert complete.returncode == 0
+    assert json.loads(complete.stdout)["complete"]
+
+
+@pytest.mark.xdist_group("documents")
+@pytest.mark.timeout(120)
+def test_the_operator_s_commands_answer_and_say_by_their_exit_code_how_it_went(shown: Shown, tmp_path: Path) -> None:
+    doctor = json.loads(shown.bailiwick("doctor", "--json").stdout)
+    assert doctor["healthy"], doctor
+    assert "attendance: published" in {finding["check"] for finding in doctor["findings"]}
+    assert json.loads(shown.bailiwick("config", "show", "--json").stdout)["BAILIWICK_DATA_DIR"].endswith("data-demo")
+    shown.environment["BAILIWICK_NATS_URL"] = shown.nats_url
+    assert json.loads(shown.bailiwick("provision", "--json").stdout)["as_described"]
+    del shown.environment["BAILIWICK_NATS_URL"]
+    added = shown.bailiwick(
+        "property", "add", "east-court", "--language", "en", "--zone", "Europe/London", "--calendar", "GB"
+    )
+    assert added.returncode == 0, added.stdout + added.stderr
+    wrong = shown.bailiwick("property", "add", "East.Court", "--json")
+    assert wrong.returncode == 2
+    assert json.loads(wrong.stdout)["error"]["field"] == "property_id"
+    people = tmp_path / "people.csv"
+    people.write_text(
+        "staff_id,department,job_role,job_level,monthly_income\n7,Security,guard,1,3800.00\n8,Security,guard,1,1e3\n"
+    )
+    taken = shown.bailiwick(
+        "import", "staff", str(people), "--property", "east-court", "--hired-on", "2026-01-01", "--json"
+    )
+    assert taken.returncode == 1
+    report = json.loads(taken.stdout)
+    assert (report["accepted"], report["rejected"], report["bad_rows"][0]["row"]) == (1, 1, 3)
+    days = tmp_path / "days.csv"
+    days.write_text("date\n2026-03-02\n")
+    roster = ("import", "roster", str(days), "--property", "east-court", "--shift", "09:00-18:00", "--json")
+    assert json.loads(shown.bailiwick(*roster).stdout)["accepted"] == 1
+    punches = tmp_path / "punches.csv"
+    lines = "staff_id,at,direction\n"
+    punches.write_bytes(
+        (lines + "7,2026-03-02T09:10:00,in\n7,2026-03-02T09:10:00,in\n=1+1,2026-03-02T18:00:00,out\n").encode(
+            "utf-8-sig"
+        )
+    )
+    first = json.loads(shown.bailiwick("import", "punches", str(punches), "--property", "east-court", "--json").stdout)
+    assert (first["rows"], first["accepted"], first["duplicates"], first["rejected"]) == (3, 1, 1, 1)
+    again = json.loads(shown.bailiwick("import", "punches", str(punches), "--property", "east-court", "--json").stdout)
+    assert (again["accepted"], again["duplicates"]) == (0, 2)
