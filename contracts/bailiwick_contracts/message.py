@@ -1,5 +1,6 @@
 """What every message has in common: facts are read leniently, requests strictly, and every type is registered by its wire name."""
 
+import re
 from datetime import datetime, timedelta
 from functools import cache
 from types import MappingProxyType
@@ -25,15 +26,19 @@ def _in_utc(value: datetime) -> datetime:
     return value
 
 
+_not_text = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
 def _one_line(value: str) -> str:
-    for character in value:
-        if ord(character) < 0x20 and character not in "\n\t":
-            raise ValueError(f"control character U+{ord(character):04X} is not text; remove it")
-        if 0xD800 <= ord(character) <= 0xDFFF:
-            raise ValueError("a lone surrogate is not text; send well-formed UTF-8")
-        if character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
-            raise ValueError(f"bidirectional override U+{ord(character):04X} hides text; remove it")
-    return value
+    found = _not_text.search(value)
+    if found is None:
+        return value
+    character = ord(found.group())
+    if character < 0x20:
+        raise ValueError(f"control character U+{character:04X} is not text; remove it")
+    if character < 0xE000 and character >= 0xD800:
+        raise ValueError("a lone surrogate is not text; send well-formed UTF-8")
+    raise ValueError(f"bidirectional override U+{character:04X} hides text; remove it")
 
 
 Instant = Annotated[datetime, Field(strict=False), AfterValidator(_in_utc)]
