@@ -161,10 +161,15 @@ class Runtime:
         name = self.service.name
         client = await connect(self.settings.nats_url, name)
         try:
-            await provision(client.jetstream(timeout=5), name, self.service.consumes, replicas=self.settings.replicas)
+
+            async def heal() -> object:
+                js = client.jetstream(timeout=5)
+                return await provision(js, name, self.service.consumes, replicas=self.settings.replicas)
+
+            await heal()
             await asyncio.to_thread(self.writer.repeat_effects)
-            self.relay = Relay(client, name, self.store, self.writer.committed)
-            self.reactors = [Reactor(client, name, source, self.writer) for source in self.service.consumes]
+            self.relay = Relay(client, name, self.store, self.writer.committed, heal)
+            self.reactors = [Reactor(client, name, source, self.writer, heal) for source in self.service.consumes]
             parts = [self.writer.run(), self.relay.run(), *(reactor.run() for reactor in self.reactors)]
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(part) for part in parts]

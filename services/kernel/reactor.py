@@ -1,6 +1,7 @@
 """The reactor: takes in another service's facts, in order, each exactly once, with what they lead to here."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import groupby
 from typing import Any
 
@@ -23,9 +24,11 @@ RETRY_SECONDS = (0.2, 1, 5, 15, 60)
 class Reactor:
     """Reads one source's stream through a durable, whatever is there at a time, and has the writer take it in."""
 
-    def __init__(self, client: Client, consumer: str, source: str, writer: Writer) -> None:
-        """`consumer` is the service that takes in, `source` the one it takes from."""
-        self._client, self._consumer, self._source, self._writer = client, consumer, source, writer
+    def __init__(
+        self, client: Client, consumer: str, source: str, writer: Writer, heal: Callable[[], Awaitable[object]]
+    ) -> None:
+        """`consumer` is the service that takes in, `source` the one it takes from; `heal` makes a missing durable."""
+        self._client, self._consumer, self._source, self._writer, self._heal = client, consumer, source, writer, heal
         self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
         self.taken_in = 0
 
@@ -49,8 +52,18 @@ class Reactor:
                     await self._take_in(facts)
                 else:
                     await self._reconcile()
+                    if any((message.headers or {}).get("Status") == "503" for message in batch):
+                        await self._make_durable()
         finally:
             await subscription.unsubscribe()
+
+    async def _make_durable(self) -> None:
+        """Nobody answered the pull: the stream or the durable may be gone, and is then made anew."""
+        try:
+            await self._heal()
+        except Exception as error:  # noqa: BLE001 - tried again as long as nobody answers
+            LOG.warning("reactor.heal_failed", consumer=self._consumer, error=f"{type(error).__name__}: {error}")
+        await asyncio.sleep(0.5)
 
     async def _reconcile(self) -> None:
         """Take in from the feed what the source holds and was never delivered here.

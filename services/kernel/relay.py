@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 
 import structlog
 from bailiwick_contracts.envelope import CONTENT_TYPE
@@ -32,9 +33,11 @@ class FencedError(Exception):
 class Relay:
     """Publishes one service's log. Two relays may run: the expected sequence lets only one of them get through."""
 
-    def __init__(self, client: Client, service: str, store: Store, poke: asyncio.Event) -> None:
-        """`poke` is set by the writer after a commit."""
-        self._client, self._service, self._store, self._poke = client, service, store, poke
+    def __init__(
+        self, client: Client, service: str, store: Store, poke: asyncio.Event, heal: Callable[[], Awaitable[object]]
+    ) -> None:
+        """`poke` is set by the writer after a commit; `heal` makes the stream where it is missing."""
+        self._client, self._service, self._store, self._poke, self._heal = client, service, store, poke, heal
         self._stream = stream_of(service)
         self.published = 0
         """The position of the last fact known to be in the stream."""
@@ -48,11 +51,20 @@ class Relay:
             except (FencedError, TimeoutError, NotFoundError, ConnectionError, OSError) as error:
                 LOG.warning("relay.again", service=self._service, error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(random.uniform(0.1, 1.0))  # noqa: S311 - jitter between relays
+                if isinstance(error, NotFoundError):
+                    await self._make_stream()
             except RestoredStoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - the client and the database raise kinds of their own; all are retried
                 LOG.warning("relay.again", service=self._service, error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
+
+    async def _make_stream(self) -> None:
+        """A stream that is gone is made anew and refilled from the store."""
+        try:
+            await self._heal()
+        except Exception as error:  # noqa: BLE001 - tried again as long as the stream is missing
+            LOG.warning("relay.heal_failed", service=self._service, error=f"{type(error).__name__}: {error}")
 
     async def _follow(self) -> None:
         position, sequence = await self._tail()
@@ -82,8 +94,12 @@ class Relay:
     async def _tail(self) -> tuple[int, int]:
         js = self._client.jetstream(timeout=ACK_SECONDS)
         state = (await js.stream_info(self._stream)).state
+        if state.messages == 0 and state.last_seq > 0:
+            # Emptied, not wiped: every fact was published once. Who still misses one reads the feed.
+            LOG.error("relay.stream_emptied", service=self._service, last_seq=state.last_seq)
+            return await asyncio.to_thread(self._store.max_notification_id) or 0, state.last_seq
         if state.messages == 0:
-            return 0, state.last_seq
+            return 0, 0
         last = await js.get_msg(self._stream, state.last_seq)
         return int((last.headers or {})[POSITION_HEADER]), state.last_seq
 

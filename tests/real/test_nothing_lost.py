@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import shutil
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,25 @@ async def test_what_was_delivered_to_a_process_that_died_is_taken_in_though_its_
         )
         await command_until_answered(installation, client, "s1", "unbounded", south)
         await drained(installation, client, {"n1", "s1"})
+        await client.close()
+
+
+@pytest.mark.timeout(120)
+async def test_a_wiped_broker_is_refilled_from_the_stores_without_a_second_effect(
+    tmp_path: Path, database_url: str
+) -> None:
+    north, south = PROPERTIES
+    with Installation(tmp_path, None if database_url.startswith("sqlite") else database_url) as installation:
+        client = await installation.client()
+        before = {f"b{n}" for n in range(40)}
+        await asyncio.gather(*(command_until_answered(installation, client, c, "unbounded", north) for c in before))
+        await drained(installation, client, before)
+        installation.kill("nats")
+        shutil.rmtree(tmp_path / "jetstream")
+        installation.start("nats")
+        after = {f"a{n}" for n in range(10)}
+        await asyncio.gather(*(command_until_answered(installation, client, c, "unbounded", south) for c in after))
+        await drained(installation, client, before | after)
         await client.close()
 
 

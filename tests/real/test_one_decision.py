@@ -1,5 +1,6 @@
 """One decision, all the way: the made-up office on real servers, judged again, tampered with, and partly erased."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from services.cli import audit
 from services.cli.session import Desk
 from services.demo import office as made_up
 from services.demo import stage
-from services.demo.cases import of_our_office
+from services.demo.cases import confirmation, of_our_office
 from services.kernel.bus import connect
 from services.kernel.doors import Door
 from services.kernel.sealing import KeyStore
@@ -130,6 +131,21 @@ async def test_every_decision_comes_out_as_the_manual_says_and_comes_out_again(p
             f for f in store.after(0, 100_000) if person.name.encode() in f.raw or person.phone.encode() in f.raw
         ]
         store.close()
+    assert (await played.judged())["agrees"]
+
+
+@pytest.mark.timeout(240)
+async def test_twenty_ask_at_once_for_the_third_forgotten_punch_and_one_gets_it(played: Stage) -> None:
+    days = made_up.workdays()
+
+    async def ask(number: int, day: int) -> Answer:
+        request = confirmation(900 + number, "south-13", days[day])
+        return await stage.decide(played.desk, request, "south-00", "south-court")
+
+    assert (await ask(0, 4)).outcome == "done"
+    answers = await asyncio.gather(*(ask(number, (7, 9)[number % 2]) for number in range(1, 21)))
+    assert sorted(answer.outcome for answer in answers) == ["done"] + ["refused"] * 19
+    assert len({answer.facts[0].id for answer in answers}) == 20
     assert (await played.judged())["agrees"]
 
 
