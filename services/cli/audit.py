@@ -15,11 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from services.audit import inspection, report
 from services.cli.output import BAD_INPUT, ERR, OUT, REFUSED, AsJson, fail, print_json, run, settle
 from services.cli.properties import SETUP
-from services.cli.session import Desk, system
 from services.kernel.reactor import caught_up as reached
 from services.kernel.reactor import read_feed, read_heads
 from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
+from services.run.desk import Desk, system
 
 app = typer.Typer(no_args_is_help=True, help="Replay the history of decisions.")
 AuditOf = Callable[[Desk, inspection.Query], Awaitable[dict[str, Any]]]

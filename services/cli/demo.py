@@ -15,10 +15,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from services.audit.words import OUTCOMES, REASONS, word
 from services.cli import audit
 from services.cli.output import ERR, OUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
-from services.cli.session import Desk, system
 from services.demo import stage
 from services.demo.cases import Case, of_our_office, of_real_office
 from services.kernel.settings import Settings
+from services.run.desk import Desk, system
 
 MARK = "made-by-demo"
 

@@ -22,9 +22,9 @@ from services.attendance.imports import ReadPerson, read_punches, read_staff, re
 from services.attendance.table import BadRow
 from services.cli.audit import bar
 from services.cli.output import BAD_INPUT, OUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run, settle
-from services.cli.session import Desk, system
 from services.kernel.reactor import caught_up
 from services.kernel.settings import Settings
+from services.run.desk import Desk, system
 
 T = TypeVar("T")
 IMPORT = Actor(actor="system-import", authmethod="file", channel="import")

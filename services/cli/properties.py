@@ -8,8 +8,8 @@ from bailiwick_contracts.registry import AddProperty, ListProperties
 from pydantic import ValidationError
 
 from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
-from services.cli.session import system
 from services.kernel.settings import Settings
+from services.run.desk import system
 
 app = typer.Typer(no_args_is_help=True, help="Properties.")
 SETUP = Actor(actor="system-setup", authmethod="system", channel="system")

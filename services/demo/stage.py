@@ -20,9 +20,9 @@ from bailiwick_contracts.money import Money
 from bailiwick_contracts.registry import AddProperty, AdoptAuthorityMatrix, AdoptLegalPolicy, SetReportingLine
 from bailiwick_contracts.staff import AssignPosition, ExternalId, RegisterStaff, SetBaseWage
 
-from services.cli.session import Desk
 from services.demo.office import Person, Property, Punch
 from services.kernel.reactor import caught_up
+from services.run.desk import Desk
 
 T = TypeVar("T")
 SETUP = Actor(actor="system-setup", authmethod="system", channel="system")

@@ -27,6 +27,8 @@ from eventsourcing.persistence import (
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from services.kernel.engine import postgresql_engine, sqlite_engine
+
 METADATA = sa.MetaData()
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 FACTS = sa.Table(
@@ -68,7 +70,6 @@ SETTINGS = sa.Table(
 )
 LOG_POSITION = "*"
 """The row of `heads` that counts positions of the whole log, so that none is ever used twice."""
-_LOCK_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ class Store(ProcessRecorder):
         """
         self._sqlite = url.startswith("sqlite")
         self._insert: Any = sqlite_insert if self._sqlite else postgresql_insert
-        self._writing = _sqlite_engine(url, "IMMEDIATE") if self._sqlite else _postgresql_engine(url, schema, 3)
-        self._reading = _sqlite_engine(url, "DEFERRED") if self._sqlite else _postgresql_engine(url, schema, 8)
+        self._writing = sqlite_engine(url, "IMMEDIATE") if self._sqlite else postgresql_engine(url, schema, 3)
+        self._reading = sqlite_engine(url, "DEFERRED") if self._sqlite else postgresql_engine(url, schema, 8)
         self._thread_lock = threading.RLock()
         self._create(schema, tuple(views))
         self._selects = _Selects()
@@ -395,33 +396,3 @@ class _Selects:
 
 def _fact(row: Any) -> StoredFact:
     return StoredFact(row.position, row.stream, row.version, row.type, bytes(row.raw), row.property, row.number)
-
-
-def _sqlite_engine(url: str, begin: str) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False})
-
-    @sa.event.listens_for(engine, "connect")
-    def on_connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "temp_store=MEMORY"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @sa.event.listens_for(engine, "begin")
-    def on_begin(connection: Any) -> None:
-        connection.exec_driver_sql(f"BEGIN {begin}")
-
-    return engine
-
-
-def _postgresql_engine(url: str, schema: str | None, size: int) -> sa.Engine:
-    options = f"-c lock_timeout={_LOCK_SECONDS}s -c statement_timeout=60s -c synchronous_commit=on"
-    if schema is not None:
-        options += f" -c search_path={schema}"
-    return sa.create_engine(
-        url,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=_LOCK_SECONDS,
-        pool_pre_ping=True,
-        connect_args={"options": options, "connect_timeout": 3},
-    )

@@ -16,7 +16,6 @@ from bailiwick_contracts.sealed import SealingError
 from bailiwick_contracts.staff import ErasePerson
 
 from services.cli import audit
-from services.cli.session import Desk
 from services.demo import office as made_up
 from services.demo import stage
 from services.demo.cases import confirmation, of_our_office
@@ -26,6 +25,7 @@ from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
 from services.kernel.store import FACTS, Store
 from services.run.catalogue import factories
+from services.run.desk import Desk
 from services.run.embedded import embedded
 from services.run.logs import configure
 

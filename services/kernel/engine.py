@@ -1,0 +1,40 @@
+"""Connections to the databases with the settings that promise what a commit says."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+LOCK_SECONDS = 10
+"""How long a writer waits for the lock, and anyone for a connection."""
+
+
+def sqlite_engine(url: str, begin: str) -> sa.Engine:
+    """SQLite in WAL mode, synced at every commit; `begin` is IMMEDIATE for writers, DEFERRED for readers."""
+    engine = sa.create_engine(url, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(f"BEGIN {begin}")
+
+    return engine
+
+
+def postgresql_engine(url: str, schema: str | None, size: int) -> sa.Engine:
+    """PostgreSQL with time limits on locks and statements, synced at every commit; `schema` holds the tables."""
+    options = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout=60s -c synchronous_commit=on"
+    if schema is not None:
+        options += f" -c search_path={schema}"
+    return sa.create_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=LOCK_SECONDS,
+        pool_pre_ping=True,
+        connect_args={"options": options, "connect_timeout": 3},
+    )
