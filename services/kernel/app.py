@@ -170,7 +170,9 @@ class Runtime:
             await asyncio.to_thread(self.writer.repeat_effects)
             self.relay = Relay(client, name, self.store, self.writer.committed, heal)
             self.reactors = [Reactor(client, name, source, self.writer, heal) for source in self.service.consumes]
-            parts = [self.writer.run(), self.relay.run(), *(reactor.run() for reactor in self.reactors)]
+            parts = [self.writer.run(), *(reactor.run() for reactor in self.reactors)]
+            if self.settings.relay:
+                parts.append(self.relay.run())
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(part) for part in parts]
                 await self._answer_unknown(client)

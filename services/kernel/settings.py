@@ -17,6 +17,8 @@ class Settings(BaseSettings):
     """`postgresql+psycopg://…`, one schema per service; unset, a SQLite file per service lies in the data directory."""
     replicas: int = 1
     """Copies of each JetStream stream: 3 on a cluster."""
+    relay: bool = True
+    """Whether services publish their own log; off where a relay runs as a process of its own."""
     log_level: str = "INFO"
 
     @property

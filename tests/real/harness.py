@@ -30,7 +30,7 @@ PROPERTIES = ("north-court", "south-court")
 
 @dataclass
 class Installation:
-    """NATS, toy and echo below one directory, on one database."""
+    """NATS, toy, its relay and echo below one directory, on one database."""
 
     directory: Path
     database_url: str | None
@@ -38,14 +38,14 @@ class Installation:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        for name in ("nats", "toy", "echo"):
+        for name in ("nats", "toy", "relay", "echo"):
             self.start(name)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for name in ("toy", "echo", "nats"):
+        for name in ("toy", "relay", "echo", "nats"):
             self.processes[name].kill()
             self.processes[name].wait()
 
@@ -63,6 +63,7 @@ class Installation:
             "BAILIWICK_DATA_DIR": str(self.directory),
             "BAILIWICK_NATS_URL": f"nats://127.0.0.1:{self.port}",
             "BAILIWICK_CRASH_AT": crash_at,
+            "BAILIWICK_RELAY": "false" if name == "toy" else "true",
         }
         if self.database_url is not None:
             environment["BAILIWICK_DATABASE_URL"] = self.database_url

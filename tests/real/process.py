@@ -1,14 +1,26 @@
-"""One toy service as a process of its own: `python -m tests.real.process toy|echo`, settings from the environment."""
+"""One part as a process of its own: `python -m tests.real.process toy|relay|echo`, settings from the environment."""
 
 import asyncio
 import sys
 
+from services.kernel.bus import connect, provision
+from services.kernel.relay import Relay
 from services.kernel.settings import Settings
+from services.kernel.store import Store
 from services.run.logs import configure
 from services.run.serve import serve
-from tests.kernel.toy import ECHO, TOY
+from tests.kernel.toy import ECHO, TOKENS, TOY
+
+
+async def _relay(settings: Settings) -> None:
+    client = await connect(settings.nats_url, "relay")
+    store = Store(settings.store_url("toy"), schema="toy", views=[TOKENS])
+    await Relay(client, "toy", store, asyncio.Event(), lambda: provision(client.jetstream(timeout=5), "toy", ())).run()
+
 
 if __name__ == "__main__":
     configure("WARNING")
+    if sys.argv[1] == "relay":
+        asyncio.run(_relay(Settings()))
     chosen = {"toy": TOY, "echo": ECHO}[sys.argv[1]]
     asyncio.run(serve(Settings(), {chosen.name: lambda _: chosen}))

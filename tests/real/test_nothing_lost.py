@@ -16,8 +16,8 @@ SEED = int(os.environ.get("BAILIWICK_TEST_SEED", "20261124"))
 NAMED_POINTS = (
     ("toy", "before-commit:3"),
     ("toy", "after-commit:3"),
-    ("toy", "before-publish:2"),
-    ("toy", "after-publish:2"),
+    ("relay", "before-publish"),
+    ("relay", "after-publish"),
     ("echo", "intake"),
     ("echo", "after-commit"),
     ("echo", "before-ack"),
@@ -121,4 +121,4 @@ async def _revive(installation: Installation, part: str) -> None:
 async def _random_kills(installation: Installation, chance: random.Random) -> None:
     for _ in range(2):
         await asyncio.sleep(chance.uniform(0.05, 0.6))
-        installation.restart(chance.choice(("toy", "echo", "nats")))
+        installation.restart(chance.choice(("toy", "relay", "echo", "nats")))
