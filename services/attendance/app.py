@@ -45,6 +45,7 @@ from bailiwick_contracts.penalty import PenaltyCase
 from bailiwick_contracts.registry import ZoneAdopted
 from bailiwick_contracts.standing import entered_on, matrix_in_force, of_kind, policy_in_force, property_of
 
+from services import registry_copy as registry
 from services.attendance import day as days
 from services.attendance import gathering as gather
 from services.attendance import query
@@ -52,7 +53,7 @@ from services.attendance.confirmation import confirm
 from services.attendance.day import DAY, Day
 from services.attendance.penalty import PENALTY, WITHDRAWAL, decide, take_over, withdraw
 from services.attendance.roster import publish
-from services.attendance.views import DAYS, SHIFTS, VIEWS, micros
+from services.attendance.views import DAYS, SHIFTS, VIEWS
 from services.kernel.service import Outcome, Service, Unit
 
 Shifts = Mapping[str, Mapping[date, tuple[Shift, ...]]]
@@ -61,10 +62,10 @@ Shifts = Mapping[str, Mapping[date, tuple[Shift, ...]]]
 def on_publish_roster(unit: Unit, command: Command[PublishRoster]) -> Outcome:
     """Publish a roster (A5), then derive again what it changes."""
     request, is_import = command.data, command.channel == "import"
-    found = gather.ground(unit, command, "A5", "decide", None)
-    known = gather.people(unit, request.staff_ids)
+    found = registry.ground(unit, command, "A5", "decide", None)
+    known = registry.people(unit, request.staff_ids)
     for staff_id in request.staff_ids:
-        gather.reject_unknown(known.events, staff_id)
+        registry.reject_unknown(known.events, staff_id)
     unit.load(day_stream(staff_id, row.day) for staff_id in request.staff_ids for row in request.days)
     changes: dict[tuple[str, date], list[ShiftRostered]] = {}
     for staff_id in request.staff_ids:
@@ -133,9 +134,9 @@ def _derive(
 def on_record_punches(unit: Unit, command: Command[RecordPunches]) -> Outcome:
     """Record what a device sent, row by row, then derive each affected day once."""
     request = command.data
-    settings = gather.settings(unit, unit.property_id)
+    settings = registry.settings(unit, unit.property_id)
     whom = _whom(unit, request)
-    who = gather.people(unit, {one for one in whom if one is not None})
+    who = registry.people(unit, {one for one in whom if one is not None})
     known_ids = gather.punches_known_as(unit, (row.punch_id for row in request.rows), unit.property_id)
     ids = set(who.known.values())
     first, last = min(row.at for row in request.rows), max(row.at for row in request.rows)
@@ -181,7 +182,7 @@ def _whom(unit: Unit, request: RecordPunches) -> list[str | None]:
     outside = {row.external_id for row in request.rows if row.external_id is not None}
     if not outside or request.system is None:
         return [row.staff_id for row in request.rows]
-    meant = gather.external_ids(unit, request.system, unit.property_id, outside)
+    meant = registry.external_ids(unit, request.system, unit.property_id, outside)
     return [row.staff_id if row.external_id is None else meant.get(row.external_id) for row in request.rows]
 
 
@@ -201,7 +202,7 @@ def on_derive_days(unit: Unit, command: Command[DeriveDays]) -> Outcome:
         .where(
             SHIFTS.c.property_id == unit.property_id,
             SHIFTS.c.day.between(request.first_on, request.last_on),
-            SHIFTS.c.ends_us < micros(unit.now),
+            SHIFTS.c.ends_us < registry.micros(unit.now),
             sa.or_(DAYS.c.status.is_(None), DAYS.c.status == "open"),
         )
     )
@@ -235,7 +236,7 @@ def _day(unit: Unit, ids: Sequence[str], on: date) -> tuple[str, Day]:
 def on_confirm_missed_punch(unit: Unit, command: Command[ConfirmMissedPunch]) -> None:
     """Confirm a forgotten punch (A10), then derive its day with it."""
     request = command.data
-    found = gather.ground(unit, command, CONFIRMS, "confirm", request.staff_id)
+    found = registry.ground(unit, command, CONFIRMS, "confirm", request.staff_id)
     stream, day = _day(unit, found.ids, request.day)
     case = ConfirmationCase(
         asked=found.asked,
@@ -260,7 +261,7 @@ def on_confirm_missed_punch(unit: Unit, command: Command[ConfirmMissedPunch]) ->
 def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
     """Penalise an occurrence (A13–A15)."""
     request = command.data
-    found = gather.ground(unit, command, request.clause or "A13", "penalise", request.staff_id)
+    found = registry.ground(unit, command, request.clause or "A13", "penalise", request.staff_id)
     stream = penalty_stream(request.penalty_id)
     _, day = _day(unit, found.ids, request.day)
     settings = property_of(found.events, unit.property_id)
@@ -299,8 +300,8 @@ def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
 def on_import_penalty(unit: Unit, command: Command[ImportPenalty]) -> None:
     """Take over an old penalty."""
     request = command.data
-    gather.settings(unit, unit.property_id)
-    gather.reject_unknown(gather.people(unit, [request.staff_id]).events, request.staff_id)
+    registry.settings(unit, unit.property_id)
+    registry.reject_unknown(registry.people(unit, [request.staff_id]).events, request.staff_id)
     stream = penalty_stream(request.penalty_id)
     is_import = command.channel == "import"
     facts = take_over(request, unit.state(PENALTY, stream), property_id=unit.property_id, is_import=is_import)
@@ -313,7 +314,7 @@ def on_withdraw_penalty(unit: Unit, command: Command[WithdrawPenalty]) -> None:
     stream = penalty_stream(request.penalty_id)
     penalty = unit.state(PENALTY, stream)
     row_id, verb = WITHDRAWAL
-    found = gather.ground(unit, command, row_id, verb, penalty.staff_id or None)
+    found = registry.ground(unit, command, row_id, verb, penalty.staff_id or None)
     matrix, _ = matrix_in_force(found.events, unit.now)
     facts = withdraw(request, penalty, found.asked, matrix, now=unit.now, positions=found.positions)
     unit.append(stream, *facts)

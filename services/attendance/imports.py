@@ -11,7 +11,7 @@ from bailiwick_contracts.lateness import Direction
 from bailiwick_contracts.money import AMOUNT_PATTERN
 from bailiwick_contracts.registry import OffsetChange
 
-from services.attendance.table import BadRow, Line, read_table, shown
+from services.table import BadRow, Line, read_table, shown
 
 T = TypeVar("T")
 _amount = re.compile(AMOUNT_PATTERN)

@@ -12,9 +12,10 @@ from pydantic_core import from_json, to_jsonable_python
 
 from services.attendance.day import DAY
 from services.attendance.penalty import PENALTY
-from services.attendance.views import DAYS, PENALTIES, PUNCHES, REVERSALS, instant, micros
+from services.attendance.views import DAYS, PENALTIES, PUNCHES, REVERSALS
 from services.kernel.decision import Rejected
 from services.kernel.service import Reading
+from services.registry_copy import instant, micros
 
 
 def get_day(reading: Reading, command: Command[GetDay]) -> Mapping[str, Any]:

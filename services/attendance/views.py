@@ -1,7 +1,7 @@
-"""What attendance remembers for reading: its own days, punches, confirmations and penalties, and copies of registry facts."""
+"""What attendance remembers for reading: its own days, punches, confirmations and penalties, beside its copies of registry facts."""
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,48 +21,15 @@ from bailiwick_contracts.conduct import (
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Shift
 from bailiwick_contracts.quota import month_of
-from bailiwick_contracts.registry import (
-    AuthorityDelegated,
-    AuthorityMatrixAdopted,
-    DelegationRevoked,
-    LegalPolicyAdopted,
-    PropertyAdded,
-    ReportingLineSet,
-    ZoneAdopted,
-)
-from bailiwick_contracts.staff import (
-    BaseWageSet,
-    EmploymentEnded,
-    ExternalId,
-    ExternalIdMapped,
-    FactRetracted,
-    PersonErased,
-    PositionAssigned,
-    StaffCorrected,
-    StaffMerged,
-    StaffRegistered,
-    StaffRehired,
-)
 from pydantic import TypeAdapter
 
 from services.attendance.day import punch_key
 from services.kernel.service import Change, Put, View
+from services.registry_copy import REGISTRY_COPIES, micros
 
 METADATA = sa.MetaData()
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ADOPTIONS = "adoptions"
-"""The subject of everything the company adopted."""
 SHIFTS_JSON = TypeAdapter(tuple[Shift, ...])
 
-COPIES = sa.Table(
-    "registry_copies",
-    METADATA,
-    sa.Column("subject", sa.Text, primary_key=True),
-    sa.Column("fact_id", sa.Text, primary_key=True),
-    sa.Column("type", sa.Text, nullable=False),
-    sa.Column("recorded_us", sa.BigInteger, nullable=False),
-    sa.Column("raw", sa.LargeBinary, nullable=False),
-)
 SHIFTS = sa.Table(
     "attendance_shifts",
     METADATA,
@@ -136,85 +103,6 @@ REVERSALS = sa.Table(
     sa.Column("penalty_id", sa.Text, primary_key=True),
     sa.Column("fact_id", sa.Text, nullable=False),
 )
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since 1970, by which instants are ordered in views."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def instant(us: int) -> datetime:
-    """The instant of a view's microseconds."""
-    return _EPOCH + timedelta(microseconds=us)
-
-
-def person(staff_id: str) -> str:
-    """The subject of facts about a person."""
-    return f"person:{staff_id}"
-
-
-def place(property_id: str) -> str:
-    """The subject of facts about a property."""
-    return f"place:{property_id}"
-
-
-def lent(delegation_id: str) -> str:
-    """The subject of facts about a delegation."""
-    return f"delegation:{delegation_id}"
-
-
-def external(system: str, property_id: str, external_id: str) -> str:
-    """The subject of facts about another system's id."""
-    return f"external:{system}:{property_id}:{external_id}"
-
-
-def _external(ids: Iterable[ExternalId]) -> Iterator[str]:
-    return (external(one.system, one.property_id, one.external_id) for one in ids)
-
-
-def subjects_of(fact: Any) -> tuple[str, ...]:
-    """Whom a registry fact speaks about; nobody, where attendance has no use for it."""
-    match fact:
-        case StaffMerged():
-            return (person(fact.staff_id), person(fact.into_staff_id), *_external(fact.external_ids))
-        case ExternalIdMapped():
-            return (person(fact.staff_id), *_external((fact.external,)))
-        case FactRetracted():
-            return (person(fact.staff_id), *_external((fact.external,) if fact.external else ()))
-        case PersonErased():
-            return tuple(dict.fromkeys(map(person, (fact.staff_id, *fact.staff_ids))))
-        case (
-            StaffRegistered()
-            | StaffCorrected()
-            | StaffRehired()
-            | EmploymentEnded()
-            | PositionAssigned()
-            | BaseWageSet()
-        ):
-            return (person(fact.staff_id),)
-        case PropertyAdded() | ZoneAdopted() | ReportingLineSet():
-            return (place(fact.property_id),)
-        case AuthorityDelegated():
-            return (lent(fact.delegation.delegation_id),)
-        case DelegationRevoked():
-            return (lent(fact.delegation_id),)
-        case AuthorityMatrixAdopted() | LegalPolicyAdopted():
-            return (ADOPTIONS,)
-        case _:
-            return ()
-
-
-def copy_registry(event: Event[Any], raw: bytes) -> Iterator[Change]:
-    """Keep the registry's facts as they were stored, by whom they are about."""
-    for subject in subjects_of(event.data):
-        row = {
-            "subject": subject,
-            "fact_id": event.id,
-            "type": event.type,
-            "recorded_us": micros(event.recordedat),
-            "raw": raw,
-        }
-        yield Put(COPIES, row)
 
 
 def fold_days(event: Event[Any], _: bytes) -> Iterator[Change]:
@@ -305,7 +193,7 @@ def _penalty(event: Event[Any], fact: Any, status: str, occurrence: str, clause:
 
 
 VIEWS = (
-    View("registry_copies", 1, "registry", (COPIES,), copy_registry),
+    REGISTRY_COPIES,
     View("attendance_days", 1, "attendance", (SHIFTS, PUNCHES, DAYS, CONFIRMATIONS), fold_days),
     View("attendance_penalties", 1, "attendance", (PENALTIES, REVERSALS), fold_penalties),
 )
