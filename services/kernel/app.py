@@ -23,6 +23,7 @@ from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.settings import Settings
 from services.kernel.store import Store
+from services.kernel.timers import Timers
 from services.kernel.unit import QueryReading
 from services.kernel.writer import BusyError, Writer
 
@@ -171,6 +172,8 @@ class Runtime:
             self.relay = Relay(client, name, self.store, self.writer.committed, heal)
             self.reactors = [Reactor(client, name, source, self.writer, heal) for source in self.service.consumes]
             parts = [self.writer.run(), *(reactor.run() for reactor in self.reactors)]
+            if self.service.timers:
+                parts.append(Timers(name, self.store, self.writer).run())
             if self.settings.relay:
                 parts.append(self.relay.run())
             async with asyncio.TaskGroup() as group:

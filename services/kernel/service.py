@@ -96,6 +96,16 @@ class Unit(Reading, Protocol):
         chain that holds the fact, by default the command's.
         """
 
+    def set_timer(self, timer_id: str, due_at: datetime, request: Request, *, property_id: str | None = None) -> None:
+        """Have `request` decided here once `due_at` is reached; the same id again moves it.
+
+        It is written with the unit's facts or not at all. The request's class is one of the service's `timers` and carries
+        ids, no personal data. A handler that sets its own timer again sets it later than it was due.
+        """
+
+    def cancel_timer(self, timer_id: str) -> None:
+        """Nothing is due under this id any more, if anything was."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -126,3 +136,5 @@ class Service:
     """What to ask for here when a fact of a consumed service arrives; runs after the local copies took it in."""
     after_commit: Mapping[type[Fact], Callable[[Event[Any]], None]] = field(default_factory=dict)
     """Effects outside the database for a fact of its own; repeated at start for every such fact, so idempotent."""
+    timers: Mapping[type[Request], CommandHandler] = field(default_factory=dict)
+    """What only its own timers ask for. The actor is `system-<service>`, `occurredat` the instant it was due."""

@@ -30,11 +30,11 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from services.kernel.engine import postgresql_engine, sqlite_engine
 
 METADATA = sa.MetaData()
-_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 FACTS = sa.Table(
     "facts",
     METADATA,
-    sa.Column("position", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("position", BIG, primary_key=True, autoincrement=False),
     sa.Column("stream", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
@@ -48,14 +48,14 @@ HEADS = sa.Table(
     "heads",
     METADATA,
     sa.Column("property", sa.Text, primary_key=True),
-    sa.Column("number", _BIG, nullable=False),
+    sa.Column("number", BIG, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
 )
 TRACKING = sa.Table(
     "tracking",
     METADATA,
     sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("position", _BIG, nullable=False),
+    sa.Column("position", BIG, nullable=False),
     sa.Column("hash", sa.Text),
 )
 COMMANDS = sa.Table(

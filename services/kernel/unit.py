@@ -7,13 +7,14 @@ from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Command, Event, hash_of, read_event, render, schema_address
-from bailiwick_contracts.message import Fact
+from bailiwick_contracts.message import Fact, Request
 from bailiwick_contracts.sealed import Keys, Sealed, open_field, sealed_fields
 
 from services.kernel.decision import Noun
+from services.kernel.due import TIMERS, Row, timer_row
 from services.kernel.ids import uuid7
 from services.kernel.sealing import KeyStore
-from services.kernel.service import Change, Put, Service
+from services.kernel.service import Change, Put, Remove, Service
 from services.kernel.store import Head, Store, StoredFact
 
 S = TypeVar("S")
@@ -27,7 +28,7 @@ class Stream:
     version: int
     states: dict[str, tuple[Noun[Any], Any]] = field(default_factory=dict)
     events: list[Event[Any]] | None = None
-    """Its facts, while a unit that read many streams at once still works on it."""
+    """Its facts, while a unit that read many streams at once works on it."""
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Batch:
         self.heads: dict[str, Head] = {}
         self.stored: list[StoredFact] = []
         self.tracking: dict[str, tuple[int, str]] = {}
+        self.timers: dict[str, Row | None] = {}
 
     def head(self, property_id: str) -> Head:
         """Where the chain of a property stands, this batch included."""
@@ -221,6 +223,20 @@ class WorkUnit:
             added.append(event)
         self.events.extend(added)
         return added
+
+    def set_timer(self, timer_id: str, due_at: datetime, request: Request, *, property_id: str | None = None) -> None:
+        """Have `request` decided once `due_at` is reached; see `services.kernel.service.Unit`."""
+        if type(request) not in self._batch.service.timers:
+            raise TypeError(f"{type(request).__name__} is not among the timers of {self._batch.service.name}")
+        cause = self.events[-1] if self.events else self.cause
+        row = timer_row(timer_id, due_at, request, property_id or self.property_id, self.command, cause)
+        self._set(self._batch.timers, timer_id, row)
+        self._changes.append(Put(TIMERS, row))
+
+    def cancel_timer(self, timer_id: str) -> None:
+        """Nothing is due under this id any more, if anything was."""
+        self._set(self._batch.timers, timer_id, None)
+        self._changes.append(Remove(TIMERS, {"timer_id": timer_id}))
 
     def change(self, changes: Iterable[Change]) -> None:
         """Write into local copies; for the kernel's intake only."""

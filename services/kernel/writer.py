@@ -18,6 +18,8 @@ from sqlalchemy import insert, select
 
 from services.kernel.crash import crash_point
 from services.kernel.decision import Rejected
+from services.kernel.due import Due, rows_of
+from services.kernel.firing import fire
 from services.kernel.ids import uuid7
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Outcome, Service, View
@@ -54,7 +56,7 @@ class GapError(Exception):
         self.source, self.have, self.got = source, have, got
 
 
-Work = Command[Any] | Intake
+Work = Command[Any] | Intake | Due
 
 
 class Writer:
@@ -72,6 +74,9 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{service.name}-writer")
         self.committed = asyncio.Event()
         """Set after each commit that stored facts; the relay waits for it."""
+        self.timers_changed = asyncio.Event()
+        """Set after each commit that set or took away a timer; their loop waits for it."""
+        self._timers_touched = False
         self._prepare()
 
     def _prepare(self) -> None:
@@ -103,6 +108,9 @@ class Writer:
                 batch.append(self._waiting.get_nowait())
             results = await loop.run_in_executor(self._thread, self.process, [work for work, _ in batch])
             self.committed.set()
+            if self._timers_touched:
+                self._timers_touched = False
+                self.timers_changed.set()
             for (_, future), result in zip(batch, results, strict=True):
                 if future.done():
                     continue
@@ -132,11 +140,21 @@ class Writer:
                 if ids
                 else {}
             )
+            due = [work.timer_id for work in works if isinstance(work, Due)]
+            if due:
+                batch.timers.update(rows_of(connection, due))
             fresh: list[dict[str, Any]] = []
             results: list[Any] = []
             for work in works:
                 if isinstance(work, Intake):
                     results.append(self._take_in(batch, work))
+                    continue
+                if isinstance(work, Due):
+                    fired = fire(self._service, batch, work, known=work.commandid in known)
+                    results.append(fired)
+                    if fired is not None and fired.outcome != "rejected":
+                        stored = fired.model_dump_json(exclude_none=True).encode()
+                        fresh.append({"command_id": work.commandid, "digest": b"timer", "answer": stored})
                     continue
                 digest = self._digest(work)
                 if work.commandid not in known:
@@ -156,6 +174,7 @@ class Writer:
             crash_point("before-commit")
         crash_point("after-commit")
         batch.committed()
+        self._timers_touched = self._timers_touched or bool(batch.timers)
         self._after_commit(batch)
         fresh_raws = {(fact.stream, fact.version): fact.raw for fact in batch.stored}
         return [self._with_data(result, fresh_raws) if isinstance(result, Answer) else result for result in results]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Command, Event
-from bailiwick_contracts.message import Fact, Identifier, Refusal, Request
+from bailiwick_contracts.message import Fact, Identifier, Instant, Refusal, Request
 from bailiwick_contracts.sealed import Personal
 
 from services.kernel.decision import Noun, Rejected
@@ -15,10 +15,25 @@ from services.kernel.service import Change, Put, Reading, Service, Unit, View
 LIMIT = 3
 
 
+class GiveTokenBack(Request):
+    """What only a timer asks for."""
+
+    type: Literal["toy.give_token_back.v1"] = "toy.give_token_back.v1"
+    holder_id: Identifier
+    fail: Literal["reject", "crash", "database"] | None = None
+    again_at: Instant | None = None
+
+
 class TakeToken(Request):
     type: Literal["toy.take_token.v1"] = "toy.take_token.v1"
     holder_id: Identifier
     note: str | None = None
+    back_at: Instant | None = None
+    """When it is due back."""
+    back: GiveTokenBack | None = None
+    """What is asked for then, unless simply that it be given back."""
+    keep: bool = False
+    """Whether what was due back is not any more."""
     fail: Literal["reject", "crash"] | None = None
 
 
@@ -41,6 +56,11 @@ class TokenNoted(Fact):
     number: int
 
 
+class TokenGivenBack(Fact):
+    type: Literal["toy.token_given_back.v1"] = "toy.token_given_back.v1"
+    holder_id: Identifier
+
+
 class CountTokens(Request):
     type: Literal["toy.count_tokens.v1"] = "toy.count_tokens.v1"
     holder_id: Identifier
@@ -52,6 +72,8 @@ class Holder:
 
 
 def evolve(holder: Holder, event: Event[Any]) -> Holder:
+    if isinstance(event.data, TokenGivenBack):
+        return replace(holder, count=holder.count - 1)
     return replace(holder, count=holder.count + 1) if isinstance(event.data, TokenTaken) else holder
 
 
@@ -81,11 +103,30 @@ def on_take_token(unit: Unit, command: Command[TakeToken]) -> None:
         return
     note = Personal.of(asked.holder_id, asked.note) if asked.note else None
     unit.append(stream, TokenTaken(holder_id=asked.holder_id, count=holder.count + 1, note=note))
+    if asked.back_at is not None:
+        unit.set_timer(f"back-{asked.holder_id}", asked.back_at, asked.back or GiveTokenBack(holder_id=asked.holder_id))
+    if asked.keep:
+        unit.cancel_timer(f"back-{asked.holder_id}")
     if asked.fail == "reject":
         assert len(unit.rows(sa.select(TOKENS).where(TOKENS.c.holder_id == asked.holder_id))) == holder.count + 1
         raise Rejected("asked to be rejected", field="fail", value=asked.fail)
     if asked.fail == "crash":
         raise RuntimeError("asked to crash")
+
+
+def on_give_token_back(unit: Unit, command: Command[GiveTokenBack]) -> None:
+    asked = command.data
+    stream = f"holder-{asked.holder_id}"
+    if asked.again_at is not None:
+        unit.set_timer(f"back-{asked.holder_id}", asked.again_at, GiveTokenBack(holder_id=asked.holder_id))
+    if unit.state(HOLDER, stream).count:
+        unit.append(stream, TokenGivenBack(holder_id=asked.holder_id))
+    if asked.fail == "reject":
+        raise Rejected("asked to be rejected", field="fail", value=asked.fail)
+    if asked.fail == "crash":
+        raise RuntimeError("asked to crash")
+    if asked.fail == "database":
+        unit.rows(sa.select(sa.literal_column("no_such_column")).select_from(TOKENS))
 
 
 def on_count_tokens(reading: Reading, command: Command[CountTokens]) -> dict[str, int]:
@@ -95,8 +136,9 @@ def on_count_tokens(reading: Reading, command: Command[CountTokens]) -> dict[str
 
 TOY = Service(
     "toy",
-    publishes=(TokenTaken, TokenRefused),
+    publishes=(TokenTaken, TokenRefused, TokenGivenBack),
     commands={TakeToken: on_take_token},
+    timers={GiveTokenBack: on_give_token_back},
     queries={CountTokens: on_count_tokens},
     views=(View("tokens", 1, "toy", (TOKENS,), fold),),
 )
