@@ -31,7 +31,19 @@ class Remove:
     key: Mapping[str, Any]
 
 
-Change = Put | Remove
+@dataclass(frozen=True)
+class Add:
+    """Add to the whole numbers of one row of a view; a row that is not there begins at nothing. Every column is given.
+
+    What a view counts or sums is thus kept without reading it. A row that is added to is never put.
+    """
+
+    table: Table
+    key: Mapping[str, Any]
+    amounts: Mapping[str, int]
+
+
+Change = Put | Remove | Add
 
 
 @dataclass(frozen=True)

@@ -300,6 +300,11 @@ class Store(ProcessRecorder):
         if rows:
             connection.execute(self._selects.upsert(self._insert, table), [dict(row) for row in rows])
 
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add to the whole numbers of rows; those that are not there begin at nothing."""
+        if rows:
+            connection.execute(self._selects.sum(self._insert, table), [dict(row) for row in rows])
+
     def remove(self, connection: sa.Connection, table: sa.Table, keys: Sequence[Mapping[str, Any]]) -> None:
         """Delete rows by primary key."""
         if keys:
@@ -380,6 +385,7 @@ class _Selects:
             .order_by(FACTS.c.stream, FACTS.c.version)
         )
         self._upserts: dict[sa.Table, Any] = {}
+        self._sums: dict[sa.Table, Any] = {}
 
     def upsert(self, insert: Any, table: sa.Table) -> Any:
         if table not in self._upserts:
@@ -392,6 +398,14 @@ class _Selects:
                 else statement.on_conflict_do_nothing(index_elements=keys)
             )
         return self._upserts[table]
+
+    def sum(self, insert: Any, table: sa.Table) -> Any:
+        if table not in self._sums:
+            statement = insert(table)
+            sums = {c.name: c + statement.excluded[c.name] for c in table.columns if not c.primary_key}
+            keys = list(table.primary_key.columns)
+            self._sums[table] = statement.on_conflict_do_update(index_elements=keys, set_=sums)
+        return self._sums[table]
 
 
 def _fact(row: Any) -> StoredFact:

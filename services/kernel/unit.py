@@ -14,7 +14,7 @@ from services.kernel.decision import Noun
 from services.kernel.due import TIMERS, Row, timer_row
 from services.kernel.ids import uuid7
 from services.kernel.sealing import KeyStore
-from services.kernel.service import Change, Put, Remove, Service
+from services.kernel.service import Add, Change, Put, Remove, Service
 from services.kernel.store import Head, Store, StoredFact
 
 S = TypeVar("S")
@@ -89,7 +89,10 @@ class Batch:
             self.pending = []
         for table, changes in self.changes.items():
             self.store.put(self.connection, table, [c.row for c in changes.values() if isinstance(c, Put)])
-            self.store.remove(self.connection, table, [c.key for c in changes.values() if not isinstance(c, Put)])
+            self.store.remove(self.connection, table, [c.key for c in changes.values() if isinstance(c, Remove)])
+            self.store.add(
+                self.connection, table, [{**c.key, **c.amounts} for c in changes.values() if isinstance(c, Add)]
+            )
         self.changes = {}
 
     def finish(self) -> None:
@@ -340,7 +343,9 @@ class WorkUnit:
         for change in self._changes:
             values = change.row if isinstance(change, Put) else change.key
             key = tuple(values[column.name] for column in change.table.primary_key.columns)
-            self._batch.changes.setdefault(change.table, {})[key] = change
+            changes = self._batch.changes.setdefault(change.table, {})
+            waiting = changes.get(key) if isinstance(change, Add) else None
+            changes[key] = _sum(waiting, change) if isinstance(waiting, Add) and isinstance(change, Add) else change
         self._changes = []
 
     def __enter__(self) -> Self:
@@ -362,6 +367,11 @@ class WorkUnit:
         if self._savepoint is not None:
             self._savepoint.rollback()
             self._batch.stored = self._batch.stored[: len(self._batch.stored) - self._flushed]
+
+
+def _sum(one: Add, other: Add) -> Add:
+    amounts = {name: one.amounts.get(name, 0) + amount for name, amount in other.amounts.items()}
+    return Add(one.table, one.key, amounts)
 
 
 _ABSENT = object()
