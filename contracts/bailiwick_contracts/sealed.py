@@ -9,7 +9,8 @@ Opening needs the extra `bailiwick-contracts[sealing]`; reading facts with the f
 import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, Protocol, Self, TypeVar
+from functools import cache
+from typing import Any, Literal, Protocol, Self, TypeVar, get_args, get_origin
 
 from pydantic import PrivateAttr, model_serializer
 
@@ -81,6 +82,23 @@ class Confidential(Sealed):
     def of(cls, property_id: str, record: Record) -> "Confidential":
         """An open record for the payroll of `property_id`; the store seals it when the fact gets its id."""
         return cls._of(f"payroll/{property_id}", record.model_dump_json())
+
+
+@cache
+def may_seal(kind: type[Record]) -> bool:
+    """Whether records of a kind can hold a sealed value at all; most kinds of fact cannot."""
+    return any(_may_hold(field.annotation) for field in kind.__pydantic_fields__.values())
+
+
+def _may_hold(annotation: Any) -> bool:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return issubclass(annotation, Sealed) or (
+            may_seal(annotation) if issubclass(annotation, Record) else issubclass(annotation, tuple | list)
+        )
+    if get_origin(annotation) is Literal or annotation is Ellipsis:
+        return False
+    parts = get_args(annotation)
+    return any(map(_may_hold, parts)) if parts else True
 
 
 def sealed_fields(record: Record, path: str = "") -> Iterator[tuple[str, Sealed]]:

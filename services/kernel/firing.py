@@ -12,12 +12,13 @@ from bailiwick_contracts.envelope import Answer, Command, hash_of
 from bailiwick_contracts.message import Refusal
 from eventsourcing.persistence import PersistenceError
 
+from services.kernel.batch import Batch
 from services.kernel.crash import crash_point
 from services.kernel.decision import Rejected
 from services.kernel.due import TIMERS, Due, Row, instant, microseconds
 from services.kernel.failure import RETRY_SECONDS, reason_of
 from services.kernel.service import Outcome, Put, Service
-from services.kernel.unit import Batch, WorkUnit
+from services.kernel.unit import WorkUnit
 
 LOG = structlog.get_logger()
 

@@ -11,6 +11,7 @@ from bailiwick_contracts.sealed import (
     KeyErasedError,
     Sealed,
     SealingError,
+    may_seal,
     seal_field,
     sealed_fields,
 )
@@ -93,6 +94,8 @@ class KeyStore:
 
     def seal(self, fact: Fact, event_id: str) -> bytes:
         """The data of a stored event: the fact's JSON with every open value sealed for `event_id`."""
+        if not may_seal(type(fact)):
+            return fact.as_json()
         closed = {
             path: seal_field(
                 sealed,

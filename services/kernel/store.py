@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,10 +24,9 @@ from eventsourcing.persistence import (
     Subscription,
     Tracking,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from services.kernel.engine import postgresql_engine, sqlite_engine
+from services.kernel.statement import Statements, cursor_of
 
 METADATA = sa.MetaData()
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -80,8 +79,7 @@ class Head:
     hash: str = FIRST_HASH
 
 
-@dataclass(frozen=True)
-class StoredFact:
+class StoredFact(NamedTuple):
     """One row of the log."""
 
     position: int
@@ -105,12 +103,13 @@ class Store(ProcessRecorder):
             views: tables of the service's views, created beside the log.
         """
         self._sqlite = url.startswith("sqlite")
-        self._insert: Any = sqlite_insert if self._sqlite else postgresql_insert
         self._writing = sqlite_engine(url, "IMMEDIATE") if self._sqlite else postgresql_engine(url, schema, 3)
         self._reading = sqlite_engine(url, "DEFERRED") if self._sqlite else postgresql_engine(url, schema, 8)
         self._thread_lock = threading.RLock()
+        self._statements = Statements(self._writing.dialect)
+        self._sql = _Sql(self._statements)
+        self._driver: Any = self._writing.dialect.dbapi
         self._create(schema, tuple(views))
-        self._selects = _Selects()
 
     def _create(self, schema: str | None, views: Sequence[sa.Table]) -> None:
         with self._writing.begin() as connection:
@@ -137,10 +136,15 @@ class Store(ProcessRecorder):
                     if not self._sqlite:
                         connection.execute(sa.text("LOCK TABLE facts IN EXCLUSIVE MODE"))
                     yield connection
-            except sa.exc.IntegrityError as error:
-                raise IntegrityError(str(error.orig)) from error
-            except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-                raise OperationalError(str(error.orig)) from error
+            except (sa.exc.IntegrityError, self._driver.IntegrityError) as error:
+                raise IntegrityError(str(getattr(error, "orig", error))) from error
+            except (
+                sa.exc.OperationalError,
+                sa.exc.InterfaceError,
+                self._driver.OperationalError,
+                self._driver.InterfaceError,
+            ) as error:
+                raise OperationalError(str(getattr(error, "orig", error))) from error
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -148,6 +152,7 @@ class Store(ProcessRecorder):
         with self._reading.connect() as connection:
             if not self._sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ")
+            connection.begin()
             yield connection
 
     # -- the library's interface ------------------------------------------------------------------------------------
@@ -161,16 +166,15 @@ class Store(ProcessRecorder):
             IntegrityError: a version is taken, or the tracking is not ahead of what is recorded.
         """
         with self.transaction() as connection:
-            positions = self.append(
-                connection,
-                [
-                    StoredFact(0, str(event.originator_id), event.originator_version, event.topic, event.state)
-                    for event in stored_events
-                ],
-            )
+            first = self.head(connection, LOG_POSITION).number + 1
+            facts = [
+                StoredFact(position, str(event.originator_id), event.originator_version, event.topic, event.state)
+                for position, event in enumerate(stored_events, first)
+            ]
+            self.append(connection, facts)
             if tracking is not None:
                 self.track(connection, tracking.application_name, tracking.notification_id)
-        return positions
+        return [fact.position for fact in facts]
 
     def select_events(
         self,
@@ -245,35 +249,20 @@ class Store(ProcessRecorder):
 
     # -- inside a transaction ---------------------------------------------------------------------------------------
 
-    def append(self, connection: sa.Connection, facts: Sequence[StoredFact]) -> list[int]:
-        """Add facts to the end of the log, in one statement; answers their positions.
+    def append(self, connection: sa.Connection, facts: Sequence[StoredFact]) -> None:
+        """Add facts to the end of the log, in one statement, and move its last position on.
 
-        Positions are counted under the lock, so they have no holes and follow the order of commits.
+        Positions are counted under the lock (`head` of `LOG_POSITION`), so they have no holes and follow the order of
+        commits.
         """
-        if not facts:
-            return []
-        first = self.head(connection, LOG_POSITION).number + 1
-        positions = list(range(first, first + len(facts)))
-        rows = [
-            {
-                "position": position,
-                "stream": fact.stream,
-                "version": fact.version,
-                "type": fact.type,
-                "raw": fact.raw,
-                "property": fact.property,
-                "number": fact.number,
-            }
-            for position, fact in zip(positions, facts, strict=True)
-        ]
-        connection.execute(self._selects.insert_fact, rows)
-        self.set_heads(connection, {LOG_POSITION: Head(positions[-1])})
-        return positions
+        if facts:
+            self._statements.rows(FACTS).insert(cursor_of(connection), facts)
+            self.set_heads(connection, {LOG_POSITION: Head(facts[-1].position)})
 
     def head(self, connection: sa.Connection, property_id: str) -> Head:
         """Where the chain of a property stands."""
-        row = connection.execute(self._selects.head, {"of": property_id}).first()
-        return Head() if row is None else Head(row.number, row.hash)
+        row = cursor_of(connection).execute(self._sql.head, (property_id,)).fetchone()
+        return Head() if row is None else Head(*row)
 
     def set_heads(self, connection: sa.Connection, heads: Mapping[str, Head]) -> None:
         """Move chain heads on."""
@@ -281,55 +270,53 @@ class Store(ProcessRecorder):
 
     def track(self, connection: sa.Connection, source: str, position: int, link: str | None = None) -> None:
         """Record that `source` was taken in up to `position`, only ever forward. Raises IntegrityError otherwise."""
-        statement = self._insert(TRACKING).values(source=source, position=position, hash=link)
-        statement = statement.on_conflict_do_update(
-            index_elements=[TRACKING.c.source],
-            set_={"position": position, "hash": link},
-            where=TRACKING.c.position < position,
-        ).returning(TRACKING.c.position)
-        if connection.execute(statement).first() is None:
+        if cursor_of(connection).execute(self._sql.track, (source, position, link)).fetchone() is None:
             raise IntegrityError(f"{source} was taken in beyond {position} already")
 
     def tracked(self, connection: sa.Connection, like: str = "%") -> dict[str, tuple[int, str | None]]:
         """Source to (position, hash of the fact there), of every source whose name is `like` that pattern."""
-        query = sa.select(TRACKING).where(TRACKING.c.source.like(like))
-        return {row.source: (row.position, row.hash) for row in connection.execute(query)}
+        rows = cursor_of(connection).execute(self._sql.tracked, (like,))
+        return {source: (position, link) for source, position, link in rows}
 
     def put(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert rows, or replace those of the same primary key."""
+        """Insert rows, or replace those of the same primary key; no key may occur twice."""
         if rows:
-            connection.execute(self._selects.upsert(self._insert, table), [dict(row) for row in rows])
+            self._statements.rows(table).put(cursor_of(connection), rows)
 
     def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add to the whole numbers of rows; those that are not there begin at nothing."""
+        """Add to the whole numbers of rows; those that are not there begin at nothing. No key may occur twice."""
         if rows:
-            connection.execute(self._selects.sum(self._insert, table), [dict(row) for row in rows])
+            self._statements.rows(table).add(cursor_of(connection), rows)
 
     def remove(self, connection: sa.Connection, table: sa.Table, keys: Sequence[Mapping[str, Any]]) -> None:
         """Delete rows by primary key."""
         if keys:
-            columns = table.primary_key.columns
-            statement = sa.delete(table).where(*[column == sa.bindparam(f"k_{column.name}") for column in columns])
-            connection.execute(statement, [{f"k_{name}": value for name, value in key.items()} for key in keys])
+            self._statements.rows(table).remove(cursor_of(connection), keys)
 
-    def facts_of(
-        self, connection: sa.Connection, streams: Sequence[str], *, until_position: int | None = None
-    ) -> dict[str, list[StoredFact]]:
+    def answered(self, connection: sa.Connection, command_ids: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
+        """Command id to (digest of its body, its answer), of those that were decided."""
+        rows = cursor_of(connection).execute(self._sql.answered, (self._statements.listed(command_ids),))
+        return {command_id: (digest, answer) for command_id, digest, answer in rows}
+
+    def keep_answers(self, connection: sa.Connection, answers: Sequence[tuple[str, bytes, bytes]]) -> None:
+        """Keep (command id, digest, answer) for ever. Raises IntegrityError when an id was decided already."""
+        if answers:
+            self._statements.rows(COMMANDS).insert(cursor_of(connection), answers)
+
+    def version_of(self, connection: sa.Connection, stream: str) -> int:
+        """The version of the last fact of a stream; 0 where there is none."""
+        (found,) = cursor_of(connection).execute(self._sql.version, (stream,)).fetchone()
+        return found or 0
+
+    def facts_of(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, list[StoredFact]]:
         """Every fact of the given streams, in order, by stream."""
         found: dict[str, list[StoredFact]] = {stream: [] for stream in streams}
-        for start in range(0, len(streams), 500):
-            part = list(streams[start : start + 500])
-            if len(part) == 1:
-                result = connection.execute(self._selects.stream, {"of": part[0]})
-            else:
-                result = connection.execute(self._selects.streams, {"of": part})
-            for row in result:
-                if until_position is None or row.position <= until_position:
-                    found[row.stream].append(
-                        StoredFact(
-                            row.position, row.stream, row.version, row.type, bytes(row.raw), row.property, row.number
-                        )
-                    )
+        if len(streams) == 1:
+            rows = cursor_of(connection).execute(self._sql.stream, (streams[0],))
+        else:
+            rows = cursor_of(connection).execute(self._sql.streams, (self._statements.listed(streams),))
+        for fact in map(StoredFact._make, rows):
+            found[fact.stream].append(fact)
         return found
 
     # -- plain reads ------------------------------------------------------------------------------------------------
@@ -337,15 +324,14 @@ class Store(ProcessRecorder):
     def after(self, position: int, limit: int) -> list[StoredFact]:
         """The log after a position."""
         with self.reading() as connection:
-            return [
-                _fact(row) for row in connection.execute(self._selects.after, {"position": position, "most": limit})
-            ]
+            rows = cursor_of(connection).execute(self._sql.after, (position, limit))
+            return list(map(StoredFact._make, rows))
 
     def chain(self, property_id: str, after: int, limit: int) -> list[StoredFact]:
         """One property's chain after a number."""
-        query = sa.select(FACTS).where(FACTS.c.property == property_id, FACTS.c.number > after).order_by(FACTS.c.number)
         with self.reading() as connection:
-            return [_fact(row) for row in connection.execute(query.limit(limit))]
+            rows = cursor_of(connection).execute(self._sql.chain, (property_id, after, limit))
+            return list(map(StoredFact._make, rows))
 
     def heads(self) -> dict[str, Head]:
         """Every chain with where it stands."""
@@ -366,47 +352,21 @@ class Store(ProcessRecorder):
         self.put(connection, SETTINGS, [{"name": name, "value": value}])
 
 
-class _Selects:
-    """Statements built once: building them costs more than running them."""
+class _Sql:
+    """The text of the statements above, for one database."""
 
-    def __init__(self) -> None:
-        self.insert_fact = sa.insert(FACTS)
-        self.head = sa.select(HEADS.c.number, HEADS.c.hash).where(HEADS.c.property == sa.bindparam("of"))
-        self.after = (
-            sa.select(FACTS)
-            .where(FACTS.c.position > sa.bindparam("position"))
-            .order_by(FACTS.c.position)
-            .limit(sa.bindparam("most"))
+    def __init__(self, statements: Statements) -> None:
+        sql, facts = statements.sql, "SELECT position, stream, version, type, raw, property, number FROM facts"
+        self.head = sql("SELECT number, hash FROM heads WHERE property = ?")
+        self.after = sql(f"{facts} WHERE position > ? ORDER BY position LIMIT ?")
+        self.chain = sql(f"{facts} WHERE property = ? AND number > ? ORDER BY number LIMIT ?")
+        self.stream = sql(f"{facts} WHERE stream = ? ORDER BY version")
+        self.streams = sql(f"{facts} WHERE {statements.among('stream')} ORDER BY stream, version")
+        self.version = sql("SELECT max(version) FROM facts WHERE stream = ?")
+        self.answered = sql(f"SELECT command_id, digest, answer FROM commands WHERE {statements.among('command_id')}")
+        self.tracked = sql("SELECT source, position, hash FROM tracking WHERE source LIKE ?")
+        self.track = sql(
+            "INSERT INTO tracking (source, position, hash) VALUES (?, ?, ?) ON CONFLICT (source) DO UPDATE "
+            "SET position = excluded.position, hash = excluded.hash WHERE tracking.position < excluded.position "
+            "RETURNING position"
         )
-        self.stream = sa.select(FACTS).where(FACTS.c.stream == sa.bindparam("of")).order_by(FACTS.c.version)
-        self.streams = (
-            sa.select(FACTS)
-            .where(FACTS.c.stream.in_(sa.bindparam("of", expanding=True)))
-            .order_by(FACTS.c.stream, FACTS.c.version)
-        )
-        self._upserts: dict[sa.Table, Any] = {}
-        self._sums: dict[sa.Table, Any] = {}
-
-    def upsert(self, insert: Any, table: sa.Table) -> Any:
-        if table not in self._upserts:
-            statement = insert(table)
-            others = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
-            keys = list(table.primary_key.columns)
-            self._upserts[table] = (
-                statement.on_conflict_do_update(index_elements=keys, set_=others)
-                if others
-                else statement.on_conflict_do_nothing(index_elements=keys)
-            )
-        return self._upserts[table]
-
-    def sum(self, insert: Any, table: sa.Table) -> Any:
-        if table not in self._sums:
-            statement = insert(table)
-            sums = {c.name: c + statement.excluded[c.name] for c in table.columns if not c.primary_key}
-            keys = list(table.primary_key.columns)
-            self._sums[table] = statement.on_conflict_do_update(index_elements=keys, set_=sums)
-        return self._sums[table]
-
-
-def _fact(row: Any) -> StoredFact:
-    return StoredFact(row.position, row.stream, row.version, row.type, bytes(row.raw), row.property, row.number)

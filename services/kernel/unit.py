@@ -1,116 +1,25 @@
-"""One batch of work inside the writer's transaction, and one command's part of it, which can be undone alone."""
+"""One command's part of the writer's transaction, which can be undone alone."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-from bailiwick_contracts.envelope import Command, Event, hash_of, read_event, render, schema_address
+from bailiwick_contracts.envelope import Command, Event, hash_of, read_event, render, schema_address, trusted_event
 from bailiwick_contracts.message import Fact, Request
-from bailiwick_contracts.sealed import Keys, Sealed, open_field, sealed_fields
+from bailiwick_contracts.sealed import Keys, Sealed, may_seal, open_field, sealed_fields
+from eventsourcing.persistence import OperationalError, ProgrammingError
+from sqlalchemy.sql.visitors import iterate
 
+from services.kernel.batch import Batch, Stream
 from services.kernel.decision import Noun
 from services.kernel.due import TIMERS, Row, timer_row
 from services.kernel.ids import uuid7
-from services.kernel.sealing import KeyStore
 from services.kernel.service import Add, Change, Put, Remove, Service
 from services.kernel.store import Head, Store, StoredFact
 
 S = TypeVar("S")
-_CACHED_STREAMS = 20_000
-
-
-@dataclass
-class Stream:
-    """What is remembered of one stream between batches: its version and the states folded from it."""
-
-    version: int
-    states: dict[str, tuple[Noun[Any], Any]] = field(default_factory=dict)
-    events: list[Event[Any]] | None = None
-    """Its facts, while a unit that read many streams at once works on it."""
-
-
-@dataclass
-class Memory:
-    """What the writer remembers between batches; checked against the log at the start of each."""
-
-    position: int = -1
-    log: str = ""
-    recorded_at: datetime | None = None
-    streams: dict[str, Stream] = field(default_factory=dict)
-    heads: dict[str, Head] = field(default_factory=dict)
-
-    def trim(self) -> None:
-        """Keep the cache bounded: the streams used longest ago go first."""
-        for stream in list(self.streams)[: max(0, len(self.streams) - _CACHED_STREAMS)]:
-            del self.streams[stream]
-
-
-class Batch:
-    """One transaction of the writer: facts, views, tracking and command ids of everything in it commit together."""
-
-    def __init__(
-        self, service: Service, store: Store, keys: KeyStore, memory: Memory, connection: sa.Connection, now: datetime
-    ) -> None:
-        """Start on an open transaction that holds the lock; `now` is the wall clock."""
-        self.service, self.store, self.keys, self.memory, self.connection = service, store, keys, memory, connection
-        position = store.head(connection, "*").number
-        if position != memory.position:
-            # Another instance wrote since: nothing that is remembered is sure.
-            memory.streams.clear()
-            memory.heads.clear()
-            memory.position = position
-            memory.log = store.setting(connection, "log") or ""
-            last = store.setting(connection, "recorded_at")
-            memory.recorded_at = datetime.fromisoformat(last) if last else None
-        previous = memory.recorded_at
-        self.now = now if previous is None or now > previous else previous
-        self.pending: list[StoredFact] = []
-        self.changes: dict[sa.Table, dict[tuple[Any, ...], Change]] = {}
-        self.heads: dict[str, Head] = {}
-        self.stored: list[StoredFact] = []
-        self.tracking: dict[str, tuple[int, str]] = {}
-        self.timers: dict[str, Row | None] = {}
-
-    def head(self, property_id: str) -> Head:
-        """Where the chain of a property stands, this batch included."""
-        if property_id not in self.heads:
-            if property_id not in self.memory.heads:
-                self.memory.heads[property_id] = self.store.head(self.connection, property_id)
-            self.heads[property_id] = self.memory.heads[property_id]
-        return self.heads[property_id]
-
-    def flush(self) -> None:
-        """Send what is pending to the database, in one statement per table."""
-        if self.pending:
-            self.store.append(self.connection, self.pending)
-            self.stored.extend(self.pending)
-            self.pending = []
-        for table, changes in self.changes.items():
-            self.store.put(self.connection, table, [c.row for c in changes.values() if isinstance(c, Put)])
-            self.store.remove(self.connection, table, [c.key for c in changes.values() if isinstance(c, Remove)])
-            self.store.add(
-                self.connection, table, [{**c.key, **c.amounts} for c in changes.values() if isinstance(c, Add)]
-            )
-        self.changes = {}
-
-    def finish(self) -> None:
-        """Everything that remains before the commit."""
-        self.flush()
-        if self.heads:
-            self.store.set_heads(self.connection, self.heads)
-        for source, (position, link) in self.tracking.items():
-            self.store.track(self.connection, source, position, link)
-        if self.stored:
-            self.store.set_setting(self.connection, "recorded_at", self.now.isoformat())
-
-    def committed(self) -> None:
-        """Remember what the database now holds."""
-        self.memory.heads.update(self.heads)
-        self.memory.position += len(self.stored)
-        self.memory.recorded_at = self.now
-        self.memory.trim()
 
 
 class WorkUnit:
@@ -131,40 +40,52 @@ class WorkUnit:
         self.events: list[Event[Any]] = []
         self._raws: list[StoredFact] = []
         self._changes: list[Change] = []
-        self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._streams_before: list[tuple[Stream, Stream]] = []
+        self._heads_before: dict[str, Head] = {}
+        self._timers_before: dict[str, Row | None] = {}
+        self._touched: set[int] = set()
         self._savepoint: sa.NestedTransaction | None = None
-        self._flushed = 0
         self._loaded: list[Stream] = []
+        self._claims: dict[str, Any] | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def rows(self, statement: sa.Select[Any]) -> list[sa.Row[Any]]:
         """Rows of the service's views, with what this unit appended already in them."""
-        self._flush()
-        return list(self._batch.connection.execute(statement))
+        self._write_views(statement)
+        try:
+            return list(self._batch.connection.execute(statement))
+        except sa.exc.DBAPIError as error:
+            if self._savepoint is None and self._batch.connection.dialect.name != "sqlite":
+                lost = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+                self._batch.broken = OperationalError(str(error)) if lost else ProgrammingError(str(error))
+            raise
 
     def state(self, noun: Noun[S], stream: str, *, until: datetime | int | None = None) -> S:
         """The state of a stream, now or as of an instant or position."""
         if until is not None:
-            return noun.fold(event for _, event in self._read(stream) if _within(event, _, until))
-        remembered = self._stream(stream)
-        if noun.name not in remembered.states:
-            events = remembered.events
-            if events is None:
-                events = [event for _, event in self._read(stream)] if remembered.version else []
-            self._set(remembered.states, noun.name, (noun, noun.fold(events)))
-        state: S = remembered.states[noun.name][1]
+            return noun.fold(event for position, event in self._read(stream) if _within(event, position, until))
+        remembered = self._batch.memory.streams.get(stream)
+        if remembered is None:
+            events = self.history(stream)
+            remembered = self._batch.memory.streams[stream] = Stream(len(events))
+        else:
+            known = remembered.states.get(noun.name)
+            if known is not None:
+                return known[1]  # type: ignore[no-any-return]
+            events = remembered.events if remembered.events is not None else self.history(stream)
+        state = noun.fold(events)
+        remembered.states[noun.name] = (noun, state)
         return state
 
     def load(self, streams: Iterable[str]) -> None:
         """Read many streams in one query."""
         missing = [stream for stream in dict.fromkeys(streams) if stream not in self._batch.memory.streams]
         if missing:
-            self._flush()
             for stream, facts in self._batch.store.facts_of(self._batch.connection, missing).items():
                 events = [read_event(fact.raw, fact.type) for fact in facts]
                 self._loaded.append(Stream(version=len(events), events=events))
-                self._set(self._batch.memory.streams, stream, self._loaded[-1])
+                self._batch.memory.streams[stream] = self._loaded[-1]
 
     def history(self, stream: str) -> list[Event[Any]]:
         """The facts of a stream, oldest first."""
@@ -183,16 +104,21 @@ class WorkUnit:
         return open_field(sealed, event_id=event_id, path=path, keys=self.keys)
 
     def _read(self, stream: str) -> list[tuple[int, Event[Any]]]:
-        self._flush()
         facts = self._batch.store.facts_of(self._batch.connection, [stream])[stream]
+        if stream in self._batch.memory.streams:
+            facts += [fact for fact in (*self._batch.stored, *self._raws) if fact.stream == stream]
         return [(fact.position, read_event(fact.raw, fact.type)) for fact in facts]
 
     def _stream(self, stream: str) -> Stream:
         streams = self._batch.memory.streams
         found = streams.pop(stream, None)
         if found is None:
-            found = Stream(version=len(self._read(stream)))
+            found = Stream(self._batch.store.version_of(self._batch.connection, stream))
         streams[stream] = found
+        if id(found) not in self._touched:
+            self._touched.add(id(found))
+            events = found.events if found.events is None else list(found.events)
+            self._streams_before.append((found, Stream(found.version, dict(found.states), events)))
         return found
 
     # -- appending --------------------------------------------------------------------------------------------------
@@ -213,15 +139,15 @@ class WorkUnit:
             if type(fact) not in self._batch.service.publishes:
                 raise TypeError(f"{type(fact).__name__} is not among what {self._batch.service.name} publishes")
             event, stored = self._render(stream, remembered.version + 1, fact, owner, occurred_at, importrow)
-            self._set(self._batch.heads, owner, Head(event.chainnumber, hash_of(stored.raw)))
-            self._set(remembered.__dict__, "version", remembered.version + 1)
+            self._heads_before.setdefault(owner, self._batch.head(owner))
+            self._batch.heads[owner] = Head(event.chainnumber, hash_of(stored.raw))
+            remembered.version += 1
             if remembered.events is not None:
-                self._set(remembered.__dict__, "events", [*remembered.events, event])
-            for name, (noun, state) in list(remembered.states.items()):
-                self._set(remembered.states, name, (noun, noun.evolve(state, event)))
-            for view in self._batch.service.views:
-                if view.source == self._batch.service.name:
-                    self._changes.extend(view.fold(event, stored.raw))
+                remembered.events.append(event)
+            for name, (noun, state) in remembered.states.items():
+                remembered.states[name] = (noun, noun.evolve(state, event))
+            for view in self._batch.own_views:
+                self._changes.extend(view.fold(event, stored.raw))
             self._raws.append(stored)
             added.append(event)
         self.events.extend(added)
@@ -233,13 +159,17 @@ class WorkUnit:
             raise TypeError(f"{type(request).__name__} is not among the timers of {self._batch.service.name}")
         cause = self.events[-1] if self.events else self.cause
         row = timer_row(timer_id, due_at, request, property_id or self.property_id, self.command, cause)
-        self._set(self._batch.timers, timer_id, row)
+        self._note_timer(timer_id, row)
         self._changes.append(Put(TIMERS, row))
 
     def cancel_timer(self, timer_id: str) -> None:
         """Nothing is due under this id any more, if anything was."""
-        self._set(self._batch.timers, timer_id, None)
+        self._note_timer(timer_id, None)
         self._changes.append(Remove(TIMERS, {"timer_id": timer_id}))
+
+    def _note_timer(self, timer_id: str, row: Row | None) -> None:
+        self._timers_before.setdefault(timer_id, self._batch.timers.get(timer_id))
+        self._batch.timers[timer_id] = row
 
     def change(self, changes: Iterable[Change]) -> None:
         """Write into local copies; for the kernel's intake only."""
@@ -257,38 +187,46 @@ class WorkUnit:
         event_id = uuid7()
         head = self._batch.head(owner)
         wire = type(fact).wire()
+        claims = self._claims
+        if claims is None:
+            claims = self._claims = self._provenance()
         attributes: dict[str, Any] = {
             "specversion": "1.0",
             "id": event_id,
             "type": wire,
             "source": f"/properties/{owner}/{self._batch.service.name}",
             "subject": stream,
-            "time": occurred_at or self._claimed("occurredat") or self.now,
+            "time": None,
             "datacontenttype": "application/json",
             "dataschema": schema_address(wire),
             "sequence": f"{version:010d}",
-            "decidedat": self._claimed("issuedat"),
+            "decidedat": None,
             "recordedat": self.now,
-            "effectiveon": self._claimed("effectiveon"),
+            "effectiveon": None,
             "log": self._batch.memory.log,
             "chainnumber": head.number + 1,
             "previoushash": head.hash,
-            **self._provenance(),
-            "importrow": importrow if importrow is not None else self._claimed("importrow"),
+            **claims,
         }
+        if occurred_at is not None:
+            attributes["time"] = occurred_at
+        if importrow is not None:
+            attributes["importrow"] = importrow
         raw = render(attributes, self._batch.keys.seal(fact, event_id))
-        event = Event.model_construct(None, **attributes, data=fact)
-        if any(True for _ in sealed_fields(fact)):
+        event = trusted_event(attributes, fact)
+        if may_seal(type(fact)) and any(True for _ in sealed_fields(fact)):
             event = read_event(raw, wire)
-        return event, StoredFact(0, stream, version, wire, raw, owner, head.number + 1)
+        position = self._batch.memory.position + len(self._batch.stored) + len(self._raws) + 1
+        return event, StoredFact(position, stream, version, wire, raw, owner, head.number + 1)
 
-    def _claimed(self, name: str) -> datetime | date | int | None:
-        return getattr(self.command, name) if self.command is not None else None
-
-    def _provenance(self) -> Mapping[str, Any]:
+    def _provenance(self) -> dict[str, Any]:
+        """What every fact of this unit says of how it came to be."""
         command, cause = self.command, self.cause
         if command is not None:
             return {
+                "time": command.occurredat or self.now,
+                "decidedat": command.issuedat,
+                "effectiveon": command.effectiveon,
                 "actor": command.actor,
                 "onbehalfof": command.onbehalfof,
                 "delegation": command.delegation,
@@ -303,9 +241,11 @@ class WorkUnit:
                 "correlationid": command.correlationid or command.commandid,
                 "importfile": command.importfile,
                 "traceparent": command.traceparent,
+                "importrow": command.importrow,
             }
         assert cause is not None  # noqa: S101 - a unit belongs to a command or follows from a fact
         return {
+            "time": self.now,
             "actor": f"system-{self._batch.service.name}",
             "authmethod": "system",
             "channel": "system",
@@ -317,35 +257,28 @@ class WorkUnit:
             "causationid": cause.id,
             "correlationid": cause.correlationid,
             "traceparent": cause.traceparent,
+            "importrow": None,
         }
 
     # -- all or nothing ---------------------------------------------------------------------------------------------
 
-    def _set(self, target: dict[Any, Any], key: Any, value: Any) -> None:
-        self._undo.append((target, key, target.get(key, _ABSENT)))
-        target[key] = value
-
-    def _flush(self) -> None:
-        """Show this unit's own facts to its later reads; a savepoint keeps the neighbours' work apart."""
-        if not self._raws and not self._changes:
-            self._batch.flush()
+    def _write_views(self, statement: sa.Select[Any]) -> None:
+        """Show what changed to a query on the tables it names; a savepoint keeps the neighbours' work apart."""
+        changed = {change.table for change in self._changes}
+        if not (changed or self._batch.changes) or not _mentions(statement, changed | self._batch.changes.keys()):
             return
-        if self._savepoint is None:
-            self._batch.flush()
+        if changed and self._savepoint is None:
+            self._batch.write_views()
             self._savepoint = self._batch.connection.begin_nested()
-        self._merge()
-        self._batch.flush()
+        self._merge_changes()
+        self._batch.write_views()
 
-    def _merge(self) -> None:
-        self._batch.pending.extend(self._raws)
-        self._flushed += len(self._raws)
-        self._raws = []
+    def _merge_changes(self) -> None:
         for change in self._changes:
             values = change.row if isinstance(change, Put) else change.key
-            key = tuple(values[column.name] for column in change.table.primary_key.columns)
+            key = tuple([values[name] for name in _key_of(change.table)])
             changes = self._batch.changes.setdefault(change.table, {})
-            waiting = changes.get(key) if isinstance(change, Add) else None
-            changes[key] = _sum(waiting, change) if isinstance(waiting, Add) and isinstance(change, Add) else change
+            changes[key] = _added(changes.get(key), change) if isinstance(change, Add) else change
         self._changes = []
 
     def __enter__(self) -> Self:
@@ -355,26 +288,46 @@ class WorkUnit:
         for stream in self._loaded:
             stream.events = None
         if kind is None:
-            self._merge()
+            self._batch.stored.extend(self._raws)
+            self._merge_changes()
             if self._savepoint is not None:
                 self._savepoint.commit()
             return
-        for target, key, value in reversed(self._undo):
-            if value is _ABSENT:
-                target.pop(key, None)
-            else:
-                target[key] = value
+        for stream, before in self._streams_before:
+            stream.version, stream.states = before.version, before.states
+        self._batch.heads.update(self._heads_before)
+        self._batch.timers.update(self._timers_before)
         if self._savepoint is not None:
             self._savepoint.rollback()
-            self._batch.stored = self._batch.stored[: len(self._batch.stored) - self._flushed]
 
 
-def _sum(one: Add, other: Add) -> Add:
-    amounts = {name: one.amounts.get(name, 0) + amount for name, amount in other.amounts.items()}
-    return Add(one.table, one.key, amounts)
+def _added(waiting: Change | None, change: Add) -> Change:
+    """What two changes of one row come to, the second adding to it."""
+    match waiting:
+        case None:
+            return change
+        case Add():
+            return Add(change.table, change.key, _sum(waiting.amounts, change.amounts))
+        case Put():
+            return Put(change.table, {**waiting.row, **_sum(waiting.row, change.amounts)})
+        case Remove():
+            return Put(change.table, {**change.key, **change.amounts})
 
 
-_ABSENT = object()
+def _sum(one: Mapping[str, Any], other: Mapping[str, int]) -> dict[str, Any]:
+    return {**one, **{name: one.get(name, 0) + amount for name, amount in other.items()}}
+
+
+@cache
+def _key_of(table: sa.Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.primary_key.columns)
+
+
+def _mentions(statement: sa.Select[Any], tables: set[sa.Table]) -> bool:
+    """Whether a query reads one of these tables, or is written in a way that does not show it."""
+    return any(
+        part in tables if isinstance(part, sa.Table) else isinstance(part, sa.TextClause) for part in iterate(statement)
+    )
 
 
 class QueryReading:

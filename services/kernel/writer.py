@@ -14,8 +14,8 @@ from bailiwick_contracts.envelope import Answer, Command, Event, FactReference, 
 from bailiwick_contracts.message import Refusal
 from eventsourcing.persistence import PersistenceError
 from pydantic_core import from_json
-from sqlalchemy import insert, select
 
+from services.kernel.batch import Batch, Memory
 from services.kernel.crash import crash_point
 from services.kernel.decision import Rejected
 from services.kernel.due import Due, rows_of
@@ -23,8 +23,8 @@ from services.kernel.firing import fire
 from services.kernel.ids import uuid7
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Outcome, Service, View
-from services.kernel.store import COMMANDS, Store
-from services.kernel.unit import Batch, Memory, WorkUnit
+from services.kernel.store import Store
+from services.kernel.unit import WorkUnit
 
 LOG = structlog.get_logger()
 BATCH_LIMIT = 500
@@ -134,16 +134,11 @@ class Writer:
         with self._store.transaction() as connection:
             batch = Batch(self._service, self._store, self._keys, self._memory, connection, self._clock())
             ids = [work.commandid for work in works if not isinstance(work, Intake)]
-            query = select(COMMANDS).where(COMMANDS.c.command_id.in_(ids))
-            known = (
-                {row.command_id: (bytes(row.digest), bytes(row.answer)) for row in connection.execute(query)}
-                if ids
-                else {}
-            )
+            known = self._store.answered(connection, ids) if ids else {}
             due = [work.timer_id for work in works if isinstance(work, Due)]
             if due:
                 batch.timers.update(rows_of(connection, due))
-            fresh: list[dict[str, Any]] = []
+            fresh: list[tuple[str, bytes, bytes]] = []
             results: list[Any] = []
             for work in works:
                 if isinstance(work, Intake):
@@ -154,7 +149,7 @@ class Writer:
                     results.append(fired)
                     if fired is not None and fired.outcome != "rejected":
                         stored = fired.model_dump_json(exclude_none=True).encode()
-                        fresh.append({"command_id": work.commandid, "digest": b"timer", "answer": stored})
+                        fresh.append((work.commandid, b"timer", stored))
                     continue
                 digest = self._digest(work)
                 if work.commandid not in known:
@@ -163,14 +158,13 @@ class Writer:
                     if answer.outcome != "rejected":
                         stored = answer.model_dump_json(exclude_none=True).encode()
                         known[work.commandid] = (digest, stored)
-                        fresh.append({"command_id": work.commandid, "digest": digest, "answer": stored})
+                        fresh.append((work.commandid, digest, stored))
                 elif known[work.commandid][0] == digest:
                     results.append(Answer.model_validate_json(known[work.commandid][1]))
                 else:
                     results.append(_another_body(work.commandid))
-            batch.finish()
-            if fresh:
-                connection.execute(insert(COMMANDS), fresh)
+            batch.finish(alone=len(works) == 1)
+            self._store.keep_answers(connection, fresh)
             crash_point("before-commit")
         crash_point("after-commit")
         batch.committed()

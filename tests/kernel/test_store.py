@@ -72,7 +72,7 @@ def test_a_chain_is_read_by_its_numbers(database_url: str) -> None:
     store = Store(database_url, schema="kernel")
     with store.transaction() as connection:
         facts = [
-            StoredFact(0, "s", n, "t", str(n).encode(), "p1" if n % 2 else "p2", (n + 1) // 2) for n in range(1, 8)
+            StoredFact(n, "s", n, "t", str(n).encode(), "p1" if n % 2 else "p2", (n + 1) // 2) for n in range(1, 8)
         ]
         store.append(connection, facts)
         store.set_heads(connection, {"p1": Head(4, "x"), "p2": Head(3, "y")})

@@ -1,0 +1,115 @@
+"""One transaction of the writer: what all units in it share, and what is remembered from one to the next."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from bailiwick_contracts.envelope import Event
+from eventsourcing.persistence import PersistenceError
+
+from services.kernel.decision import Noun
+from services.kernel.due import Row
+from services.kernel.sealing import KeyStore
+from services.kernel.service import Add, Change, Put, Remove, Service
+from services.kernel.store import LOG_POSITION, Head, Store, StoredFact
+
+_CACHED_STREAMS = 20_000
+
+
+@dataclass
+class Stream:
+    """What is remembered of one stream between batches: its version and the states folded from it."""
+
+    version: int
+    states: dict[str, tuple[Noun[Any], Any]] = field(default_factory=dict)
+    events: list[Event[Any]] | None = None
+    """Its facts, while a unit that read many streams at once works on it."""
+
+
+@dataclass
+class Memory:
+    """What the writer remembers between batches; checked against the log at the start of each."""
+
+    position: int = -1
+    log: str = ""
+    recorded_at: datetime | None = None
+    streams: dict[str, Stream] = field(default_factory=dict)
+    heads: dict[str, Head] = field(default_factory=dict)
+
+    def trim(self) -> None:
+        """Keep the cache bounded: the streams used longest ago go first."""
+        while len(self.streams) > _CACHED_STREAMS:
+            del self.streams[next(iter(self.streams))]
+
+
+class Batch:
+    """One transaction of the writer: facts, views, tracking and command ids of everything in it commit together."""
+
+    def __init__(
+        self, service: Service, store: Store, keys: KeyStore, memory: Memory, connection: sa.Connection, now: datetime
+    ) -> None:
+        """Start on an open transaction that holds the lock; `now` is the wall clock."""
+        self.service, self.store, self.keys, self.memory, self.connection = service, store, keys, memory, connection
+        position = store.head(connection, LOG_POSITION).number
+        if position != memory.position:
+            # Another instance wrote since: nothing that is remembered is sure.
+            memory.streams.clear()
+            memory.heads.clear()
+            memory.position = position
+            memory.log = store.setting(connection, "log") or ""
+            last = store.setting(connection, "recorded_at")
+            memory.recorded_at = datetime.fromisoformat(last) if last else None
+        previous = memory.recorded_at
+        self.now = now if previous is None or now > previous else previous
+        self.own_views = [view for view in service.views if view.source == service.name]
+        self.stored: list[StoredFact] = []
+        """Facts of the units that succeeded; they reach the database when the batch is finished."""
+        self.changes: dict[sa.Table, dict[tuple[Any, ...], Change]] = {}
+        self.broken: PersistenceError | None = None
+        """A query that failed and took the transaction with it, as PostgreSQL has it."""
+        self.heads: dict[str, Head] = {}
+        self.tracking: dict[str, tuple[int, str]] = {}
+        self.timers: dict[str, Row | None] = {}
+
+    def head(self, property_id: str) -> Head:
+        """Where the chain of a property stands, this batch included."""
+        if property_id not in self.heads:
+            if property_id not in self.memory.heads:
+                self.memory.heads[property_id] = self.store.head(self.connection, property_id)
+            self.heads[property_id] = self.memory.heads[property_id]
+        return self.heads[property_id]
+
+    def write_views(self) -> None:
+        """Send what changed in the views to the database, in one statement per table."""
+        for table, changes in self.changes.items():
+            self.store.put(self.connection, table, [c.row for c in changes.values() if isinstance(c, Put)])
+            self.store.remove(self.connection, table, [c.key for c in changes.values() if isinstance(c, Remove)])
+            self.store.add(
+                self.connection, table, [{**c.key, **c.amounts} for c in changes.values() if isinstance(c, Add)]
+            )
+        self.changes = {}
+
+    def finish(self, *, alone: bool) -> None:
+        """Everything that remains before the commit; `alone` where one piece of work is all there is.
+
+        Raises:
+            PersistenceError: a query of one unit broke the transaction for all; each is to be tried alone.
+        """
+        if self.broken is not None and not (alone and not self.stored and not self.changes):
+            raise self.broken
+        self.store.append(self.connection, self.stored)
+        self.write_views()
+        if self.heads:
+            self.store.set_heads(self.connection, self.heads)
+        for source, (position, link) in self.tracking.items():
+            self.store.track(self.connection, source, position, link)
+        if self.stored:
+            self.store.set_setting(self.connection, "recorded_at", self.now.isoformat())
+
+    def committed(self) -> None:
+        """Remember what the database now holds."""
+        self.memory.heads.update(self.heads)
+        self.memory.position += len(self.stored)
+        self.memory.recorded_at = self.now
+        self.memory.trim()
