@@ -14,6 +14,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import from_json, to_json
 
+from bailiwick_contracts.dead_letter import TEMPLATE, of_service, shared
 from bailiwick_contracts.message import (
     Fact,
     Identifier,
@@ -169,7 +170,9 @@ class Command(Claim, Generic[F]):
 def event_model(wire: str) -> type[BaseModel]:
     """The model that reads and validates a stored event of one wire type straight from its bytes."""
     service = wire.partition(".")[0]
-    if wire not in Message.registered and service in SERVICES:
+    if wire not in Message.registered and shared(wire):
+        of_service(service)
+    elif wire not in Message.registered and service in SERVICES:
         import_module(f"bailiwick_contracts.{service}")
     known = Message.registered.get(wire)
     model: Any = Event.__class_getitem__(known if known is not None else Unknown)
@@ -226,8 +229,11 @@ def render(attributes: Mapping[str, Any], data: bytes) -> bytes:
     return head[:-1] + b',"data":' + data + b"}"
 
 
+@cache
 def schema_address(wire: str) -> str:
     """The stable reference of the JSON Schema of a wire type, resolved inside this package's `schemas/`."""
+    if shared(wire):
+        return f"/schemas/{TEMPLATE}.{wire.partition('.')[2]}.json"
     return f"/schemas/{wire}.json"
 
 

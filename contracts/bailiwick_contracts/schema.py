@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bailiwick_contracts.dead_letter import TEMPLATE, of_service, shared
 from bailiwick_contracts.envelope import Answer, Command, Event, Unknown, schema_address
 from bailiwick_contracts.message import Fact, Message, message_types
 from bailiwick_contracts.subjects import SERVICES
@@ -29,11 +30,12 @@ def messages() -> dict[str, type[Message]]:
     """Every message of every service by its wire name, in order."""
     for service in SERVICES:
         import_module(f"bailiwick_contracts.{service}")
-    ours = {f"{service}." for service in SERVICES}
+    of_service(TEMPLATE)
     return {
         wire: known
         for wire, known in sorted(message_types().items())
-        if wire.partition(".")[0] + "." in ours and known.__module__.startswith("bailiwick_contracts.")
+        if (wire.startswith(f"{TEMPLATE}.") if shared(wire) else wire.partition(".")[0] in SERVICES)
+        and known.__module__.startswith("bailiwick_contracts.")
     }
 
 
@@ -45,7 +47,17 @@ def schema_of(wire: str, message: type[Message]) -> dict[str, Any]:
         body["properties"]["type"] = {"const": wire}
         body["properties"]["dataschema"] = {"const": schema_address(wire)}
         body["description"] = (message.__doc__ or "").strip()
+    if shared(wire):
+        _any_service(body, wire)
     return {"$schema": DIALECT, "$id": schema_address(wire), "title": message.__name__, **body}
+
+
+def _any_service(body: dict[str, Any], wire: str) -> None:
+    """A message that every service has under its own name: its type is a pattern, not one text."""
+    pattern = {"type": "string", "pattern": f"^[a-z]+[.]{wire.partition('.')[2].replace('.', '[.]')}$"}
+    for part in (body, *body.get("$defs", {}).values()):
+        if part.get("properties", {}).get("type", {}).get("const") == wire:
+            part["properties"]["type"] = pattern
 
 
 def _plain(body: dict[str, Any]) -> dict[str, Any]:

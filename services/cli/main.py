@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import audit, demo, imports, properties
+from services.cli import audit, dead_letters, demo, imports, properties
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.logs import configure
@@ -22,6 +22,7 @@ app.add_typer(config, name="config")
 app.add_typer(properties.app, name="property")
 app.add_typer(imports.app, name="import")
 app.add_typer(audit.app, name="audit")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(demo.demo)
 
 

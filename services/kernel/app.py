@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,9 +16,11 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from services.kernel.bus import CONNECT_OPTIONS, connect, provision
+from services.kernel.dead_letter_requests import with_dead_letters
+from services.kernel.dead_letters import DeadLetters
 from services.kernel.decision import Rejected
 from services.kernel.doors import Doors
-from services.kernel.reactor import Reactor
+from services.kernel.reactor import Reactor, read_feed
 from services.kernel.relay import Relay
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
@@ -36,7 +39,7 @@ class Runtime:
 
     def __init__(self, service: Service, settings: Settings, keys: KeyStore | None = None) -> None:
         """Open the store; nothing runs before `run`."""
-        self.service, self.settings = service, settings
+        self.service, self.settings = with_dead_letters(service), settings
         self.keys = keys or KeyStore(settings.keys_dir)
         tables = [table for view in service.views for table in view.tables]
         self.store = Store(settings.store_url(service.name), schema=service.name, views=tables)
@@ -174,6 +177,8 @@ class Runtime:
             parts = [self.writer.run(), *(reactor.run() for reactor in self.reactors)]
             if self.service.timers:
                 parts.append(Timers(name, self.store, self.writer).run())
+            if self.service.consumes:
+                parts.append(DeadLetters(name, self.store, self.writer, partial(read_feed, client)).run())
             if self.settings.relay:
                 parts.append(self.relay.run())
             async with asyncio.TaskGroup() as group:

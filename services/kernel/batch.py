@@ -71,6 +71,8 @@ class Batch:
         self.heads: dict[str, Head] = {}
         self.tracking: dict[str, tuple[int, str]] = {}
         self.timers: dict[str, Row | None] = {}
+        self.lanes: set[str] | None = None
+        """Lanes in which something is parked, once facts are taken in."""
 
     def head(self, property_id: str) -> Head:
         """Where the chain of a property stands, this batch included."""

@@ -28,6 +28,7 @@ TIMERS = sa.Table(
     sa.Column("traceparent", sa.Text),
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("reason", sa.Text),  # why the last try failed
+    sa.Column("raised", sa.Boolean, nullable=False),  # whether it became a dead letter
     sa.Index("timers_by_next", "next_us"),
 )
 Row = Mapping[str, Any]
@@ -60,8 +61,17 @@ class Due:
     @property
     def commandid(self) -> str:
         """The id of the command it turns into: it follows from the timer, the instant and the setting."""
-        seed = f"{self.timer_id}\n{self.due_us}\n{self.setting}"
-        return f"timer-{hashlib.sha256(seed.encode()).hexdigest()[:40]}"
+        return _command_id(self.timer_id, self.due_us, self.setting)
+
+
+def command_id_of(row: Row) -> str:
+    """The id of the command that a row turns into."""
+    return _command_id(row["timer_id"], row["due_us"], row["setting"])
+
+
+def _command_id(timer_id: str, due_us: int, setting: str) -> str:
+    seed = f"{timer_id}\n{due_us}\n{setting}"
+    return f"timer-{hashlib.sha256(seed.encode()).hexdigest()[:40]}"
 
 
 def timer_row(
@@ -93,6 +103,7 @@ def timer_row(
         "traceparent": follows.traceparent if follows is not None else None,
         "tries": 0,
         "reason": None,
+        "raised": False,
     }
 
 

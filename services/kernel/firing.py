@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from bailiwick_contracts.dead_letter import of_service
 from bailiwick_contracts.envelope import Answer, Command, hash_of
 from bailiwick_contracts.message import Refusal
 from eventsourcing.persistence import PersistenceError
@@ -17,6 +18,7 @@ from services.kernel.crash import crash_point
 from services.kernel.decision import Rejected
 from services.kernel.due import TIMERS, Due, Row, instant, microseconds
 from services.kernel.failure import RETRY_SECONDS, reason_of
+from services.kernel.intake import letter_stream
 from services.kernel.service import Outcome, Put, Service
 from services.kernel.unit import WorkUnit
 
@@ -46,6 +48,8 @@ def fire(service: Service, batch: Batch, due: Due, *, known: bool = False) -> An
         command = _command(service, batch, due, row, request.model_validate_json(row["body"], strict=True))
         with WorkUnit(batch, property_id=row["property_id"], command=command) as unit:
             unit.cancel_timer(due.timer_id)
+            if row["raised"]:
+                unit.append(letter_stream(due.commandid), of_service(service.name).resolved(letter_id=due.commandid))
             outcome = handler(unit, command) or Outcome()
             again = batch.timers.get(due.timer_id)
             if again is not None and again["due_us"] <= due.due_us:
@@ -71,9 +75,20 @@ def _failed(batch: Batch, due: Due, row: Row, reason: str) -> Answer:
     tries = row["tries"] + 1
     last = tries > len(RETRY_SECONDS)
     again = None if last else microseconds(batch.now + timedelta(seconds=RETRY_SECONDS[tries - 1]))
-    changed = {**row, "tries": tries, "next_us": again, "reason": reason}
-    with WorkUnit(batch, property_id=row["property_id"]) as unit:
+    changed = {**row, "tries": tries, "next_us": again, "reason": reason, "raised": row["raised"] or last}
+    command = _command(batch.service, batch, due, row, None)
+    with WorkUnit(batch, property_id=row["property_id"], command=command) as unit:
         unit.change([Put(TIMERS, changed)])
+        if last:
+            raised = of_service(batch.service.name).raised(
+                letter_id=due.commandid,
+                kind="timer",
+                subject_type=row["wire"],
+                stream=due.timer_id[:128],
+                tries=tries,
+                reason=reason,
+            )
+            unit.append(letter_stream(due.commandid), raised)
     batch.timers[due.timer_id] = changed
     LOG.error("timer.failed", service=batch.service.name, timer=due.timer_id, tries=tries, given_up=last, reason=reason)
     return Answer(

@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from eventsourcing.persistence import InterfaceError, OperationalError
 
 from services.kernel.due import Due, due_until, next_due
-from services.kernel.failure import reason_of
 from services.kernel.store import Store
-from services.kernel.writer import BusyError, Writer
+from services.kernel.writer import Writer
 
 LOG = structlog.get_logger()
 PAGE = 500
@@ -67,13 +65,11 @@ class Timers:
         results = await asyncio.gather(*(self._submit(one) for one in due))
         self.fired += sum(result is not None and not isinstance(result, Exception) for result in results)
         for error in results:
-            if isinstance(error, OperationalError | InterfaceError | BusyError):
+            if isinstance(error, Exception):
                 raise error
 
     async def _submit(self, due: Due) -> Any:
         try:
             return await self._writer.submit(due)
-        except (OperationalError, InterfaceError, BusyError) as error:
+        except Exception as error:  # noqa: BLE001 - the database is away or too much waits; the others are still awaited
             return error
-        except Exception as error:  # noqa: BLE001 - its transaction failed by a fault of its own: that is recorded instead
-            return await self._writer.submit(Due(due.timer_id, due.due_us, due.setting, failure=reason_of(error)))

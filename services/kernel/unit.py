@@ -171,6 +171,10 @@ class WorkUnit:
         self._timers_before.setdefault(timer_id, self._batch.timers.get(timer_id))
         self._batch.timers[timer_id] = row
 
+    def forget_lanes(self) -> None:
+        """Something parked was taken out: who takes facts in looks anew at what is parked."""
+        self._batch.lanes = None
+
     def change(self, changes: Iterable[Change]) -> None:
         """Write into local copies; for the kernel's intake only."""
         self._changes.extend(changes)

@@ -5,24 +5,28 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from bailiwick_contracts.envelope import Answer, Command, Event, FactReference, hash_of, read_event
+from bailiwick_contracts.envelope import Answer, Command, FactReference, hash_of, read_event
 from bailiwick_contracts.message import Refusal
 from eventsourcing.persistence import PersistenceError
 from pydantic_core import from_json
 
 from services.kernel.batch import Batch, Memory
 from services.kernel.crash import crash_point
+from services.kernel.dead_letter_requests import with_dead_letters
 from services.kernel.decision import Rejected
 from services.kernel.due import Due, rows_of
+from services.kernel.failure import passing, reason_of
 from services.kernel.firing import fire
 from services.kernel.ids import uuid7
+from services.kernel.intake import again, readable, take_in
+from services.kernel.parked import Again
 from services.kernel.sealing import KeyStore
-from services.kernel.service import Outcome, Service, View
+from services.kernel.service import Outcome, Service
 from services.kernel.store import Store
 from services.kernel.unit import WorkUnit
 
@@ -46,6 +50,8 @@ class Intake:
     source: str
     """`<log>:<property>`, the chain they belong to."""
     raws: tuple[bytes, ...]
+    failure: str | None = None
+    """Set, for one fact, where its transaction failed as a whole: then it is parked unhandled."""
 
 
 class GapError(Exception):
@@ -56,7 +62,7 @@ class GapError(Exception):
         self.source, self.have, self.got = source, have, got
 
 
-Work = Command[Any] | Intake | Due
+Work = Command[Any] | Intake | Due | Again
 
 
 class Writer:
@@ -66,7 +72,7 @@ class Writer:
         self, service: Service, store: Store, keys: KeyStore, *, clock: Callable[[], datetime] | None = None
     ) -> None:
         """`clock` answers the current instant in UTC; tests give their own."""
-        self._service, self._store, self._keys = service, store, keys
+        self._service, self._store, self._keys = with_dead_letters(service), store, keys
         self._clock = clock or (lambda: datetime.now(UTC))
         self._secret = keys.ensure(f"commands/{service.name}")
         self._memory = Memory()
@@ -127,13 +133,25 @@ class Writer:
             self._memory = Memory()
             if len(works) == 1:
                 LOG.error("writer.failed", service=self._service.name, error=type(error).__name__)
-                return [error]
+                return [self._alone(works[0], error)]
             return [self.process([work])[0] for work in works]
+
+    def _alone(self, work: Work, error: Exception) -> Any:
+        """What failed on its own while the database answers is recorded as failed: fact by fact, timer by timer."""
+        if isinstance(work, Command) or work.failure is not None or passing(error):
+            return error
+        if not isinstance(work, Intake) or len(work.raws) == 1:
+            return self.process([replace(work, failure=reason_of(error))])[0]
+        for raw in work.raws:
+            (result,) = self.process([Intake(work.source, (raw,))])
+            if result is not None:
+                return result
+        return None
 
     def _transact(self, works: Sequence[Work]) -> list[Any]:
         with self._store.transaction() as connection:
             batch = Batch(self._service, self._store, self._keys, self._memory, connection, self._clock())
-            ids = [work.commandid for work in works if not isinstance(work, Intake)]
+            ids = [work.commandid for work in works if not isinstance(work, Intake | Again)]
             known = self._store.answered(connection, ids) if ids else {}
             due = [work.timer_id for work in works if isinstance(work, Due)]
             if due:
@@ -143,6 +161,9 @@ class Writer:
             for work in works:
                 if isinstance(work, Intake):
                     results.append(self._take_in(batch, work))
+                    continue
+                if isinstance(work, Again):
+                    results.append(again(self._service, batch, work))
                     continue
                 if isinstance(work, Due):
                     fired = fire(self._service, batch, work, known=work.commandid in known)
@@ -222,25 +243,18 @@ class Writer:
         )
         have, link = tracked or (0, None)
         for raw in intake.raws:
-            event = read_event(raw)
+            event, unread = readable(raw)
             if event.chainnumber <= have:
                 continue
             if event.chainnumber != have + 1:
                 return GapError(intake.source, have, event.chainnumber)
             if have and event.previoushash != link:
                 LOG.error("intake.chain_broken", source=intake.source, number=event.chainnumber)
-            with WorkUnit(batch, property_id=event.property_id, cause=event) as unit:
-                unit.change(change for view in self._copies(event) for change in view.fold(event, raw))
-                handler = self._service.reactions.get(type(event.data))
-                if handler is not None:
-                    handler(unit, event)
+            take_in(self._service, batch, intake.source, raw, event, intake.failure or unread)
             have, link = event.chainnumber, hash_of(raw)
             batch.tracking[intake.source] = (have, link)
         crash_point("intake")
         return None
-
-    def _copies(self, event: Event[Any]) -> list[View]:
-        return [view for view in self._service.views if view.source == event.service]
 
     def _with_data(self, answer: Answer, fresh: Mapping[tuple[str, int], bytes]) -> Answer:
         if answer.rows or not 0 < len(answer.facts) <= ANSWERED_FACTS_LIMIT:

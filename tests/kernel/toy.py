@@ -1,7 +1,9 @@
 """A domain of two messages, so that the kernel is tested without a word of the real one."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -144,11 +146,27 @@ TOY = Service(
 )
 
 
+POISON: set[str] = set()
+"""Holders on whose tokens echo's handlers fail: `<holder>` the reaction, `copy-<holder>` the copy, `database-…` the database."""
+
+
 def note(event: Event[Any], _: bytes) -> Iterable[Change]:
+    if f"copy-{getattr(event.data, 'holder_id', '')}" in POISON:
+        raise KeyError("asked to fail in the copy")
     yield Put(NOTED, {"id": event.id, "number": event.chainnumber})
 
 
+def _poisoned(holder_id: str) -> bool:
+    """Poison of this process, or of a file that a test shares with a process of its own."""
+    shared = Path(os.environ.get("TOY_POISON", "/nonexistent"))
+    return holder_id in POISON or (shared.exists() and holder_id in shared.read_text().split())
+
+
 def on_token_taken(unit: Unit, event: Event[TokenTaken]) -> None:
+    if f"database-{event.data.holder_id}" in POISON:
+        unit.rows(sa.select(sa.literal_column("no_such_column")).select_from(NOTED))
+    if _poisoned(event.data.holder_id):
+        raise RuntimeError(f"poison: {event.data.holder_id}")
     unit.append(f"noted-{event.data.holder_id}", TokenNoted(token_id=event.id, number=event.chainnumber))
 
 

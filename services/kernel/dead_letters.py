@@ -1,0 +1,79 @@
+"""The loop that handles again what a handler failed on, and hands on in order what waited behind it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from services.kernel import parked
+from services.kernel.due import microseconds
+from services.kernel.parked import Again, Row
+from services.kernel.store import Store
+from services.kernel.writer import Writer
+
+LOG = structlog.get_logger()
+PAGE = 200
+POLL_SECONDS = 1.0
+Feed = Callable[[str, str, int], Awaitable[list[bytes]]]
+"""A source's facts of a property's chain after a number."""
+
+
+class DeadLetters:
+    """Tries parked facts again when their time comes, and hands on in order what waited behind them."""
+
+    def __init__(
+        self, service: str, store: Store, writer: Writer, feed: Feed, *, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        """`feed` reads the bytes of a fact again from its source."""
+        self._service, self._store, self._writer, self._feed = service, store, writer, feed
+        self._clock = clock or (lambda: datetime.now(UTC))
+
+    async def run(self) -> None:
+        """Work until cancelled; a source or database that does not answer is asked again."""
+        while True:
+            try:
+                worked = await self.work()
+            except Exception as error:  # noqa: BLE001 - whoever is away, what is parked stays parked
+                LOG.warning("dead_letters.again", service=self._service, error=f"{type(error).__name__}: {error}")
+                worked = False
+            if not worked:
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def work(self) -> bool:
+        """Handle every row whose time came, with what waits behind each; False when there was none, or none went on."""
+        rows = await asyncio.to_thread(self._due)
+        done = 0
+        for row in rows:
+            following = await asyncio.to_thread(self._behind, row)
+            raws = await self._raws([row, *following])
+            works = [
+                Again(one["source"], one["number"], raws[one["source"], one["number"]])
+                for one in (row, *following)
+                if (one["source"], one["number"]) in raws
+            ]
+            results = await asyncio.gather(*(self._writer.submit(work) for work in works))
+            done += sum(result != "ignored" for result in results)
+        return done > 0
+
+    def _due(self) -> list[Row]:
+        with self._store.reading() as connection:
+            return parked.due(connection, microseconds(self._clock()), PAGE)
+
+    def _behind(self, row: Row) -> list[Row]:
+        with self._store.reading() as connection:
+            return parked.behind(connection, row["lane"], row["version"], PAGE)
+
+    async def _raws(self, rows: list[Row]) -> dict[tuple[str, int], bytes]:
+        """The facts' bytes from their source, as far as it gives them; a page holds more than one of them."""
+        found: dict[tuple[str, int], bytes] = {}
+        for row in rows:
+            source, number = row["source"], row["number"]
+            if (source, number) in found:
+                continue
+            page = await self._feed(parked.service_of(source), source.partition(":")[2], number - 1)
+            if not page:
+                LOG.warning("dead_letters.source", service=self._service, source=source, number=number)
+                break
+            found |= {(source, number + index): raw for index, raw in enumerate(page)}
+        return found
