@@ -144,6 +144,21 @@ class Unknown(Fact):
     type: str
 
 
+class Precondition(Record):
+    """What the asker knows of the record that a command changes; checked with the writer's lock held, before anything is stored.
+
+    Without a `stream` nothing is known: the command is rejected when it changes one record that exists already.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stream: Identifier | None = None
+    sequence: Annotated[int, Field(ge=0)] | None = None
+    """The version the asker saw; 0: that there is none yet."""
+    any_version: bool = False
+    """Change it whatever its version is."""
+
+
 class Command(Claim, Generic[F]):
     """A request as it travels to a service: the claim of who asks, and what is asked."""
 
@@ -162,6 +177,8 @@ class Command(Claim, Generic[F]):
     importfile: Label | None = None
     importrow: int | None = None
     traceparent: Label | None = None
+    precondition: Precondition | None = None
+    """Not signed, for it can only hold a command back."""
     doorsignature: Label
     data: F
 
@@ -270,6 +287,13 @@ class FactReference(Record):
     data: dict[str, Any] | None = None
 
 
+class RecordVersion(Record):
+    """The one record that a query read, and the version it was at."""
+
+    stream: Identifier
+    sequence: int
+
+
 class RowAnswer(Record):
     """What became of one row of a bulk request."""
 
@@ -294,6 +318,10 @@ class Answer(Record):
     rows: tuple[RowAnswer, ...] = ()
     result: dict[str, Any] | None = None
     """What a query found."""
+    record: RecordVersion | None = None
+    """Where a query read exactly one record: which, and its version."""
+    replayed: bool | None = None
+    """True where a command with a precondition was decided before, and this is what was answered then."""
     error: dict[str, Any] | None = None
     """`code` and `message`, with `field`, `value`, `rule` and `remedy` where they apply."""
 

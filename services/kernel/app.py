@@ -20,8 +20,10 @@ from services.kernel.dead_letter_requests import with_dead_letters
 from services.kernel.dead_letters import DeadLetters
 from services.kernel.decision import Rejected
 from services.kernel.doors import Doors
+from services.kernel.feed import log_page, page, stream_page
 from services.kernel.reactor import Reactor, read_feed
 from services.kernel.relay import Relay
+from services.kernel.scope import ScopedReading
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.settings import Settings
@@ -31,7 +33,6 @@ from services.kernel.unit import QueryReading
 from services.kernel.writer import BusyError, Writer
 
 LOG = structlog.get_logger()
-FEED_BYTES = 200 * 1024
 
 
 class Runtime:
@@ -54,6 +55,7 @@ class Runtime:
             graceful_timeout=10,
             logger=None,
             **CONNECT_OPTIONS,
+            **settings.nats_options(service.name),
         )
         self._declare()
 
@@ -122,8 +124,9 @@ class Runtime:
     def _query(self, command: Command[Any]) -> Answer:
         with self.store.reading() as connection:
             reading = QueryReading(self.service, self.store, self.keys, connection)
-            result = self.service.queries[type(command.data)](reading, command)
-        return Answer(commandid=command.commandid, outcome="done", result=dict(result))
+            scoped = ScopedReading(reading, command.property)
+            result = self.service.queries[type(command.data)](scoped, command)
+        return Answer(commandid=command.commandid, outcome="done", result=dict(result), record=scoped.record())
 
     def _feed(self, body: bytes) -> bytes:
         asked = from_json(body)
@@ -133,14 +136,11 @@ class Runtime:
             with self.store.reading() as connection:
                 tracked = self.store.tracked(connection)
             return b"\n".join(f"{source} {position} {link}".encode() for source, (position, link) in tracked.items())
-        lines: list[bytes] = []
-        size = 0
-        for fact in self.store.chain(asked["property"], asked["after"], 500):
-            size += len(fact.raw) + 1
-            if size > FEED_BYTES and lines:
-                break
-            lines.append(fact.raw)
-        return b"\n".join(lines)
+        if asked.get("log"):
+            return log_page(self.store, asked["after"])
+        if "stream" in asked:
+            return stream_page(self.store, asked["stream"], asked["property"], asked["after"])
+        return page(fact.raw for fact in self.store.chain(asked["property"], asked["after"], 500))
 
     async def _answer_unknown(self, client: Client) -> None:
         """Answer what no subscriber takes, so that a wrong name or version is told apart from a service that is down."""
@@ -163,7 +163,7 @@ class Runtime:
     async def run(self) -> None:
         """Run until cancelled or until a part fails for good; every part stops with it."""
         name = self.service.name
-        client = await connect(self.settings.nats_url, name)
+        client = await connect(self.settings.nats_url, name, **self.settings.nats_options(name))
         try:
 
             async def heal() -> object:
@@ -181,6 +181,7 @@ class Runtime:
                 parts.append(DeadLetters(name, self.store, self.writer, partial(read_feed, client)).run())
             if self.settings.relay:
                 parts.append(self.relay.run())
+            parts.extend(part(self, client) for part in self.service.alongside)
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(part) for part in parts]
                 await self._answer_unknown(client)

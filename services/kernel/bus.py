@@ -27,8 +27,14 @@ class DriftError(Exception):
     """What lies in JetStream is not what is described; the message names each difference and the way out."""
 
 
-async def connect(url: str, name: str) -> Client:
-    """A connection that never gives up, trying until the server is there."""
+async def connect(url: str, name: str, **options: Any) -> Client:
+    """A connection that never gives up, trying until the server is there.
+
+    Args:
+        url: where the server is.
+        name: under which the server lists the connection.
+        options: whose it is and how it is protected (`Settings.nats_options`).
+    """
     client = Client()
 
     async def on_error(error: Exception) -> None:
@@ -36,7 +42,7 @@ async def connect(url: str, name: str) -> Client:
 
     while True:
         try:
-            await client.connect(url, name=name, error_cb=on_error, allow_reconnect=True, **CONNECT_OPTIONS)
+            await client.connect(url, name=name, error_cb=on_error, allow_reconnect=True, **CONNECT_OPTIONS, **options)
         except (OSError, TimeoutError) as error:
             LOG.warning("nats.waiting", connection=name, error=str(error))
             await asyncio.sleep(0.5)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bailiwick_contracts.envelope import Actor, Answer, Command
+from bailiwick_contracts.envelope import Actor, Answer, Command, Precondition
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.subjects import Kind, subject_of
 from cryptography.exceptions import InvalidSignature
@@ -107,6 +107,8 @@ class Door:
         effective_on: date | None = None,
         import_file: str | None = None,
         import_row: int | None = None,
+        trace_parent: str | None = None,
+        precondition: Precondition | None = None,
     ) -> bytes:
         """The signed command, ready to send. The same command id again is the same command."""
         data = json.loads(request.model_dump_json(exclude_none=True))
@@ -123,6 +125,8 @@ class Door:
             "effectiveon": effective_on,
             "importfile": import_file,
             "importrow": import_row,
+            "traceparent": trace_parent,
+            "precondition": precondition,
             "doorsignature": "",
         }
         unsigned = Command[Any].model_construct(None, **claims, data=data)

@@ -1,6 +1,6 @@
 """A service as the kernel sees it: what it takes, what it remembers, what it reacts to. Declared once, in its `app.py`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from bailiwick_contracts.envelope import Command, Event, RowAnswer
 from bailiwick_contracts.message import Fact, Request
 from bailiwick_contracts.sealed import Keys, Sealed
+from nats.aio.client import Client
 from sqlalchemy import Row, Select, Table
 
 from services.kernel.decision import Noun
@@ -150,3 +151,5 @@ class Service:
     """Effects outside the database for a fact of its own; repeated at start for every such fact, so idempotent."""
     timers: Mapping[type[Request], CommandHandler] = field(default_factory=dict)
     """What only its own timers ask for. The actor is `system-<service>`, `occurredat` the instant it was due."""
+    alongside: tuple[Callable[[Any, Client], Coroutine[Any, Any, None]], ...] = ()
+    """What runs in the same process until it stops: each takes the `Runtime` and its connection to NATS."""

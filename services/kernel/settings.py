@@ -1,6 +1,11 @@
 """Settings of a process, from `BAILIWICK_…` variables. Nothing of the domain is a setting: that is adopted by facts."""
 
+import contextlib
+import ipaddress
+import ssl
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,6 +18,14 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("var/bailiwick")
     nats_url: str = "nats://127.0.0.1:4222"
+    nats_nkeys_dir: Path | None = None
+    """Where the seeds of the NATS users lie, `<user>.nk` each, as `bailiwick nats-accounts` writes them."""
+    nats_nkey_file: Path | None = None
+    """The seed of the one user this process is, where it holds no other."""
+    nats_ca_file: Path | None = None
+    """The certificate authority of the NATS server, in PEM; unset, the system's."""
+    unsafe_nats_without_tls: bool = False
+    """Connect to another machine in clear text: only where the network itself is protected."""
     database_url: SecretStr | None = None
     """`postgresql+psycopg://…`, one schema per service; unset, a SQLite file per service lies in the data directory."""
     replicas: int = 1
@@ -37,3 +50,31 @@ class Settings(BaseSettings):
             return self.database_url.get_secret_value()
         self.data_dir.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{self.data_dir.absolute() / service}.sqlite"
+
+    def nats_options(self, user: str) -> dict[str, Any]:
+        """How a user of NATS connects: its key, an inbox that nobody else may read, and TLS to another machine.
+
+        Raises:
+            ValueError: the server is on another machine and the connection is not protected.
+        """
+        options: dict[str, Any] = {"inbox_prefix": f"_INBOX_{user}".encode()}
+        seed = self.nats_nkey_file
+        if self.nats_nkeys_dir is not None:
+            seed = self.nats_nkeys_dir / f"{user}.nk"
+        if seed is not None:
+            options["nkeys_seed"] = str(seed)
+        parts = [urlsplit(url) for url in self.nats_url.split(",")]
+        if self.nats_ca_file is not None or any(part.scheme == "tls" for part in parts):
+            options["tls"] = ssl.create_default_context(cafile=str(self.nats_ca_file) if self.nats_ca_file else None)
+        elif not self.unsafe_nats_without_tls and not all(_is_here(part.hostname or "") for part in parts):
+            raise ValueError(
+                "BAILIWICK_NATS_URL: commands would cross the network in clear text; use tls:// (and BAILIWICK_NATS_CA_FILE), "
+                "or set BAILIWICK_UNSAFE_NATS_WITHOUT_TLS where the network itself is protected"
+            )
+        return options
+
+
+def _is_here(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

@@ -15,6 +15,7 @@ from bailiwick_contracts.message import Refusal
 from eventsourcing.persistence import PersistenceError
 from pydantic_core import from_json
 
+from services.kernel import precondition
 from services.kernel.batch import Batch, Memory
 from services.kernel.crash import crash_point
 from services.kernel.dead_letter_requests import with_dead_letters
@@ -181,7 +182,7 @@ class Writer:
                         known[work.commandid] = (digest, stored)
                         fresh.append((work.commandid, digest, stored))
                 elif known[work.commandid][0] == digest:
-                    results.append(Answer.model_validate_json(known[work.commandid][1]))
+                    results.append(_replayed(work, Answer.model_validate_json(known[work.commandid][1])))
                 else:
                     results.append(_another_body(work.commandid))
             batch.finish(alone=len(works) == 1)
@@ -209,7 +210,9 @@ class Writer:
         handler = self._service.commands[type(command.data)]
         try:
             with WorkUnit(batch, property_id=command.property, command=command) as unit:
+                precondition.before(unit, command)
                 outcome = handler(unit, command) or Outcome()
+                precondition.after(unit, command, unit.events, bulk=bool(outcome.rows))
         except Rejected as rejection:
             return Answer(commandid=command.commandid, outcome="rejected", error=rejection.as_error())
         except PersistenceError:
@@ -287,6 +290,11 @@ class Writer:
     def close(self) -> None:
         """Let the batch in progress end."""
         self._thread.shutdown(wait=True)
+
+
+def _replayed(command: Command[Any], answer: Answer) -> Answer:
+    """What was answered before; said so to a caller from outside, who has to know whether it is new."""
+    return answer.model_copy(update={"replayed": True}) if command.precondition is not None else answer
 
 
 def _another_body(command_id: str) -> Answer:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Command
 from bailiwick_contracts.matrix import in_force, policy_in_force
+from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.registry import GetMatrix, GetProperty, GetStaff, ListProperties, ListStaff
 from pydantic_core import from_json, to_jsonable_python
 
@@ -46,6 +47,8 @@ def on_list_staff(reading: Reading, command: Command[ListStaff]) -> Mapping[str,
     query = sa.select(PEOPLE.c.staff_id).order_by(PEOPLE.c.staff_id).limit(asked.limit + 1)
     if asked.home_property is not None:
         query = query.where(PEOPLE.c.home_property == asked.home_property)
+    if command.property != COMPANY:
+        query = query.where(_works_at(command.property))
     if asked.after is not None:
         query = query.where(PEOPLE.c.staff_id > asked.after)
     ids = [row.staff_id for row in reading.rows(query)]
@@ -61,15 +64,18 @@ def on_get_staff(reading: Reading, command: Command[GetStaff]) -> Mapping[str, A
     if staff_id is None and asked.external is not None:
         where = [EXTERNAL.c[name] == value for name, value in asked.external.model_dump().items()]
         staff_id = next((row.staff_id for row in reading.rows(sa.select(EXTERNAL.c.staff_id).where(*where))), None)
+    if staff_id is not None and command.property != COMPANY:
+        seen = sa.select(PEOPLE.c.staff_id).where(PEOPLE.c.staff_id == staff_id, _works_at(command.property))
+        staff_id = staff_id if reading.rows(seen) else None
     if staff_id is None:
         raise Rejected(
             "nobody is known under that id", code="unknown_staff", field="staff_id", rule="an id or an external id"
         )
+    known = reading.state(STAFF, staff.stream(staff_id), until=asked.as_of)
     if asked.as_of is None:
         found = _people(reading, [staff_id])
         if found:
             return found[0]
-    known = reading.state(STAFF, staff.stream(staff_id), until=asked.as_of)
     if known.state == "unknown":
         raise Rejected(f"there is no {staff_id}", code="unknown_staff", field="staff_id", value=staff_id,
                        rule="a person who was registered")  # fmt: skip
@@ -101,6 +107,12 @@ def on_get_matrix(reading: Reading, command: Command[GetMatrix]) -> Mapping[str,
         matrix = next((one for one in adoptions.matrices if one.version == asked.version), None)
     policy = policy_in_force(adoptions.policies, asked.property_id, at)
     return dict(to_jsonable_python({"matrix": matrix, "legal_policy": policy, "at": at}, exclude_none=True))
+
+
+def _works_at(property_id: str) -> sa.ColumnElement[bool]:
+    """Whether a person belongs to a property, or holds or held a position there."""
+    held = sa.select(POSITIONS.c.staff_id).where(POSITIONS.c.property_id == property_id)
+    return sa.or_(PEOPLE.c.home_property == property_id, PEOPLE.c.staff_id.in_(held))
 
 
 def _people(reading: Reading, ids: list[str]) -> list[dict[str, Any]]:

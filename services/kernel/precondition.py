@@ -1,0 +1,88 @@
+"""What a caller says it knows of the record it changes, held against the log with the writer's lock held."""
+
+from typing import Any
+
+from bailiwick_contracts.envelope import Command, Event
+from bailiwick_contracts.message import COMPANY, Refusal
+from pydantic_core import to_jsonable_python
+
+from services.kernel.decision import Rejected
+from services.kernel.service import Unit
+
+SHOWN = 20
+"""How many of the facts since the caller looked are named."""
+RECORDS = 50
+"""A command that touches more records than this is one over many, and no version of one of them speaks for it."""
+
+
+class Unmet(Rejected):
+    """The record is not as the caller said. `as_error` adds `stream`, `sequence` and, where something changed, `since`."""
+
+    def __init__(self, message: str, *, stream: str, sequence: int, since: list[dict[str, Any]], **more: Any) -> None:
+        super().__init__(message, **more)
+        self.stream, self.sequence, self.since = stream, sequence, since
+
+    def as_error(self) -> dict[str, Any]:
+        """The `error` member of an answer."""
+        return super().as_error() | {"stream": self.stream, "sequence": self.sequence, "since": self.since}
+
+
+def before(unit: Unit, command: Command[Any]) -> None:
+    """Hold the version that the caller saw against the record. Raises Unmet with what was stored since."""
+    said = command.precondition
+    if said is None or said.stream is None:
+        return
+    facts = unit.history(said.stream)
+    if len(facts) != (said.sequence or 0) and not said.any_version:
+        raise Unmet(
+            f"{said.stream} is at version {len(facts)}, not {said.sequence or 0}",
+            code="precondition_failed",
+            stream=said.stream,
+            sequence=len(facts),
+            since=[_shown(event) for event in facts[said.sequence or 0 :][:SHOWN]],
+            rule="the version that was read is still the last one",
+            remedy="read the record again, decide anew, and send that version",
+        )
+
+
+def after(unit: Unit, command: Command[Any], events: list[Event[Any]], *, bulk: bool) -> None:
+    """Hold what a decision stored against what the caller said; raised here, nothing of it is stored.
+
+    Raises:
+        Unmet: an existing record is changed and no version of it was given, or another record than the one named.
+        Rejected: the record is another property's, which is to the caller as if there were none.
+    """
+    said = command.precondition
+    if said is None or bulk or not events:
+        return
+    first: dict[str, int] = {}
+    for event in events:
+        first.setdefault(event.subject, event.version)
+    if len(first) > RECORDS:
+        return
+    for stream, version in first.items():
+        owners = {event.property_id for event in unit.history(stream)[: version - 1]}
+        if owners and not owners & {command.property, COMPANY} and command.property != COMPANY:
+            raise Rejected("there is no such record here", code="no_such_record", field="property", rule="a record of the property")  # fmt: skip
+    if all(isinstance(event.data, Refusal) for event in events) or said.any_version:
+        return
+    if said.stream is not None and said.stream not in first:
+        raise Unmet(
+            f"the command changes {', '.join(sorted(first))}, not {said.stream}",
+            code="precondition_failed", stream=min(first), sequence=first[min(first)] - 1, since=[],
+            rule="If-Match names the record that is changed", remedy="read the record that is changed, and send its version",
+        )  # fmt: skip
+    if said.stream is None and len(first) == 1:
+        ((stream, version),) = first.items()
+        if version > 1:
+            raise Unmet(
+                f"{stream} exists, and the command does not say which version of it was seen",
+                code="precondition_required", stream=stream, sequence=version - 1, since=[],
+                rule="a change of an existing record names the version it was decided on",
+                remedy="read the record, and send its version",
+            )  # fmt: skip
+
+
+def _shown(event: Event[Any]) -> dict[str, Any]:
+    fields = {"id", "type", "sequence", "recordedat", "actor"}
+    return {name: to_jsonable_python(getattr(event, name)) for name in sorted(fields)}
