@@ -1,7 +1,7 @@
 """The matrix shipped with the product: every power of the job manual of a management office's director, sentence by sentence.
 
 Row ids follow the manual's order: A 人事權, F 財務權, G 行政管理權, P 申請支持權. R rows are the product's own: who keeps the
-registry. A company adopts a version of its own once it has read each row.
+registry; so are B rows: who keeps the accounts. A company adopts a version of its own once it has read each row.
 """
 
 from bailiwick_contracts.matrix import (
@@ -20,7 +20,7 @@ from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
 
 MANUAL_VERSION = "manual-1"
-DIRECTOR, MANAGER, HR, ADMIN = "office_director", "property_manager", "hr", "company_admin"
+DIRECTOR, MANAGER, HR, ADMIN, FINANCE = "office_director", "property_manager", "hr", "company_admin", "finance"
 _OWN = "bailiwick"
 
 _EMPLOYEE = Scope(of="employee")
@@ -43,7 +43,7 @@ POSITIONS = (
     Position(position="cleaning_foreman", title="清潔領班"),
     Position(position="clubhouse_supervisor", title="會所主管"),
     Position(position=HR, title="人事行政部"),
-    Position(position="finance", title="財務部"),
+    Position(position=FINANCE, title="財務部"),
     Position(position=ADMIN, title="公司管理員"),
 )
 
@@ -202,12 +202,27 @@ def _registry() -> tuple[MatrixRow, ...]:
     )
 
 
+def _billing() -> tuple[MatrixRow, ...]:
+    def own(row_id: str, verb: Verb, sentence: str, scope: Scope, *holders: str, above: str = MANAGER) -> MatrixRow:
+        return _row(row_id, verb, sentence, scope, holders=holders, source=_OWN, next_in_line=above)
+
+    return (
+        own("B1", "decide", "採納收費標準、帳務設定、單元及儀表", _COMPANY, FINANCE, ADMIN, above=ADMIN),
+        own("B2", "decide", "每月出帳、抄表入帳及紅沖", _COMPANY, FINANCE, above=FINANCE),
+        own("B3", "decide", "收款入帳、銷帳、退款、退票及對帳", _COMPANY, FINANCE, above=FINANCE),
+        own("B4", "apply", "申請減免費用", _OFFICE, DIRECTOR),
+        own("B4", "approve", "審批減免費用", _COMPANY, MANAGER),
+        own("B5", "decide", "收費結帳、收費報表及提供收費狀況", _COMPANY, FINANCE, above=FINANCE),
+        own("B6", "decide", "發出催繳通知及標記爭議", _OFFICE, DIRECTOR),
+    )
+
+
 def manual_matrix(version: str = MANUAL_VERSION, readings: Readings | None = None) -> AuthorityMatrix:
     """The manual as a matrix: rows A1–A16, F1–F4, G1–G7 and P1–P6, under readings T1–T15."""
     chosen = readings or Readings()
     return AuthorityMatrix(
         version=version,
-        rows=(*_personnel(), *_finance(), *_administration(chosen), *_support(), *_registry()),
+        rows=(*_personnel(), *_finance(), *_administration(chosen), *_support(), *_registry(), *_billing()),
         grades=GRADES,
         positions=POSITIONS,
         readings=chosen,
