@@ -5,7 +5,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from bailiwick_contracts import conduct  # noqa: F401 - the other half of this service's messages registers with this one
+from bailiwick_contracts import (  # noqa: F401 - this service's other nouns register with this one
+    conduct,
+    house_rules,
+    leave,
+    month,
+    notice,
+    offsite,
+    overtime,
+)
 from bailiwick_contracts.authority import CopyPosition, Ruling
 from bailiwick_contracts.confirmation import ArrivalEvidence
 from bailiwick_contracts.lateness import DayStatus, DerivedDay, Direction, Shift

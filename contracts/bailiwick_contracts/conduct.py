@@ -48,7 +48,9 @@ class PenaltyAsked(Record):
     """What was asked for, as the request had it; an amount stands in the confidential figures alone."""
 
     month: Month
-    """The wage month it counts in: that of the day."""
+    """The wage month it counts in: that of the day, or the next open one where that is closed."""
+    late_for: Month | None = None
+    """The day's own month, where that was closed before the penalty was decided."""
     occurrence: Identifier
     clause: Identifier | None = None
     requested_share: Ratio | None = None
@@ -146,7 +148,7 @@ class PenaltyImported(Fact):
 
 
 class WithdrawPenalty(Request):
-    """Take a penalty back (G4): it was wrong, or is waived."""
+    """Take a penalty back (G4): it was wrong, or is waived; a waiver names its evidence."""
 
     type: Literal["attendance.withdraw_penalty.v1"] = "attendance.withdraw_penalty.v1"
     penalty_id: Identifier

@@ -17,6 +17,8 @@ from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Confirmation, DerivedDay, Punch, Shift, derive_day, shift_of
 from bailiwick_contracts.mark import Mark, Sees, before, chain_of, last
+from bailiwick_contracts.office_evidence import OfficeEvidence
+from bailiwick_contracts.offsite import OffsiteConfirmed, directions_of
 from bailiwick_contracts.penalty import StandingPenalty
 from bailiwick_contracts.quota import Amount, CountedDay, Counting, month_of
 from bailiwick_contracts.registry_evidence import RegistryEvidence
@@ -45,6 +47,7 @@ class Evidence:
         """`keys` opens wages and figures."""
         self.keys = keys
         self.registry = RegistryEvidence(keys)
+        self.office = OfficeEvidence()
         self._stands_on: list[tuple[str, tuple[str, ...]]] = []
         self._shifts: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
         self._punches: defaultdict[str, list[tuple[datetime, str, Mark]]] = defaultdict(list)
@@ -54,6 +57,7 @@ class Evidence:
         self._confirmed: defaultdict[str, list[Mark]] = defaultdict(list)
         self._confirmed_on: defaultdict[str, list[Mark]] = defaultdict(list)
         self._penalties: defaultdict[tuple[str, str], list[Mark]] = defaultdict(list)
+        self._taken_in: defaultdict[tuple[str, str], list[Mark]] = defaultdict(list)
         self._imported: defaultdict[str, list[Mark]] = defaultdict(list)
         self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
         self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
@@ -66,7 +70,10 @@ class Evidence:
         mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
         if event.service == "registry":
             self.registry.take(mark, event)
+            self.office.take_registry(mark, event)
             return
+        if event.service == "attendance":
+            self.office.take(mark, event)
         match fact:
             case PunchRecorded():
                 insort(self._punches[fact.staff_id], (fact.at, event.id, mark), key=lambda one: one[0])
@@ -78,8 +85,12 @@ class Evidence:
             case MissedPunchConfirmed():
                 self._confirmed[fact.staff_id].append(mark)
                 self._confirmed_on[event.subject].append(mark)
+            case OffsiteConfirmed():
+                self._confirmed_on[event.subject].append(mark)
             case PenaltyDecided() | PenaltyImported():
                 self._penalties[fact.staff_id, month_of(fact.day)].append(mark)
+                taken_in = self.office.taken_in(event.property_id, fact.day, before(event))
+                self._taken_in[fact.staff_id, taken_in].append(mark)
                 if isinstance(fact, PenaltyImported):
                     self._imported[fact.staff_id].append(mark)
                 self._by_penalty[fact.penalty_id].append(mark)
@@ -116,6 +127,8 @@ class Evidence:
                 tuple(self._confirmations_of(fact.staff_id, fact.day, sees)),
                 now=event.recordedat,
                 roster_facts=(roster.fact_id,) if roster else (),
+                leave=self.office.leave_on(fact.staff_id, fact.day, sees),
+                worked_time=rules.worked_time if (rules := self.office.rules(event.property_id, sees)) else None,
             )
             self._again[event.id] = derivation = _derivation(event.id, fact, again)
             if derivation.counted is not None:
@@ -152,12 +165,18 @@ class Evidence:
         for mark in self._confirmed_on.get(day_stream(staff_id, day), ()):
             if sees(mark):
                 fact = mark.value.data
-                yield Confirmation(direction=fact.direction, shift=fact.shift, fact_id=mark.fact_id)
+                for direction in directions_of(fact.direction):
+                    yield Confirmation(direction=direction, shift=fact.shift, fact_id=mark.fact_id)
 
     def standing_confirmation(self, staff_id: str, day: date, direction: str, shift: int, sees: Sees) -> str | None:
         """The confirmation of a punch of a shift, where there is one."""
         found = self._confirmations_of(staff_id, day, sees)
         return next((one.fact_id for one in found if (one.direction, one.shift) == (direction, shift)), None)
+
+    def rostered_shifts(self, staff_id: str, day: date, sees: Sees) -> bool | None:
+        """Whether the roster gave a person a shift on a day; None where no roster spoke of it."""
+        roster = last(self._shifts.get((staff_id, day), ()), sees)
+        return None if roster is None else bool(roster.value.data.shifts)
 
     def rostered(self, ids: Sequence[str], day: date, sees: Sees) -> str:
         """Under which of a person's ids a day was rostered; the one that remains where it was under none."""
@@ -197,11 +216,11 @@ class Evidence:
                 found[fact.day] = CountedDay(day=fact.day, kinds=(fact.kind,), fact_id=mark.fact_id)
         return tuple(found[day] for day in sorted(found))
 
-    def month_days(self, ids: Iterable[str], day: date, sees: Sees) -> tuple[UnpaidDay, ...]:
+    def month_days(self, ids: Iterable[str], month: str, sees: Sees) -> tuple[UnpaidDay, ...]:
         """A person's days of a wage month with unpaid time, whatever the property."""
         found: list[tuple[date, str, UnpaidDay]] = []
         for one in ids:
-            for near in self._derived_months.get((one, month_of(day)), ()):
+            for near in self._derived_months.get((one, month), ()):
                 derivation = self.derivation(one, near, sees)
                 if derivation is not None and derivation.unpaid is not None:
                     found.append((near, one, derivation.unpaid))
@@ -228,9 +247,10 @@ class Evidence:
             if mark.value.data.day == day and on == occurrence
         )
 
-    def month_penalties(self, ids: Iterable[str], day: date, sees: Sees) -> tuple[Amount, ...]:
+    def month_penalties(self, ids: Iterable[str], month: str, sees: Sees) -> tuple[Amount, ...]:
         """The penalties that stand in a person's wage month, whatever the property, opened."""
-        amounts = [self._amount(mark.value) for mark in self._in_month(ids, day, sees)]
+        taken = (self._taken_in.get((one, month), ()) for one in ids)
+        amounts = [self._amount(mark.value) for mark in self._standing(taken, sees)]
         return tuple(sorted((amount for amount in amounts if amount is not None), key=lambda amount: amount.fact_id))
 
     def _amount(self, event: Event[Any]) -> Amount | None:

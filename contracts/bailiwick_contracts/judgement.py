@@ -28,8 +28,8 @@ from bailiwick_contracts.finding import Finding, Kind, Skipped, compared, ruling
 from bailiwick_contracts.mark import Sees, before, copied, recorded_by
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio, Verb
 from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.notice import notices_stream, opened_notices
 from bailiwick_contracts.penalty import Adjudication, PenaltyCase, adjudicate_penalty
-from bailiwick_contracts.quota import month_of
 from bailiwick_contracts.registry import RegistryChangeRefused
 from bailiwick_contracts.registry_evidence import ADOPTIONS, lent, person, place
 from bailiwick_contracts.registry_judgement import judge_registry_change
@@ -54,8 +54,8 @@ _OUTCOME_OF: Mapping[type, str] = {
 Judge = Callable[[Event[Any], Evidence, str | None], Iterator[Finding]]
 
 
-class _Ground(NamedTuple):
-    """What every ruling of attendance rests on, derived again."""
+class Ground(NamedTuple):
+    """What every ruling on a person or an office rests on, derived again."""
 
     events: list[Event[Any]]
     asked: Asked
@@ -66,9 +66,10 @@ class _Ground(NamedTuple):
     positions: tuple[CopyPosition, ...]
 
 
-def _ground(
+def ground_of(
     event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, subject_id: str | None
-) -> _Ground:
+) -> Ground:
+    """Who asked, about whom, under which versions. Raises Skipped where the evidence is not there."""
     at, positions = event.recordedat, positions_of(event)
     knows = copied(positions) if positions else recorded_by(at)
     subjects = [person(one) for one in (event.actor, event.onbehalfof, subject_id) if one]
@@ -95,7 +96,7 @@ def _ground(
         raise Skipped("version_not_in_the_ledger")
     policy, _ = policy_in_force(events, event.property_id, at)
     ids = same_person(events, subject_id) if subject_id else ()
-    return _Ground(events, asked, ids, matrix, policy, before(event), positions)
+    return Ground(events, asked, ids, matrix, policy, before(event), positions)
 
 
 def positions_of(event: Event[Any]) -> tuple[CopyPosition, ...]:
@@ -105,13 +106,14 @@ def positions_of(event: Event[Any]) -> tuple[CopyPosition, ...]:
     return found
 
 
-def _beyond_reach(event: Event[Any], evidence: Evidence) -> Iterator[Finding]:
+def beyond_reach(event: Event[Any], evidence: Evidence) -> Iterator[Finding]:
     """Registry facts that the ruling rests on and that were never read."""
     for position in evidence.registry.missing(positions_of(event)):
         yield Finding.about(event, field=f"ruling.positions.{position.chain}", kind="evidence", was=position.number)
 
 
-def _day(evidence: Evidence, ground: _Ground, on: date) -> tuple[Any, str | None, str]:
+def day_of(evidence: Evidence, ground: Ground, on: date) -> tuple[Any, str | None, str]:
+    """What a person's day came to as derived again, the derivation's fact, and under which id it was rostered."""
     staff_id = evidence.rostered(ground.ids, on, ground.sees)
     derivation = evidence.derivation(staff_id, on, ground.sees)
     return (derivation.again, derivation.fact_id, staff_id) if derivation else (None, None, staff_id)
@@ -119,12 +121,14 @@ def _day(evidence: Evidence, ground: _Ground, on: date) -> tuple[Any, str | None
 
 def judge_penalty(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
     """A penalty decided, recommended or refused (A13–A15), with its figures."""
-    yield from _beyond_reach(event, evidence)
+    yield from beyond_reach(event, evidence)
     fact = event.data
     figures = open_record(fact.figures, PenaltyFigures, event_id=event.id, path="figures", keys=evidence.keys)
-    ground = _ground(event, evidence, under, fact.asked.clause or "A13", "penalise", fact.staff_id)
-    derived, day_fact_id, _ = _day(evidence, ground, fact.day)
+    ground = ground_of(event, evidence, under, fact.asked.clause or "A13", "penalise", fact.staff_id)
+    derived, day_fact_id, _ = day_of(evidence, ground, fact.day)
     settings = property_of(ground.events, event.property_id)
+    month = evidence.office.taken_in(event.property_id, fact.day, ground.sees)
+    given = [one for staff in ground.ids for one in evidence.office.history(notices_stream(staff), ground.sees)]
     case = PenaltyCase(
         asked=ground.asked,
         clause=fact.asked.clause,
@@ -139,8 +143,10 @@ def judge_penalty(event: Event[Any], evidence: Evidence, under: str | None) -> I
         standing=evidence.standing_on(ground.ids, fact.day, fact.asked.occurrence, ground.sees),
         wage=evidence.registry.wage_on(ground.events, ground.ids, fact.day),
         paid_days=settings.data.paid_days_per_month if settings else _PAID_DAYS,
-        month_days=evidence.month_days(ground.ids, fact.day, ground.sees),
-        month_penalties=evidence.month_penalties(ground.ids, fact.day, ground.sees),
+        month_days=evidence.month_days(ground.ids, month, ground.sees),
+        month_penalties=evidence.month_penalties(ground.ids, month, ground.sees),
+        month_confirmation=evidence.office.confirmation_of(event.property_id, fact.day, ground.sees),
+        notices=opened_notices(given, fact.day, fact.asked.occurrence, evidence.keys),
     )
     found = adjudicate_penalty(
         case, ground.matrix, ground.policy, selected_at=event.recordedat, positions=ground.positions
@@ -150,7 +156,7 @@ def judge_penalty(event: Event[Any], evidence: Evidence, under: str | None) -> I
         return
     yield from compared(event, "outcome", "ruling", _OUTCOME_OF[type(fact)], _verdict(found, case))
     yield from compared(event, "clause", "ruling", fact.clause, found.clause)
-    yield from compared(event, "asked.month", "input", fact.asked.month, month_of(fact.day))
+    yield from compared(event, "asked.month", "input", fact.asked.month, month)
     yield from compared(event, "asked.requested_share", "input", fact.asked.requested_share, figures.requested.share)
     yield from ruling_compared(event, found.ruling)
     yield from compared(event, "figures", "figures", figures, found.figures)
@@ -192,10 +198,10 @@ def _penalty_differs(event: Event[Any], figures: PenaltyFigures, found: Adjudica
 
 def judge_confirmation(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
     """A forgotten punch confirmed or refused (A10)."""
-    yield from _beyond_reach(event, evidence)
+    yield from beyond_reach(event, evidence)
     fact = event.data
-    ground = _ground(event, evidence, under, CLAUSE, "confirm", fact.staff_id)
-    derived, day_fact_id, staff_id = _day(evidence, ground, fact.day)
+    ground = ground_of(event, evidence, under, CLAUSE, "confirm", fact.staff_id)
+    derived, day_fact_id, staff_id = day_of(evidence, ground, fact.day)
     standing = evidence.standing_confirmation(staff_id, fact.day, fact.direction, fact.shift, ground.sees)
     case = ConfirmationCase(
         asked=ground.asked,
@@ -233,8 +239,8 @@ def _judge_plain(row_id: str, verb: Verb) -> Judge:
         fact = event.data
         if fact.ruling is None:
             raise Skipped("taken_over_without_ruling")
-        yield from _beyond_reach(event, evidence)
-        ground = _ground(event, evidence, under, row_id, verb, getattr(fact, "staff_id", None))
+        yield from beyond_reach(event, evidence)
+        ground = ground_of(event, evidence, under, row_id, verb, getattr(fact, "staff_id", None))
         again = rule(ground.matrix, ground.asked, selected_at=event.recordedat, positions=ground.positions)
         if under is not None:
             for name in ("outcome", "reason", "escalate_to"):

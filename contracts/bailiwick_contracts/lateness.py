@@ -17,6 +17,10 @@ Seconds = Annotated[int, Field(ge=0, le=172_800)]
 Margin = Annotated[int, Field(ge=0, le=43_200)]
 Direction = Literal["in", "out", "unknown"]
 OccurrenceKind = Literal["late", "early", "absent"]
+WorkedTime = Literal["first_in_last_out", "pairs"]
+"""How worked time is counted: from the first punch in to the last out, or each stay by itself (case C8)."""
+LeavePart = Literal["whole", "first_half", "second_half"]
+"""Of a day's scheduled time."""
 DayStatus = Literal["open", "present", "incomplete", "absent", "rest"]
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far ahead of our clock a device's clock may run before its punch is refused."""
@@ -75,6 +79,13 @@ class Confirmation(Record):
     fact_id: Identifier
 
 
+class Leave(Record):
+    """Leave of a part of the day (A12): that part of the schedule is no duty."""
+
+    part: LeavePart
+    fact_id: Identifier
+
+
 class Occurrence(Record):
     """One lateness, one early leave or one absence: what a penalty is decided on, once."""
 
@@ -111,7 +122,11 @@ class DerivedDay(Record):
     contradicted: tuple[Identifier, ...] = ()
     """Confirmations that a punch which came later speaks against. They stand; a person decides what follows."""
     basis: tuple[Identifier, ...] = ()
-    """The facts it was derived from: roster, punches, confirmations."""
+    """The facts it was derived from: roster, punches, confirmations, leave."""
+    leave_seconds: int | None = None
+    """Scheduled time that was leave; a day that is leave as a whole is one of rest."""
+    worked_seconds: int | None = None
+    """Time worked within the shifts' windows, where the house's rules say how it is counted."""
 
     def seconds_of(self, kind: OccurrenceKind) -> int:
         """The seconds of all occurrences of a kind."""
@@ -175,6 +190,53 @@ class _Found(Record):
     missing_out: bool = False
     is_open: bool = False
     contradicted: bool = False
+    excused: bool = False
+
+
+def on_duty(shifts: Sequence[Shift], parts: Iterable[LeavePart]) -> tuple[Shift | None, ...]:
+    """Each shift as far as leave does not cover it; None where it covers the whole.
+
+    The halves of a day are those of its scheduled time, whatever lies between its shifts.
+    """
+    taken = set(parts)
+    duty: list[Shift | None] = list(shifts)
+    if "whole" in taken or {"first_half", "second_half"} <= taken:
+        return (None,) * len(shifts)
+    half = sum((shift.ends_at - shift.starts_at for shift in shifts), timedelta(0)) // 2
+    if "first_half" in taken:
+        for index, shift in enumerate(shifts):
+            cut = min(half, shift.ends_at - shift.starts_at)
+            half -= cut
+            starts_at = shift.starts_at + cut
+            duty[index] = shift.model_copy(update={"starts_at": starts_at}) if starts_at < shift.ends_at else None
+    elif "second_half" in taken:
+        for index, shift in reversed(list(enumerate(shifts))):
+            cut = min(half, shift.ends_at - shift.starts_at)
+            half -= cut
+            ends_at = shift.ends_at - cut
+            duty[index] = shift.model_copy(update={"ends_at": ends_at}) if ends_at > shift.starts_at else None
+    return tuple(duty)
+
+
+def worked_seconds(punches: Iterable[Punch], counted: WorkedTime) -> int:
+    """Worked time of one shift: first in to last out, or each in to the next out (case C8: 6.5 h and 4.5 h).
+
+    By pairs, a punch in while one is open changes nothing, nor does one out while none is open; a punch of unknown
+    direction is the opposite of what came before it.
+    """
+    ordered = distinct(punches)
+    if counted == "first_in_last_out":
+        ins = [punch.at for punch in ordered if punch.direction != "out"]
+        outs = [punch.at for punch in ordered if punch.direction != "in"]
+        return _whole(max(outs) - min(ins)) if ins and outs else 0
+    total, since = timedelta(0), None
+    for punch in ordered:
+        inwards = punch.direction == "in" or (punch.direction == "unknown" and since is None)
+        if inwards and since is None:
+            since = punch.at
+        elif not inwards and since is not None:
+            total, since = total + (punch.at - since), None
+    return _whole(total)
 
 
 def _judge(
@@ -225,6 +287,8 @@ def derive_day(
     *,
     now: datetime,
     roster_facts: tuple[str, ...] = (),
+    leave: Sequence[Leave] = (),
+    worked_time: WorkedTime | None = None,
 ) -> DerivedDay:
     """What one person's day came to.
 
@@ -238,6 +302,8 @@ def derive_day(
         confirmations: the standing confirmations of the day.
         now: the instant of the derivation (the fact's `recordedat`); before a shift has ended its absence is open.
         roster_facts: the facts that the shifts come from.
+        leave: the leave that stands on the day; what it covers is neither late nor absent.
+        worked_time: how worked time is counted; None where no adopted rule says so, and then it is not.
     """
     seen = list(punches)
     once = distinct(seen)
@@ -248,7 +314,11 @@ def derive_day(
             by_shift.setdefault(index, []).append(punch)
     found = []
     ends = [_ends_of(shift, by_shift.get(index, ())) for index, shift in enumerate(shifts)]
-    for index, shift in enumerate(shifts):
+    duty = on_duty(shifts, (item.part for item in leave)) if leave else tuple(shifts)
+    for index, shift in enumerate(duty):
+        if shift is None:
+            found.append(_Found(excused=True))
+            continue
         confirmed = {item.direction for item in confirmations if item.shift == index}
         found.append(_judge(index, shift, ends[index], set(confirmed), now))
     contradicting = {index for index, item in enumerate(found) if item.contradicted}
@@ -264,11 +334,24 @@ def derive_day(
         last_out_at=max((left for _, left in ends if left is not None), default=None),
         doubled=len(seen) - len(once),
         contradicted=tuple(item.fact_id for item in confirmations if item.shift in contradicting),
-        basis=(*roster_facts, *(punch.fact_id for punch in once), *(item.fact_id for item in confirmations)),
+        basis=(
+            *roster_facts,
+            *(punch.fact_id for punch in once),
+            *(item.fact_id for item in confirmations),
+            *(item.fact_id for item in leave),
+        ),
+        leave_seconds=sum(shift.length_seconds for shift in shifts)
+        - sum(shift.length_seconds for shift in duty if shift is not None)
+        if leave
+        else None,
+        worked_seconds=sum(worked_seconds(of_shift, worked_time) for of_shift in by_shift.values())
+        if worked_time is not None
+        else None,
     )
 
 
-def _status(found: Sequence[_Found]) -> DayStatus:
+def _status(all_found: Sequence[_Found]) -> DayStatus:
+    found = [item for item in all_found if not item.excused]
     if not found:
         return "rest"
     if any(item.is_open for item in found):

@@ -1,7 +1,8 @@
 """The matrix shipped with the product: every power of the job manual of a management office's director, sentence by sentence.
 
 Row ids follow the manual's order: A 人事權, F 財務權, G 行政管理權, P 申請支持權. R rows are the product's own: who keeps the
-registry; so are B rows: who keeps the accounts. A company adopts a version of its own once it has read each row.
+registry; so are B rows, who keeps the accounts, and S rows, who stands above the director in attendance. A company adopts a
+version of its own once it has read each row.
 """
 
 from bailiwick_contracts.matrix import (
@@ -19,7 +20,8 @@ from bailiwick_contracts.matrix import (
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
 
-MANUAL_VERSION = "manual-1"
+MANUAL_VERSION = "manual-2"
+"""Since `manual-1`: an unconfirmed month blocks deductions (A7), and the S rows say who is above the director in attendance."""
 DIRECTOR, MANAGER, HR, ADMIN, FINANCE = "office_director", "property_manager", "hr", "company_admin", "finance"
 _OWN = "bailiwick"
 
@@ -217,12 +219,28 @@ def _billing() -> tuple[MatrixRow, ...]:
     )
 
 
+def _above() -> tuple[MatrixRow, ...]:
+    """What the manual presupposes of those beside and above the director in matters of attendance."""
+
+    def own(row_id: str, sentence: str, scope: Scope, *holders: str) -> MatrixRow:
+        return _row(row_id, "decide", sentence, scope, holders=holders, source=_OWN, next_in_line=HR)
+
+    anyone = Scope(of="employee", own_office=False)
+    return (
+        own("S1", "提供員工考勤", _COMPANY, HR),
+        own("S2", "審批一天以上的請假", anyone, MANAGER, HR),
+        own("S3", "處理嚴重違紀及員工申訴", anyone, MANAGER, HR),
+        own("S4", "訂定考勤、紀律及加班規則、編制及假期餘額", _COMPANY, HR, ADMIN),
+        own("S5", "關閉考勤月份及移交工資數據", _COMPANY, HR),
+    )
+
+
 def manual_matrix(version: str = MANUAL_VERSION, readings: Readings | None = None) -> AuthorityMatrix:
     """The manual as a matrix: rows A1–A16, F1–F4, G1–G7 and P1–P6, under readings T1–T15."""
-    chosen = readings or Readings()
+    chosen = readings or Readings(unconfirmed_month="blocks_deductions")
     return AuthorityMatrix(
         version=version,
-        rows=(*_personnel(), *_finance(), *_administration(chosen), *_support(), *_registry(), *_billing()),
+        rows=(*_personnel(), *_finance(), *_administration(chosen), *_support(), *_registry(), *_billing(), *_above()),
         grades=GRADES,
         positions=POSITIONS,
         readings=chosen,

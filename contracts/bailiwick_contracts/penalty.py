@@ -23,6 +23,8 @@ from bailiwick_contracts.lateness import DerivedDay, Occurrence, OccurrenceKind
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Limit, MatrixRow, Measure, Ratio
 from bailiwick_contracts.message import Identifier, Record
 from bailiwick_contracts.money import Money
+from bailiwick_contracts.notice import CONDITION as NOTICE
+from bailiwick_contracts.notice import StandingNotice, notices_covering
 from bailiwick_contracts.quota import Amount, Counted, CountedDay, late_times, sum_of
 
 CLAUSES: Mapping[OccurrenceKind, tuple[str, ...]] = {
@@ -76,6 +78,10 @@ class PenaltyCase(Record):
     month_days: tuple[UnpaidDay, ...] = ()
     """The days of the wage month with unpaid time, this one included."""
     month_penalties: tuple[Amount, ...] = ()
+    month_confirmation: Identifier | None = None
+    """The fact that confirmed the attendance of the day's month (A7)."""
+    notices: tuple[StandingNotice, ...] = ()
+    """Written notices that the person was given about the occurrence."""
 
 
 class Adjudication(Record):
@@ -106,8 +112,9 @@ def adjudicate_penalty(
 ) -> Adjudication:
     """Whether a penalty may be decided, under which clause, and what of it remains after every cap.
 
-    Refused before any clause is asked: `day_not_derived`, `day_not_over`, `no_such_occurrence`, `already_penalised` (T6),
-    `wage_unset`, `currency_differs`, `clause_does_not_cover`. Otherwise the reasons are those of `rule`.
+    Refused before any clause is asked: `day_not_derived`, `day_not_over`, `no_such_occurrence`, `month_unconfirmed` (A7, where
+    the matrix's readings say so), `already_penalised` (T6), `wage_unset`, `currency_differs`, `clause_does_not_cover`.
+    Otherwise the reasons are those of `rule`.
 
     Args:
         case: what is asked, and the derived inputs.
@@ -146,6 +153,9 @@ def _impossible(
         return "day_not_derived"
     if found is None:
         return "day_not_over" if case.derived.status == "open" else "no_such_occurrence"
+    blocks = matrix is not None and matrix.readings.unconfirmed_month == "blocks_deductions"
+    if blocks and case.month_confirmation is None:
+        return "month_unconfirmed"
     once = matrix is None or matrix.readings.one_occurrence_one_penalty
     if any(once or standing.clause == case.clause for standing in case.standing):
         return "already_penalised"
@@ -221,12 +231,14 @@ def _option(
         Measured(measure="share_of_base_wage", value=Ratio.of(share), confidential=case.requested.amount is not None),
     )
     named = {limit.measure for limit in row.limits} if row else set()
+    covering = notices_covering(case.notices, case.requested)
     asked = case.asked.model_copy(
         update={
             "row_id": row_id,
             "verb": "penalise",
+            "conditions": (*case.asked.conditions, *((NOTICE,) if covering else ())),
             "measures": tuple(m for m in measured if not row or m.measure in named),
-            "inputs": _inputs(case, counted if "late_times_in_year" in named else None),
+            "inputs": _inputs(case, counted if "late_times_in_year" in named else None, covering),
         }
     )
     ruling = rule(
@@ -251,13 +263,15 @@ def _late_times(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | 
     )
 
 
-def _inputs(case: PenaltyCase, counted: Counted | None) -> tuple[Input, ...]:
+def _inputs(case: PenaltyCase, counted: Counted | None, covering: tuple[str, ...]) -> tuple[Input, ...]:
     named = {
         "day": (case.day_fact_id,) if case.day_fact_id else (),
         "base_wage": (case.wage.fact_id,) if case.wage else (),
         "late_times_in_year": counted.facts if counted else (),
         "month_unpaid": tuple(day.fact_id for day in case.month_days),
         "month_penalties": tuple(sorted(item.fact_id for item in case.month_penalties)),
+        "month_confirmation": (case.month_confirmation,) if case.month_confirmation else (),
+        "notice": covering,
     }
     return (*case.asked.inputs, *(Input(name=name, facts=facts) for name, facts in named.items() if facts))
 

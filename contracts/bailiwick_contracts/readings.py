@@ -107,6 +107,10 @@ class Readings(Record):
     pay_change_shown_months: Annotated[
         int, Field(ge=1, description="T15: over how many months the sum of recommended changes is shown beside it")
     ] = 12
+    unconfirmed_month: Annotated[
+        Literal["blocks_deductions"] | None,
+        Field(description="A7: before the director confirms a month's attendance nothing is deducted for its days"),
+    ] = None
     superior_without_reporting_line: Annotated[
         Label, Field(description="T8: who is next in line for an actor whose reporting line is not recorded")
     ] = "property_manager"

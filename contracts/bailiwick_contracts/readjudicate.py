@@ -15,7 +15,8 @@ from typing import Any
 from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Skipped
-from bailiwick_contracts.judgement import DERIVATIONS, JUDGES, positions_of
+from bailiwick_contracts.judgement import DERIVATIONS, positions_of
+from bailiwick_contracts.office_judgement import JUDGES
 from bailiwick_contracts.sealed import Keys, SealingError
 
 
@@ -32,7 +33,8 @@ class Summary:
     derivations_differing: int = 0
     unreadable: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
-    """Decisions not judged, by reason: `imported_without_ruling`, `taken_over_without_ruling`, `key_not_held`,
+    """Decisions not judged, by reason: `imported_without_ruling`, `taken_over_without_ruling`,
+    `refused_without_ruling`, `key_not_held`,
     `evidence_missing`, `version_not_in_the_ledger`."""
     retracted_since: list[str] = field(default_factory=list)
     """Rulings that stand on a fact which was retracted after them: they stand, and somebody should look."""

@@ -1,6 +1,6 @@
 """Attendance's wiring: each request to what it needs to know, and on to its decision."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import sqlalchemy as sa
@@ -40,23 +40,21 @@ from bailiwick_contracts.conduct import (
 from bailiwick_contracts.confirmation import CLAUSE as CONFIRMS
 from bailiwick_contracts.confirmation import ConfirmationCase
 from bailiwick_contracts.envelope import Command, RowAnswer
-from bailiwick_contracts.lateness import Punch, Shift
 from bailiwick_contracts.penalty import PenaltyCase
 from bailiwick_contracts.registry import ZoneAdopted
 from bailiwick_contracts.standing import entered_on, matrix_in_force, of_kind, policy_in_force, property_of
 
 from services import registry_copy as registry
+from services.attendance import asking, leave_app, month_app, overtime_app, query
 from services.attendance import day as days
 from services.attendance import gathering as gather
-from services.attendance import query
 from services.attendance.confirmation import confirm
-from services.attendance.day import DAY, Day
+from services.attendance.day import DAY
+from services.attendance.deriving import Shifts, derive, derive_around, derive_whole, person_day, punches_by_day
 from services.attendance.penalty import PENALTY, WITHDRAWAL, decide, take_over, withdraw
 from services.attendance.roster import publish
 from services.attendance.views import DAYS, SHIFTS, VIEWS
 from services.kernel.service import Outcome, Service, Unit
-
-Shifts = Mapping[str, Mapping[date, tuple[Shift, ...]]]
 
 
 def on_publish_roster(unit: Unit, command: Command[PublishRoster]) -> Outcome:
@@ -83,52 +81,8 @@ def on_publish_roster(unit: Unit, command: Command[PublishRoster]) -> Outcome:
         return Outcome()
     for (staff_id, on), facts in changes.items():
         unit.append(day_stream(staff_id, on), *facts)
-    _derive_around(unit, changes)
+    derive_around(unit, changes)
     return Outcome(result={"person_days": len(changes)})
-
-
-def _derive_around(unit: Unit, changed: Iterable[tuple[str, date]]) -> None:
-    """Derive changed days and their neighbours, as far as they have punches or were derived before."""
-    around = {
-        (staff_id, date.fromordinal(on.toordinal() + offset)) for staff_id, on in changed for offset in (-1, 0, 1)
-    }
-    if not around:
-        return
-    people = {staff_id for staff_id, _ in around}
-    first, last = min(on for _, on in around), max(on for _, on in around)
-    query_ = sa.select(DAYS.c.staff_id, DAYS.c.day).where(DAYS.c.staff_id.in_(people), DAYS.c.day.between(first, last))
-    derived = {(row.staff_id, row.day) for row in unit.rows(query_)}
-    shifts = gather.shifts_between(unit, people, first, last)
-    punches = _punches_by_day(unit, shifts)
-    seen = {(staff_id, on) for staff_id, by_day in punches.items() for on in by_day}
-    _derive(unit, around & (derived | seen), punches)
-
-
-def _punches_by_day(unit: Unit, shifts: Shifts) -> dict[str, dict[date, list[Punch]]]:
-    """The punches inside the windows of these shifts, by person and day."""
-    windows = [shift.window for of_person in shifts.values() for of_day in of_person.values() for shift in of_day]
-    if not windows:
-        return {}
-    found = gather.punches_between(unit, shifts, min(w[0] for w in windows), max(w[1] for w in windows))
-    return {staff_id: days.by_day(found.get(staff_id, ()), of_person) for staff_id, of_person in shifts.items()}
-
-
-def _derive(
-    unit: Unit, affected: Iterable[tuple[str, date]], punches: Mapping[str, Mapping[date, Sequence[Punch]]]
-) -> int:
-    """Derive these days, each once; answers how many changed."""
-    ordered = sorted(affected)
-    unit.load(day_stream(staff_id, on) for staff_id, on in ordered)
-    changed = 0
-    for staff_id, on in ordered:
-        stream = day_stream(staff_id, on)
-        seen = punches.get(staff_id, {}).get(on, ())
-        changed += len(
-            unit.append(
-                stream, *days.derive(unit.state(DAY, stream), staff_id=staff_id, on=on, punches=seen, now=unit.now)
-            )
-        )
-    return changed
 
 
 def on_record_punches(unit: Unit, command: Command[RecordPunches]) -> Outcome:
@@ -168,7 +122,7 @@ def on_record_punches(unit: Unit, command: Command[RecordPunches]) -> Outcome:
         answers.append(RowAnswer(row=row.punch_id, outcome="done"))
     _append_punches(unit, taken)
     if affected:
-        _derive(unit, affected, _punches_by_day(unit, _only(shifts, affected)))
+        derive(unit, affected, punches_by_day(unit, _only(shifts, affected)))
     return Outcome(rows=tuple(answers))
 
 
@@ -210,34 +164,15 @@ def on_derive_days(unit: Unit, command: Command[DeriveDays]) -> Outcome:
         due = due.where(SHIFTS.c.staff_id.in_(request.staff_ids))
     found = [(row.staff_id, row.day) for row in unit.rows(due.order_by(SHIFTS.c.day, SHIFTS.c.staff_id))]
     now = found[:ROWS_LIMIT]
-    changed = _derive_whole(unit, now)
+    changed = derive_whole(unit, now)
     return Outcome(result={"derived": changed, "remaining": len(found) - len(now)})
-
-
-def _derive_whole(unit: Unit, affected: Sequence[tuple[str, date]]) -> int:
-    if not affected:
-        return 0
-    people = {staff_id for staff_id, _ in affected}
-    first, last = min(on for _, on in affected), max(on for _, on in affected)
-    return _derive(unit, affected, _punches_by_day(unit, gather.shifts_between(unit, people, first, last)))
-
-
-def _day(unit: Unit, ids: Sequence[str], on: date) -> tuple[str, Day]:
-    """The stream and state of a person's day, under whichever of the person's ids it was rostered; derived if it is due."""
-    streams = [day_stream(staff_id, on) for staff_id in ids]
-    unit.load(streams)
-    rostered = [(one, stream) for one, stream in zip(ids, streams, strict=True) if unit.state(DAY, stream).is_rostered]
-    staff_id, stream = rostered[0] if rostered else (ids[0], streams[0])
-    if days.is_due(unit.state(DAY, stream), unit.now):
-        _derive_whole(unit, [(staff_id, on)])
-    return stream, unit.state(DAY, stream)
 
 
 def on_confirm_missed_punch(unit: Unit, command: Command[ConfirmMissedPunch]) -> None:
     """Confirm a forgotten punch (A10), then derive its day with it."""
     request = command.data
     found = registry.ground(unit, command, CONFIRMS, "confirm", request.staff_id)
-    stream, day = _day(unit, found.ids, request.day)
+    stream, day = person_day(unit, found.ids, request.day)
     case = ConfirmationCase(
         asked=found.asked,
         day=request.day,
@@ -255,7 +190,7 @@ def on_confirm_missed_punch(unit: Unit, command: Command[ConfirmMissedPunch]) ->
     unit.append(stream, *facts)
     if any(isinstance(fact, MissedPunchConfirmed) for fact in facts):
         staff_id = stream.removeprefix("day-").rpartition("-")[0]
-        _derive_whole(unit, [(staff_id, request.day)])
+        derive_whole(unit, [(staff_id, request.day)])
 
 
 def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
@@ -263,7 +198,8 @@ def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
     request = command.data
     found = registry.ground(unit, command, request.clause or "A13", "penalise", request.staff_id)
     stream = penalty_stream(request.penalty_id)
-    _, day = _day(unit, found.ids, request.day)
+    _, day = person_day(unit, found.ids, request.day)
+    month = asking.taken_in(unit, unit.property_id, request.day)
     settings = property_of(found.events, unit.property_id)
     case = PenaltyCase(
         asked=found.asked,
@@ -278,8 +214,10 @@ def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
         entered_on=entered_on(found.events, found.ids, request.day),
         standing=gather.standing_on(unit, found.ids, request.day, request.occurrence),
         wage=gather.wage_on(unit, found.events, found.ids, request.day),
-        month_days=gather.month_days(unit, found.ids, request.day),
-        month_penalties=gather.month_penalties(unit, found.ids, request.day),
+        month_days=gather.month_days(unit, found.ids, month),
+        month_penalties=gather.month_penalties(unit, found.ids, month),
+        month_confirmation=asking.confirmation_of(unit, unit.property_id, request.day),
+        notices=asking.notices(unit, found.ids, request.day, request.occurrence),
         **({"paid_days": settings.data.paid_days_per_month} if settings else {}),
     )
     matrix, _ = matrix_in_force(found.events, unit.now)
@@ -293,6 +231,7 @@ def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
         property_id=unit.property_id,
         now=unit.now,
         positions=found.positions,
+        month=month,
     )
     unit.append(stream, *facts)
 
@@ -336,6 +275,9 @@ SERVICE = Service(
         PenaltyImported,
         PenaltyReversed,
         WithdrawalRefused,
+        *month_app.PUBLISHES,
+        *leave_app.PUBLISHES,
+        *overtime_app.PUBLISHES,
     ),
     commands={
         PublishRoster: on_publish_roster,
@@ -345,6 +287,9 @@ SERVICE = Service(
         DecidePenalty: on_decide_penalty,
         ImportPenalty: on_import_penalty,
         WithdrawPenalty: on_withdraw_penalty,
+        **month_app.COMMANDS,
+        **leave_app.COMMANDS,
+        **overtime_app.COMMANDS,
     },
     queries={
         GetDay: query.get_day,
@@ -352,6 +297,9 @@ SERVICE = Service(
         ListPunches: query.list_punches,
         GetPenalty: query.get_penalty,
         ListPenalties: query.list_penalties,
+        **month_app.QUERIES,
+        **leave_app.QUERIES,
+        **overtime_app.QUERIES,
     },
     views=VIEWS,
     consumes=("registry",),

@@ -19,15 +19,29 @@ from bailiwick_contracts.lateness import (
     Confirmation,
     DerivedDay,
     Direction,
+    Leave,
     Punch,
     Shift,
+    WorkedTime,
     derive_day,
     shift_of,
 )
+from bailiwick_contracts.leave import LeaveEntered, LeaveStruck
+from bailiwick_contracts.offsite import OffsiteConfirmed, OffsiteRefused, directions_of
 
 from services.kernel.decision import Noun
 
-DayFact = ShiftRostered | PunchRecorded | DayDerived | MissedPunchConfirmed | MissedPunchRefused
+DayFact = (
+    ShiftRostered
+    | PunchRecorded
+    | DayDerived
+    | MissedPunchConfirmed
+    | MissedPunchRefused
+    | OffsiteConfirmed
+    | OffsiteRefused
+    | LeaveEntered
+    | LeaveStruck
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,8 @@ class Day:
     derived: DerivedDay | None = None
     derived_fact: str | None = None
     revision: int = 0
+    leave: tuple[tuple[str, Leave], ...] = ()
+    """What stands of leave on the day, by leave id."""
 
     @property
     def is_rostered(self) -> bool:
@@ -53,6 +69,23 @@ class Day:
         """The confirmation of a punch of a shift, where there is one."""
         found = (item.fact_id for item in self.confirmations if (item.direction, item.shift) == (direction, shift))
         return next(found, None)
+
+    def why_not_confirmed(self, directions: str, shift: int) -> str | None:
+        """What stands in the way of confirming that these punches are missing, or None.
+
+        `day_not_derived`, `already_confirmed`, `no_such_shift`, `day_not_over`, `punch_present`.
+        """
+        if self.derived is None:
+            return "day_not_derived"
+        wanted = directions_of(directions)
+        if any(self.standing(direction, shift) is not None for direction in wanted):
+            return "already_confirmed"
+        if shift >= self.derived.shifts:
+            return "no_such_shift"
+        missing = {"in": self.derived.missing_in, "out": self.derived.missing_out}
+        if all(shift in missing[direction] for direction in wanted):
+            return None
+        return "day_not_over" if self.derived.status == "open" and "out" in wanted else "punch_present"
 
 
 def roster(day: Day, *, staff_id: str, on: date, roster_id: str, shifts: tuple[Shift, ...]) -> list[ShiftRostered]:
@@ -108,7 +141,15 @@ def by_day(punches: Iterable[Punch], shifts: Mapping[date, tuple[Shift, ...]]) -
     return found
 
 
-def derive(day: Day, *, staff_id: str, on: date, punches: Sequence[Punch], now: datetime) -> list[DayDerived]:
+def derive(
+    day: Day,
+    *,
+    staff_id: str,
+    on: date,
+    punches: Sequence[Punch],
+    now: datetime,
+    worked_time: WorkedTime | None = None,
+) -> list[DayDerived]:
     """Derive the day anew; nothing, when it comes to what it came to before or when no roster speaks of it.
 
     Args:
@@ -117,11 +158,21 @@ def derive(day: Day, *, staff_id: str, on: date, punches: Sequence[Punch], now: 
         on: its date.
         punches: every punch that belongs to it, wherever it was recorded.
         now: when the derivation is recorded.
+        worked_time: how worked time is counted, where the house's rules say so.
     """
-    if not day.is_rostered or (not punches and not day.confirmations and day.derived is None and _goes_on(day, now)):
+    marked = punches or day.confirmations or day.leave
+    if not day.is_rostered or (not marked and day.derived is None and _goes_on(day, now)):
         return []
     roster_facts = (day.roster_fact,) if day.roster_fact else ()
-    found = derive_day(day.shifts, punches, day.confirmations, now=now, roster_facts=roster_facts)
+    found = derive_day(
+        day.shifts,
+        punches,
+        day.confirmations,
+        now=now,
+        roster_facts=roster_facts,
+        leave=tuple(leave for _, leave in day.leave),
+        worked_time=worked_time,
+    )
     if found == day.derived:
         return []
     return [
@@ -151,13 +202,24 @@ def evolve(day: Day, event: Event[Any]) -> Day:
         case MissedPunchConfirmed():
             confirmed = Confirmation(direction=fact.direction, shift=fact.shift, fact_id=event.id)
             return replace(_answered(day, fact), confirmations=(*day.confirmations, confirmed))
-        case MissedPunchRefused():
+        case MissedPunchRefused() | OffsiteRefused():
             return _answered(day, fact)
+        case OffsiteConfirmed():
+            confirmed_both = tuple(
+                Confirmation(direction=direction, shift=fact.shift, fact_id=event.id)
+                for direction in directions_of(fact.direction)
+            )
+            return replace(_answered(day, fact), confirmations=(*day.confirmations, *confirmed_both))
+        case LeaveEntered():
+            entered = Leave(part=fact.part, fact_id=event.id)
+            return replace(day, leave=(*day.leave, (fact.leave_id, entered)))
+        case LeaveStruck():
+            return replace(day, leave=tuple(one for one in day.leave if one[0] != fact.leave_id))
         case _:
             assert_never(fact)
 
 
-def _answered(day: Day, fact: MissedPunchConfirmed | MissedPunchRefused) -> Day:
+def _answered(day: Day, fact: MissedPunchConfirmed | MissedPunchRefused | OffsiteConfirmed | OffsiteRefused) -> Day:
     return replace(day, answered={**day.answered, fact.confirmation_id: (fact.direction, fact.shift)})
 
 

@@ -10,8 +10,9 @@ from bailiwick_contracts.conduct import ImportedAmount
 from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay, Wage
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Punch, Shift
+from bailiwick_contracts.month import SheetCounts
 from bailiwick_contracts.penalty import StandingPenalty
-from bailiwick_contracts.quota import Amount, CountedDay, Counting, month_of
+from bailiwick_contracts.quota import Amount, CountedDay, Counting
 from bailiwick_contracts.sealed import Confidential, open_record
 from bailiwick_contracts.staff import Wage as SealedWage
 from bailiwick_contracts.standing import wage_fact
@@ -41,6 +42,45 @@ def shifts_between(
         for row in reading.rows(query):
             found.setdefault(row.staff_id, {})[row.day] = _shifts(row.shifts)
     return found
+
+
+def derived_between(reading: Reading, staff_ids: Iterable[str], first: date, last: date) -> set[tuple[str, date]]:
+    """The days of people from a day to a day that were derived."""
+    found: set[tuple[str, date]] = set()
+    for part in parts(sorted(set(staff_ids))):
+        query = sa.select(DAYS.c.staff_id, DAYS.c.day).where(DAYS.c.staff_id.in_(part), DAYS.c.day.between(first, last))
+        found |= {(row.staff_id, row.day) for row in reading.rows(query)}
+    return found
+
+
+def month_sheet(reading: Reading, property_id: str, first: date, last: date) -> tuple[list[str], SheetCounts]:
+    """The derivations that stand at a property from a day to a day, in order of day and person, and what they come to."""
+    columns = (DAYS.c.staff_id, DAYS.c.day, DAYS.c.status, DAYS.c.kinds, DAYS.c.fact_id)
+    query = sa.select(*columns).where(DAYS.c.property_id == property_id, DAYS.c.day.between(first, last))
+    rows = reading.rows(query.order_by(DAYS.c.day, DAYS.c.staff_id))
+    kinds = [set(row.kinds.split(",")) for row in rows]
+    statuses = [row.status for row in rows]
+    return [row.fact_id for row in rows], SheetCounts(
+        people=len({row.staff_id for row in rows}),
+        days=len(rows),
+        present=statuses.count("present"),
+        absent=sum("absent" in one for one in kinds),
+        late=sum("late" in one for one in kinds),
+        early=sum("early" in one for one in kinds),
+        incomplete=statuses.count("incomplete"),
+        open=statuses.count("open") + _not_derived(reading, property_id, first, last),
+    )
+
+
+def _not_derived(reading: Reading, property_id: str, first: date, last: date) -> int:
+    query = (
+        sa.select(sa.func.count())
+        .select_from(SHIFTS)
+        .outerjoin(DAYS, (DAYS.c.staff_id == SHIFTS.c.staff_id) & (DAYS.c.day == SHIFTS.c.day))
+        .where(SHIFTS.c.property_id == property_id, SHIFTS.c.day.between(first, last))
+        .where(DAYS.c.status.is_(None), SHIFTS.c.ends_us.is_not(None))
+    )
+    return int(reading.rows(query)[0][0])
 
 
 def punches_between(
@@ -120,9 +160,9 @@ def standing_on(unit: Unit, ids: Sequence[str], day: date, occurrence: str) -> t
     return tuple(StandingPenalty(clause=row.clause, fact_id=row.fact_id) for row in unit.rows(query))
 
 
-def month_days(unit: Unit, ids: Sequence[str], day: date) -> tuple[UnpaidDay, ...]:
+def month_days(unit: Unit, ids: Sequence[str], month: str) -> tuple[UnpaidDay, ...]:
     """A person's days of a wage month with unpaid time, whatever the property."""
-    first = day.replace(day=1)
+    first = date.fromisoformat(f"{month}-01")
     last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
     query = (
         sa.select(DAYS.c.unpaid_seconds, DAYS.c.scheduled_seconds, DAYS.c.fact_id)
@@ -135,10 +175,10 @@ def month_days(unit: Unit, ids: Sequence[str], day: date) -> tuple[UnpaidDay, ..
     )
 
 
-def month_penalties(unit: Unit, ids: Sequence[str], day: date) -> tuple[Amount, ...]:
+def month_penalties(unit: Unit, ids: Sequence[str], month: str) -> tuple[Amount, ...]:
     """The penalties that stand in a person's wage month, whatever the property, opened."""
     found = []
-    for row in unit.rows(_standing(PENALTIES.c.month == month_of(day), ids)):
+    for row in unit.rows(_standing(PENALTIES.c.month == month, ids)):
         sealed = Confidential.model_validate_json(row.figures)
         if row.status == "imported":
             amount = open_record(sealed, ImportedAmount, event_id=row.fact_id, path="figures", keys=unit.keys).penalty

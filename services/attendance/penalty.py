@@ -22,7 +22,7 @@ from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Verb
 from bailiwick_contracts.message import Fact
 from bailiwick_contracts.penalty import Adjudication, PenaltyCase, adjudicate_penalty
-from bailiwick_contracts.quota import month_of
+from bailiwick_contracts.quota import Month, month_of
 from bailiwick_contracts.sealed import Confidential, Personal
 
 from services.kernel.decision import Noun, Rejected
@@ -61,6 +61,7 @@ def decide(
     property_id: str,
     now: datetime,
     positions: tuple[CopyPosition, ...] = (),
+    month: Month | None = None,
 ) -> list[Fact]:
     """Decide a penalty, recommend it to the next in line, or record why not; the same penalty again is nothing new.
 
@@ -73,6 +74,7 @@ def decide(
         property_id: whose payroll key seals the figures.
         now: the instant of the decision.
         positions: how far the registry's copies reach.
+        month: the wage month it is taken in: that of the day, or the next open one where that is closed.
 
     Raises:
         Rejected: the id names another penalty.
@@ -88,7 +90,8 @@ def decide(
         "day": request.day,
         "clause": found.clause,
         "asked": PenaltyAsked(
-            month=month_of(request.day),
+            month=month or month_of(request.day),
+            late_for=month_of(request.day) if month not in (None, month_of(request.day)) else None,
             occurrence=request.occurrence,
             clause=request.clause,
             requested_share=request.requested.share,
@@ -165,10 +168,13 @@ def withdraw(
     """Take a penalty back by a new fact, or record that the actor may not; one taken back already is nothing new.
 
     Raises:
-        Rejected: no penalty stands under this id.
+        Rejected: no penalty stands under this id, or a waiver without evidence.
     """
     if penalty.status == "reversed":
         return []
+    if request.cause == "waiver" and not request.evidence:
+        raise Rejected("a waiver names its evidence", code="evidence_missing", field="evidence", value=[],
+                       rule="at least one fact or document for the cause waiver", remedy="name what shows why")  # fmt: skip
     if not penalty.stands or penalty.day is None:
         raise Rejected(
             f"no penalty stands under {request.penalty_id}",

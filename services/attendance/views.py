@@ -20,12 +20,12 @@ from bailiwick_contracts.conduct import (
 )
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Shift
-from bailiwick_contracts.quota import month_of
+from bailiwick_contracts.registry import CalendarAdopted
 from pydantic import TypeAdapter
 
 from services.attendance.day import punch_key
 from services.kernel.service import Change, Put, View
-from services.registry_copy import REGISTRY_COPIES, micros
+from services.registry_copy import copied, micros
 
 METADATA = sa.MetaData()
 SHIFTS_JSON = TypeAdapter(tuple[Shift, ...])
@@ -182,7 +182,7 @@ def _penalty(event: Event[Any], fact: Any, status: str, occurrence: str, clause:
         "property_id": event.property_id,
         "staff_id": fact.staff_id,
         "day": fact.day,
-        "month": month_of(fact.day),
+        "month": fact.month if isinstance(fact, PenaltyImported) else fact.asked.month,
         "occurrence": occurrence,
         "clause": clause,
         "status": status,
@@ -192,8 +192,17 @@ def _penalty(event: Event[Any], fact: Any, status: str, occurrence: str, clause:
     }
 
 
+def calendar_subject(property_id: str) -> str:
+    """Under which the copy keeps the adopted calendars of a property."""
+    return f"calendar:{property_id}"
+
+
+def _calendar(fact: Any) -> tuple[str, ...]:
+    return (calendar_subject(fact.property_id),) if isinstance(fact, CalendarAdopted) else ()
+
+
 VIEWS = (
-    REGISTRY_COPIES,
+    copied(_calendar),
     View("attendance_days", 1, "attendance", (SHIFTS, PUNCHES, DAYS, CONFIRMATIONS), fold_days),
     View("attendance_penalties", 1, "attendance", (PENALTIES, REVERSALS), fold_penalties),
 )

@@ -64,6 +64,7 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
             punched = time.monotonic()
             rows = await stage.take_in(desk, office, progress)
             punched = time.monotonic() - punched
+            await stage.confirm_months(desk, office, progress)
             cases = await _cases(desk, office, real=data is not None)
             decided = []
             for number, case in enumerate(cases):

@@ -17,6 +17,7 @@ from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.matrix import LegalPolicy, Ratio
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.money import Money
+from bailiwick_contracts.month import ConfirmAttendance, SupplyAttendance
 from bailiwick_contracts.registry import AddProperty, AdoptAuthorityMatrix, AdoptLegalPolicy, SetReportingLine
 from bailiwick_contracts.staff import AssignPosition, ExternalId, RegisterStaff, SetBaseWage
 
@@ -122,9 +123,7 @@ async def take_in(desk: Desk, office: Office, progress: Progress) -> dict[str, i
             )
             for number, part in enumerate(parts)
         ]
-        director = next(
-            p.staff_id for p in office.staff if p.position == "office_director" and p.property_id == of.property_id
-        )
+        director = director_of(office, of.property_id)
         await _all(desk, requests, progress, f"roster of {of.property_id}", actor=Actor(actor=director))
         homes = set(people)
         rows = [
@@ -146,6 +145,26 @@ async def take_in(desk: Desk, office: Office, progress: Progress) -> dict[str, i
                                    progress, f"days of {of.property_id}")  # fmt: skip
             remaining = int((answer.result or {}).get("remaining", 0))
     return counts
+
+
+async def confirm_months(desk: Desk, office: Office, progress: Progress) -> None:
+    """HR's sheets of every month, supplied and confirmed by the directors (A7): until then nothing may be deducted."""
+    months = sorted({f"{day:%Y-%m}" for day in office.days})
+    for of in office.properties:
+        director = director_of(office, of.property_id)
+        supplied: list[tuple[Request, str]] = [(SupplyAttendance(month=month), of.property_id) for month in months]
+        await _all(desk, supplied, progress, f"sheets of {of.property_id}")
+        confirmed: list[tuple[Request, str]] = [(ConfirmAttendance(month=month), of.property_id) for month in months]
+        await _all(desk, confirmed, progress, f"months of {of.property_id}", actor=Actor(actor=director))
+
+
+def director_of(office: Office, property_id: str) -> str:
+    """Who heads the office of a property."""
+    return next(
+        person.staff_id
+        for person in office.staff
+        if person.position == "office_director" and person.property_id == property_id
+    )
 
 
 async def decide(desk: Desk, request: Request, actor: str, property_id: str) -> Answer:

@@ -18,11 +18,14 @@ from bailiwick_contracts.conduct import DecidePenalty
 from bailiwick_contracts.confirmation import ArrivalEvidence
 from bailiwick_contracts.deductions import PenaltyFigures, Requested
 from bailiwick_contracts.envelope import Actor, Answer, Event, read_command, read_event
+from bailiwick_contracts.house_rules import AdoptHouseRules, HouseRules
 from bailiwick_contracts.lateness import Shift
 from bailiwick_contracts.manual import manual_matrix
-from bailiwick_contracts.matrix import LegalPolicy, Ratio
+from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio
 from bailiwick_contracts.message import COMPANY, Request
 from bailiwick_contracts.money import Money
+from bailiwick_contracts.readings import Readings
+from bailiwick_contracts.readjudicate import Summary, in_recorded_order, readjudicate
 from bailiwick_contracts.registry import AddProperty, AdoptAuthorityMatrix, AdoptLegalPolicy, SetReportingLine
 from bailiwick_contracts.sealed import open_record
 from bailiwick_contracts.staff import AssignPosition, RegisterStaff, SetBaseWage
@@ -40,8 +43,11 @@ NORTH, SOUTH = "north-court", "south-court"
 ZONE = ZoneInfo("Asia/Shanghai")
 SETUP = Actor(actor="system-setup", channel="system", authmethod="system")
 DIRECTOR, ANN, BEN = "director-sample", "ann-sample", "ben-sample"
+HR, MANAGER = "hr-sample", "manager-sample"
 MONDAY = date(2026, 3, 2)
 CAMERA = ArrivalEvidence(kind="camera", reference="gate 3")
+UNBLOCKED = manual_matrix("manual-unblocked", Readings())
+"""The manual's matrix as it was first shipped: a month need not be confirmed before something is deducted."""
 CAPPED = LegalPolicy(
     version="law-1",
     mode="cap",
@@ -84,10 +90,10 @@ def hiring(
 class Office:
     """Two properties, a director of each, some staff; 4,350.00 a month, 200.00 a day."""
 
-    def __init__(self, url: str, directory: Path) -> None:
+    def __init__(self, url: str, directory: Path, door: str = "local") -> None:
         self.now = local("08:00", date(2026, 3, 1))
         self.keys = KeyStore(directory / "keys")
-        self.door = Door(directory / "doors")
+        self.door = Door(directory / "doors", door)
         self._reached: dict[str, int] = {}
         self.registry_store, self.registry = self._open(registry_service(self.keys), f"{url}-registry", "registry")
         self.store, self.attendance = self._open(SERVICE, url, "attendance")
@@ -112,6 +118,27 @@ class Office:
             assert answer.outcome in ("done", "ignored"), answer
         self.take_in()
 
+    def adopt(self, rules: HouseRules, at: str = COMPANY) -> None:
+        """Adopt house rules as whoever sets the installation up."""
+        assert self.ask(AdoptHouseRules(rules=rules), by="system-setup", channel="system", at=at).outcome == "done"
+
+    def staff_the_company(self) -> None:
+        """HR and the manager of the office."""
+        self.hire(HR, grade="supervisor", position="hr")
+        self.hire(MANAGER, grade="manager", position="property_manager")
+
+    def judged_again(self) -> Summary:
+        """The whole history judged again, from facts and keys alone; nothing may come out otherwise."""
+        chains = [
+            [fact.raw for fact in store.chain(place, 0, 100_000)]
+            for store in (self.registry_store, self.store)
+            for place in store.heads()
+        ]
+        summary = Summary()
+        found = list(readjudicate(in_recorded_order(*chains), self.keys, summary=summary))
+        assert found == [], found
+        return summary
+
     def take_in(self) -> None:
         with self.registry_store.reading() as connection:
             log = self.registry_store.setting(connection, "log")
@@ -122,7 +149,12 @@ class Office:
                 assert error is None, error
                 self._reached[place] = facts[-1].number or 0
 
-    def set_up(self, policy: LegalPolicy | None = CAPPED, people: Iterable[str] = (ANN, BEN)) -> "Office":
+    def set_up(
+        self,
+        policy: LegalPolicy | None = CAPPED,
+        people: Iterable[str] = (ANN, BEN),
+        matrix: AuthorityMatrix = UNBLOCKED,
+    ) -> "Office":
         places = [AddProperty(property_id=place, name=place) for place in (NORTH, SOUTH)]
         lines = [
             SetReportingLine(property_id=place, position="office_director", reports_to="property_manager")
@@ -135,7 +167,7 @@ class Office:
             *hiring(DIRECTOR, **director),
             *hiring("south-director", SOUTH, **director),
             *(request for one in people for request in hiring(one)),
-            AdoptAuthorityMatrix(matrix=manual_matrix(), lead_seconds=1),
+            AdoptAuthorityMatrix(matrix=matrix, lead_seconds=1),
             *([AdoptLegalPolicy(policy=policy, lead_seconds=1)] if policy is not None else []),
         )
         self.now += timedelta(minutes=1)

@@ -6,7 +6,7 @@ from bailiwick_contracts.money import Money
 
 from tests.attendance.office import ANN, BEN, MONDAY, Office
 
-WITHDRAWAL = WithdrawPenalty(penalty_id="p1", cause="waiver", grounds="The lift stood still.")
+WITHDRAWAL = WithdrawPenalty(penalty_id="p1", cause="waiver", evidence=("lift-log-7",), grounds="The lift stood still.")
 OLD = ImportPenalty(
     penalty_id="old-1",
     staff_id=ANN,

@@ -23,6 +23,7 @@ from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio
 from bailiwick_contracts.message import COMPANY, Request
 from bailiwick_contracts.money import Money
+from bailiwick_contracts.readings import Readings
 from bailiwick_contracts.readjudicate import in_recorded_order
 from bailiwick_contracts.registry import (
     AddProperty,
@@ -176,7 +177,7 @@ class Office:
             self._setup(
                 SetReportingLine(property_id=property_id, position="office_director", reports_to="property_manager")
             )
-        self._setup(AdoptAuthorityMatrix(matrix=matrix or manual_matrix()))
+        self._setup(AdoptAuthorityMatrix(matrix=matrix or manual_matrix("manual-unblocked", Readings())))
         if policy is not None:
             self._setup(AdoptLegalPolicy(policy=policy))
         self.hire("s-director", "office_director", "director", "9800.00")

@@ -13,6 +13,7 @@ from bailiwick_contracts.finding import Finding
 from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.matrix import AuthorityMatrix, Bound, Limit, Ratio
 from bailiwick_contracts.money import Money
+from bailiwick_contracts.readings import Readings
 from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.sealed import Confidential, KeyErasedError, Keys, SealingError, open_record, seal_field
 
@@ -53,7 +54,7 @@ def judged(raws: list[bytes], keys: Keys, **chosen: Any) -> tuple[list[Finding],
 
 def stricter(version: str = "strict-1") -> AuthorityMatrix:
     """A13 up to 20 minutes and a tenth of the base wage; nothing else changes."""
-    known = manual_matrix(version)
+    known = manual_matrix(version, Readings())
     limits = (
         Limit(measure="late_minutes", upper=Bound(value=Ratio(numerator=20)), above="escalate"),
         Limit(measure="share_of_base_wage", upper=Bound(value=Ratio(numerator=1, denominator=10)), counts="penalty"),

@@ -16,7 +16,7 @@ from bailiwick_contracts.readings import Readings
 
 NOW = datetime(2026, 3, 5, 2, tzinfo=UTC)
 DAY = date(2026, 3, 4)
-MATRIX = manual_matrix()
+MATRIX = manual_matrix("manual-unblocked", Readings())
 CAPPED = LegalPolicy(
     version="law-1",
     mode="cap",

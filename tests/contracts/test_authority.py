@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bailiwick_contracts.authority import DECIDING, Asked, Delegation, Measured, Ruling, measures, rule
-from bailiwick_contracts.manual import manual_matrix
+from bailiwick_contracts.manual import MANUAL_VERSION, manual_matrix
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, MatrixRow, Ratio, Verb, in_force, policy_in_force
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
@@ -338,7 +338,11 @@ def test_a_ruling_names_its_versions_and_keeps_confidential_values_out() -> None
     shares = measures({"late_minutes": 10, "share_of_base_wage": Fraction(1, 7)}, confidential=("share_of_base_wage",))
     ruling = ruled("A13", "penalise", measures=shares)
     assert ruling.outcome == "granted"
-    assert (ruling.matrix_version, ruling.legal_policy_version, ruling.selected_at) == ("manual-1", "national-1", NOW)
+    assert (ruling.matrix_version, ruling.legal_policy_version, ruling.selected_at) == (
+        MANUAL_VERSION,
+        "national-1",
+        NOW,
+    )
     assert ruling.asked.measured("share_of_base_wage") is None
     assert ruling.asked.measured("late_minutes") == Ratio(numerator=10)
     assert Ruling.model_validate_json(ruling.model_dump_json(exclude_none=True)) == ruling

@@ -3,7 +3,17 @@
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from bailiwick_contracts.lateness import Confirmation, DerivedDay, Direction, Punch, Shift, derive_day, shift_of
+from bailiwick_contracts.lateness import (
+    Confirmation,
+    DerivedDay,
+    Direction,
+    Punch,
+    Shift,
+    derive_day,
+    on_duty,
+    shift_of,
+    worked_seconds,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -206,3 +216,26 @@ def test_days_are_dates_of_the_property_and_not_of_utc() -> None:
     assert early.window[0].date() == date(2026, 3, 1)
     arrived = Punch(at=datetime(2026, 3, 1, 23, 10, tzinfo=UTC), direction="in", fact_id="p")
     assert derive_day([early], [arrived], now=AFTERWARDS).seconds_of("late") == 600
+
+
+def test_worked_time_is_counted_from_first_to_last_or_by_pairs() -> None:
+    """C8: 6.5 h between first in and last out, of which 4.5 h in pairs."""
+    seen = punches("in 08:00", "out 10:00", "in 12:00", "out 14:30")
+    assert worked_seconds(seen, "first_in_last_out") == 23_400
+    assert worked_seconds(reversed(seen), "pairs") == 16_200
+    assert worked_seconds(seen[:1], "first_in_last_out") == worked_seconds(seen[:1], "pairs") == 0
+
+
+def test_leave_takes_the_halves_of_the_scheduled_time_whatever_lies_between_the_shifts() -> None:
+    split = (shift("08:00", "12:00"), shift("14:00", "16:00"))
+    assert on_duty(split, ["whole"]) == on_duty(split, ["first_half", "second_half"]) == (None, None)
+    first, second = on_duty(split, ["first_half"])
+    assert first is not None
+    assert (first.starts_at, first.ends_at, second) == (
+        split[0].starts_at + timedelta(hours=3),
+        split[0].ends_at,
+        split[1],
+    )
+    first, second = on_duty(split, ["second_half"])
+    assert first is not None
+    assert (first.ends_at, second) == (split[0].ends_at - timedelta(hours=1), None)

@@ -39,8 +39,10 @@ def test_every_sentence_stands_in_the_manual_word_for_word() -> None:
     assert [row.row_id for row in MATRIX.rows if row.source == "job-manual" and row.sentence not in text] == []
 
 
-def test_each_reading_from_t1_to_t15_is_a_field() -> None:
-    assert set(Readings.cited()) == {f"T{number}" for number in range(1, 16)}
+def test_each_reading_from_t1_to_t15_is_a_field_and_so_is_that_an_unconfirmed_month_blocks() -> None:
+    assert set(Readings.cited()) == {*(f"T{number}" for number in range(1, 16)), "A7"}
+    assert MATRIX.readings.unconfirmed_month == "blocks_deductions"
+    assert Readings().unconfirmed_month is None
 
 
 def test_only_the_three_penalties_take_from_a_wage() -> None:

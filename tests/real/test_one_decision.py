@@ -82,6 +82,7 @@ async def played(tmp_path: Path, database_url: str) -> AsyncIterator[Stage]:
         await stage.set_up(desk, office, silent)
         await stage.in_force(desk)
         counts = await stage.take_in(desk, office, silent)
+        await stage.confirm_months(desk, office, silent)
         assert counts["ignored"] == len(made_up.TWICE) * 2, "each doubled punch is known, once per property"
         decided = {}
         for number, case in enumerate(of_our_office(list(office.days))):

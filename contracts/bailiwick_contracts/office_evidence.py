@@ -1,0 +1,110 @@
+"""The facts of an office's newer nouns that rulings rest on: kept by their streams, folded as they stood before a given fact."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import date
+from typing import Any, TypeVar
+
+from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.house_book import House, house_stream
+from bailiwick_contracts.house_book import evolve as evolve_house
+from bailiwick_contracts.house_rules import HouseRules
+from bailiwick_contracts.lateness import Leave
+from bailiwick_contracts.leave import LeaveEntered, LeaveStruck
+from bailiwick_contracts.mark import Mark, Sees
+from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.month import month_stream
+from bailiwick_contracts.month_book import Month, counts_in
+from bailiwick_contracts.month_book import evolve as evolve_month
+from bailiwick_contracts.registry import CalendarAdopted
+from bailiwick_contracts.working_days import WorkingDays
+
+S = TypeVar("S")
+_BY_THE_DAY = ("attendance.punch_recorded.v1", "attendance.shift_rostered.v1", "attendance.day_derived.v1")
+"""Kept elsewhere, by person and day."""
+
+
+class OfficeEvidence:
+    """Facts by stream. Facts of one chain are taken in order."""
+
+    def __init__(self) -> None:
+        """Nothing was read yet."""
+        self._streams: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._leave: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
+        self._calendars: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._is_house_ruled = False
+
+    def take(self, mark: Mark, event: Event[Any]) -> None:
+        """Read one more fact of attendance."""
+        if event.type in _BY_THE_DAY:
+            return
+        fact = event.data
+        if isinstance(fact, LeaveEntered | LeaveStruck):
+            self._leave[fact.staff_id, fact.day].append(mark)
+        else:
+            self._streams[event.subject].append(mark)
+            self._is_house_ruled = self._is_house_ruled or event.type == "attendance.house_rules_adopted.v1"
+
+    def take_registry(self, mark: Mark, event: Event[Any]) -> None:
+        """Read one more fact of the registry."""
+        if isinstance(event.data, CalendarAdopted):
+            self._calendars[event.data.property_id].append(mark)
+
+    def history(self, stream: str, sees: Sees) -> list[Event[Any]]:
+        """The facts of a stream that are seen, oldest first."""
+        return [mark.value for mark in self._streams.get(stream, ()) if sees(mark)]
+
+    def fold(self, evolve: Callable[[S, Event[Any]], S], initial: S, stream: str, sees: Sees) -> S:
+        """The state of a stream as it is seen."""
+        state = initial
+        for event in self.history(stream, sees):
+            state = evolve(state, event)
+        return state
+
+    def folds(self, evolve: Callable[[S, Event[Any]], S], initial: S, streams: Iterable[str], sees: Sees) -> list[S]:
+        """The same of several streams."""
+        return [self.fold(evolve, initial, stream, sees) for stream in streams]
+
+    def house(self, property_id: str, sees: Sees) -> House:
+        """The rules that held at a property, its own or else the company's."""
+        if not self._is_house_ruled:
+            return self.fold(evolve_house, House(), house_stream(property_id), sees)
+        own = self.fold(evolve_house, House(), house_stream(property_id), sees)
+        if own.rules is not None:
+            return own
+        of_company = self.fold(evolve_house, House(), house_stream(COMPANY), sees)
+        return House(of_company.rules, of_company.rules_fact, own.overridden)
+
+    def rules(self, property_id: str, sees: Sees) -> HouseRules | None:
+        """The rules that held at a property."""
+        return self.house(property_id, sees).rules if self._is_house_ruled else None
+
+    def leave_on(self, staff_id: str, day: date, sees: Sees) -> tuple[Leave, ...]:
+        """The leave that stood on a person's day."""
+        found: dict[str, Leave] = {}
+        for mark in self._leave.get((staff_id, day), ()):
+            if not sees(mark):
+                continue
+            fact = mark.value.data
+            if isinstance(fact, LeaveEntered):
+                found[fact.leave_id] = Leave(part=fact.part, fact_id=mark.fact_id)
+            else:
+                found.pop(fact.leave_id, None)
+        return tuple(found.values())
+
+    def month(self, property_id: str, month: str, sees: Sees) -> Month:
+        """What was known of a month."""
+        return self.fold(evolve_month, Month(), month_stream(property_id, month), sees)
+
+    def confirmation_of(self, property_id: str, day: date, sees: Sees) -> str | None:
+        """The fact that had confirmed the attendance of a day's month."""
+        return self.month(property_id, f"{day:%Y-%m}", sees).confirmation
+
+    def taken_in(self, property_id: str, day: date, sees: Sees) -> str:
+        """The month in which something about a day was taken."""
+        return counts_in(f"{day:%Y-%m}", lambda month: self.month(property_id, month, sees).closed is not None)
+
+    def working_days(self, property_id: str, sees: Sees, knows: Sees) -> WorkingDays:
+        """The working calendar as it stood, of the registry's facts those that the copy `knows`."""
+        adopted = [mark.value for mark in self._calendars.get(property_id, ()) if knows(mark)]
+        return WorkingDays(adopted, self.house(property_id, sees).overridden)

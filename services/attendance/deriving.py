@@ -1,0 +1,104 @@
+"""Days derived anew: from a roster, from punches, from a confirmation or leave; and the months they change after the fact."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+from bailiwick_contracts.attendance import DayDerived, day_stream
+from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.lateness import Punch, Shift
+from bailiwick_contracts.month import month_stream
+
+from services.attendance import asking, month
+from services.attendance import day as days
+from services.attendance import gathering as gather
+from services.attendance.day import DAY, Day
+from services.attendance.month import MONTH
+from services.kernel.service import Unit
+
+Shifts = Mapping[str, Mapping[date, tuple[Shift, ...]]]
+
+
+def derive_around(unit: Unit, changed: Iterable[tuple[str, date]]) -> None:
+    """Derive changed days and their neighbours, as far as they have punches or were derived before."""
+    around = {
+        (staff_id, date.fromordinal(on.toordinal() + offset)) for staff_id, on in changed for offset in (-1, 0, 1)
+    }
+    if not around:
+        return
+    people = {staff_id for staff_id, _ in around}
+    first, last = min(on for _, on in around), max(on for _, on in around)
+    derived = gather.derived_between(unit, people, first, last)
+    shifts = gather.shifts_between(unit, people, first, last)
+    punches = punches_by_day(unit, shifts)
+    seen = {(staff_id, on) for staff_id, by_day in punches.items() for on in by_day}
+    derive(unit, around & (derived | seen), punches)
+
+
+def punches_by_day(unit: Unit, shifts: Shifts) -> dict[str, dict[date, list[Punch]]]:
+    """The punches inside the windows of these shifts, by person and day."""
+    windows = [shift.window for of_person in shifts.values() for of_day in of_person.values() for shift in of_day]
+    if not windows:
+        return {}
+    found = gather.punches_between(unit, shifts, min(w[0] for w in windows), max(w[1] for w in windows))
+    return {staff_id: days.by_day(found.get(staff_id, ()), of_person) for staff_id, of_person in shifts.items()}
+
+
+def derive(
+    unit: Unit, affected: Iterable[tuple[str, date]], punches: Mapping[str, Mapping[date, Sequence[Punch]]]
+) -> int:
+    """Derive these days, each once; answers how many changed."""
+    ordered = sorted(affected)
+    unit.load(day_stream(staff_id, on) for staff_id, on in ordered)
+    rules = asking.rules(unit, unit.property_id)
+    worked_time = rules.worked_time if rules is not None else None
+    changed = 0
+    for staff_id, on in ordered:
+        stream = day_stream(staff_id, on)
+        facts = days.derive(
+            unit.state(DAY, stream),
+            staff_id=staff_id,
+            on=on,
+            punches=punches.get(staff_id, {}).get(on, ()),
+            now=unit.now,
+            worked_time=worked_time,
+        )
+        for event in unit.append(stream, *facts):
+            changed += 1
+            _flag(unit, event)
+    return changed
+
+
+def _flag(unit: Unit, event: Event[DayDerived]) -> None:
+    fact = event.data
+    in_month = f"{fact.day:%Y-%m}"
+    stream = month_stream(unit.property_id, in_month)
+    flags = month.flag(
+        in_month,
+        unit.state(MONTH, stream),
+        staff_id=fact.staff_id,
+        day=fact.day,
+        derivation=event.id,
+        supersedes=fact.supersedes,
+        closed=asking.closed_at(unit, unit.property_id),
+    )
+    unit.append(stream, *flags)
+
+
+def derive_whole(unit: Unit, affected: Sequence[tuple[str, date]]) -> int:
+    """Derive these days with the punches and shifts around them; answers how many changed."""
+    if not affected:
+        return 0
+    people = {staff_id for staff_id, _ in affected}
+    first, last = min(on for _, on in affected), max(on for _, on in affected)
+    return derive(unit, affected, punches_by_day(unit, gather.shifts_between(unit, people, first, last)))
+
+
+def person_day(unit: Unit, ids: Sequence[str], on: date) -> tuple[str, Day]:
+    """The stream and state of a person's day, under whichever of the person's ids it was rostered; derived if it is due."""
+    streams = [day_stream(staff_id, on) for staff_id in ids]
+    unit.load(streams)
+    rostered = [(one, stream) for one, stream in zip(ids, streams, strict=True) if unit.state(DAY, stream).is_rostered]
+    staff_id, stream = rostered[0] if rostered else (ids[0], streams[0])
+    if days.is_due(unit.state(DAY, stream), unit.now):
+        derive_whole(unit, [(staff_id, on)])
+    return stream, unit.state(DAY, stream)
