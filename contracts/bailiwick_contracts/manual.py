@@ -21,9 +21,11 @@ from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
 
 MANUAL_VERSION = "manual-2"
-"""Since `manual-1`: an unconfirmed month blocks deductions (A7), and the S rows say who is above the director in attendance."""
+"""Since `manual-1`: an unconfirmed month blocks deductions (A7), the S rows say who is above the director in attendance, the D rows
+and S3-2 who decides about tickets."""
 DIRECTOR, MANAGER, HR, ADMIN, FINANCE = "office_director", "property_manager", "hr", "company_admin", "finance"
-_OWN = "bailiwick"
+ASSISTANT, OFFICER, ESTATE_OFFICER = "property_assistant", "customer_service_officer", "estate_officer"
+_OWN, _DUTY_ROWS = "bailiwick", "job-manual-duties"
 
 _EMPLOYEE = Scope(of="employee")
 _TEAM = Scope(of="employee", grade_ceiling="team_leader")
@@ -41,12 +43,14 @@ GRADES = (
 POSITIONS = (
     Position(position=DIRECTOR, title="管理處(客戶服務中心)主任"),
     Position(position=MANAGER, title="物業經理"),
-    Position(position="property_assistant", title="物業助理"),
+    Position(position=ASSISTANT, title="物業助理"),
     Position(position="cleaning_foreman", title="清潔領班"),
     Position(position="clubhouse_supervisor", title="會所主管"),
     Position(position=HR, title="人事行政部"),
     Position(position=FINANCE, title="財務部"),
     Position(position=ADMIN, title="公司管理員"),
+    Position(position=OFFICER, title="物業客戶服務主任"),
+    Position(position=ESTATE_OFFICER, title="管業主任(客戶服務)"),
 )
 
 _TEAM_POWERS = "對管理處班組長及以下的各級員工有組閣權、獎懲權、調配崗位的決定權,解聘的建議權"
@@ -188,6 +192,29 @@ def _support() -> tuple[MatrixRow, ...]:
     )
 
 
+def _duties() -> tuple[MatrixRow, ...]:
+    """Duties of the manual under which somebody decides about a ticket: who may, as the three variants have it."""
+    staff = (DIRECTOR, MANAGER, ASSISTANT, OFFICER, ESTATE_OFFICER)
+
+    def duty(row_id: str, verb: Verb, sentence: str, *holders: str) -> MatrixRow:
+        return _row(row_id, verb, sentence, holders=holders, source=_DUTY_ROWS)
+
+    return (
+        duty(
+            "D5a",
+            "decide",
+            "及時處理下屬未能有效解決的投訴、突發事件,對超出能力外的問題立即向上級匯報",
+            DIRECTOR,
+            MANAGER,
+            OFFICER,
+        ),
+        duty("D5c", "decide", "必要時發《工作單》并匯報至經理處", DIRECTOR, MANAGER, OFFICER),
+        duty("D7", "approve", "督導下屬起草事件報告,給業主的信函公文", DIRECTOR, MANAGER),
+        duty("D9a", "confirm", "監督、檢查當日維修工作的跟進情況,及時組織回訪", *staff),
+        duty("S3-2", "decide", "合理調配人員,協調各崗位的分工與協作,責任到人", *staff),
+    )
+
+
 def _registry() -> tuple[MatrixRow, ...]:
     def own(row_id: str, sentence: str, *holders: str) -> MatrixRow:
         return _row(row_id, "decide", sentence, _COMPANY, holders=holders, source=_OWN, next_in_line=ADMIN)
@@ -201,6 +228,7 @@ def _registry() -> tuple[MatrixRow, ...]:
         own("R6", "設立物業及組織單位", ADMIN),
         own("R7", "信任認證入口", ADMIN),
         own("R8", "刪除離職人員的個人資料", HR, ADMIN),
+        own("R9", "採納工單處理時限", ADMIN, MANAGER),
     )
 
 
@@ -236,11 +264,20 @@ def _above() -> tuple[MatrixRow, ...]:
 
 
 def manual_matrix(version: str = MANUAL_VERSION, readings: Readings | None = None) -> AuthorityMatrix:
-    """The manual as a matrix: rows A1–A16, F1–F4, G1–G7 and P1–P6, under readings T1–T15."""
+    """The manual as a matrix: rows A1–A16, F1–F4, G1–G7, P1–P6 and the duties that decide about tickets, under readings T1–T15."""
     chosen = readings or Readings(unconfirmed_month="blocks_deductions")
     return AuthorityMatrix(
         version=version,
-        rows=(*_personnel(), *_finance(), *_administration(chosen), *_support(), *_registry(), *_billing(), *_above()),
+        rows=(
+            *_personnel(),
+            *_finance(),
+            *_administration(chosen),
+            *_support(),
+            *_duties(),
+            *_registry(),
+            *_billing(),
+            *_above(),
+        ),
         grades=GRADES,
         positions=POSITIONS,
         readings=chosen,

@@ -146,6 +146,24 @@ def post_of(events: Events, ids: Iterable[str], property_id: str, on: date) -> P
     )
 
 
+def holders_of(events: Events, property_id: str, position: str, on: date) -> tuple[str, ...]:
+    """Who holds a position at a property on a date, by the ids that remain: whoever came to it last is first.
+
+    The facts must hold every assignment to the position, and what is known of whoever was assigned.
+    """
+    assigned: dict[str, date] = {}
+    for event in of_kind(events, PositionAssigned):
+        if event.data.position == position and event.data.effective_on <= on:
+            assigned[remaining_id(events, event.data.staff_id)] = event.data.effective_on
+    holding = [
+        staff_id
+        for staff_id in assigned
+        for post in (post_of(events, same_person(events, staff_id), property_id, on),)
+        if post is not None and post.position == position and post.property_id in (property_id, COMPANY)
+    ]
+    return tuple(sorted(holding, key=lambda one: (-assigned[one].toordinal(), one)))
+
+
 def wage_fact(events: Events, ids: Iterable[str], on: date) -> Event[BaseWageSet] | None:
     """The base wage that holds on a date; of two from the same date the one recorded later."""
     wanted = set(ids)

@@ -53,7 +53,7 @@ def _stop(process: subprocess.Popen[bytes]) -> int:
 def test_it_is_ready_in_five_seconds_within_its_memory_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
     with _up(tmp_path) as (process, said, seconds):
         children = psutil.Process(process.pid).children(recursive=True)
-        assert said["services"] == ["attendance", "audit", "billing", "registry"]
+        assert said["services"] == ["attendance", "audit", "billing", "registry", "tickets"]
         assert seconds < READY_SECONDS * (3 if os.environ.get("PYTEST_XDIST_WORKER") else 1)
         assert psutil.Process(process.pid).memory_info().rss < MEMORY_MIB * 2**20
         assert _stop(process) == 0

@@ -26,7 +26,7 @@ given = Given(ADOPTIONS)
 MATRIX = manual_matrix()
 STRICTER = manual_matrix("strict-1", Readings(year_anchor="service"))
 LEAD = timedelta(seconds=60)
-ADOPTED = AuthorityMatrixAdopted(version="manual-1", holds_from=FIRST_AT + LEAD, lead_seconds=60, matrix=MATRIX)
+ADOPTED = AuthorityMatrixAdopted(version="manual-2", holds_from=FIRST_AT + LEAD, lead_seconds=60, matrix=MATRIX)
 POLICY = LegalPolicy(version="law-1", mode="cap", minimum_wage=Money.model_validate({"amount": "1800.00"}))
 HONG_KONG = PropertyAdded(
     property_id="peak", name="Peak", language="en", currency="HKD", calendar="HK", time_zone="Asia/Hong_Kong"
@@ -68,7 +68,7 @@ def test_a_company_may_go_back_to_an_earlier_version() -> None:
 
 
 def test_a_version_names_one_content_for_ever() -> None:
-    changed = AdoptAuthorityMatrix(matrix=STRICTER.model_copy(update={"version": "manual-1"}))
+    changed = AdoptAuthorityMatrix(matrix=STRICTER.model_copy(update={"version": "manual-2"}))
     given(ADOPTED).when(lambda a: adopt_matrix(changed, a, now=FIRST_AT)).then_rejects("version_taken")
 
 

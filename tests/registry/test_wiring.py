@@ -287,9 +287,9 @@ def test_the_matrix_and_policy_of_an_instant_are_answered(office: Office) -> Non
     assert office.query(GetMatrix())["legal_policy"] is None
     office.now += timedelta(seconds=60)
     found = office.query(GetMatrix(property_id="north-court"))
-    assert (found["matrix"]["version"], found["legal_policy"]["version"]) == ("manual-1", "law-1")
+    assert (found["matrix"]["version"], found["legal_policy"]["version"]) == ("manual-2", "law-1")
     assert office.query(GetMatrix(as_of=NOON))["matrix"] is None
-    assert office.query(GetMatrix(version="manual-1"))["matrix"]["matrix"]["rows"][0]["row_id"] == "A1"
+    assert office.query(GetMatrix(version="manual-2"))["matrix"]["matrix"]["rows"][0]["row_id"] == "A1"
 
 
 def test_a_property_is_answered_with_its_settings_lines_and_tables(office: Office) -> None:
