@@ -247,6 +247,11 @@ def render(attributes: Mapping[str, Any], data: bytes) -> bytes:
 
 
 @cache
+def data_of(raw: bytes) -> bytes:
+    """The data member of a stored fact, as JSON; `raw` is what `render` made."""
+    return raw[raw.index(b',"data":') + 8 : -1]
+
+
 def schema_address(wire: str) -> str:
     """The stable reference of the JSON Schema of a wire type, resolved inside this package's `schemas/`."""
     if shared(wire):

@@ -84,10 +84,15 @@ class Confidential(Sealed):
         return cls._of(f"payroll/{property_id}", record.model_dump_json())
 
 
-@cache
 def may_seal(kind: type[Record]) -> bool:
     """Whether records of a kind can hold a sealed value at all; most kinds of fact cannot."""
-    return any(_may_hold(field.annotation) for field in kind.__pydantic_fields__.values())
+    return bool(_sealing(kind))
+
+
+@cache
+def _sealing(kind: type[Record]) -> tuple[str, ...]:
+    """The fields of a kind of record in which a sealed value may stand."""
+    return tuple(name for name, field in kind.__pydantic_fields__.items() if _may_hold(field.annotation))
 
 
 def _may_hold(annotation: Any) -> bool:
@@ -103,7 +108,7 @@ def _may_hold(annotation: Any) -> bool:
 
 def sealed_fields(record: Record, path: str = "") -> Iterator[tuple[str, Sealed]]:
     """Every sealed value in a record with its field path, e.g. `figures` or `contacts.0.phone`."""
-    for name in type(record).__pydantic_fields__:
+    for name in _sealing(type(record)):
         yield from _sealed_in(getattr(record, name, None), f"{path}{name}")
 
 

@@ -49,6 +49,7 @@ class Runtime:
         self.ready = asyncio.Event()
         self.relay: Relay | None = None
         self.reactors: list[Reactor] = []
+        self._answering: set[asyncio.Task[None]] = set()
         self.broker = NatsBroker(
             settings.nats_url,
             apply_types=False,
@@ -69,23 +70,31 @@ class Runtime:
             self._subscribe(subject_of(request.wire(), "*", "query"), request, self._on_query)
 
         @self.broker.subscriber(feed_of(name), queue=name, decoder=_undecoded, title=f"{name}.feed", max_workers=4)
-        async def on_feed(incoming: tuple[str, bytes]) -> bytes:
-            return await asyncio.to_thread(self._feed, incoming[1])
+        async def on_feed(message: Msg) -> bytes:
+            return await asyncio.to_thread(self._feed, message.data)
 
     def _subscribe(
         self, subject: str, request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
     ) -> None:
+        # A handler that awaited its answer would hold up the next message, and FastStream's workers cost more than the decision.
         @self.broker.subscriber(
-            subject, queue=self.service.name, decoder=_undecoded, title=request.wire(), max_workers=1_000
+            subject, queue=self.service.name, decoder=_undecoded, title=request.wire(), no_reply=True
         )
-        async def on_request(incoming: tuple[str, bytes]) -> bytes:
-            answer = await self._answer(incoming, request, handle)
-            return answer.model_dump_json(exclude_none=True).encode()
+        async def on_request(message: Msg) -> None:
+            task = asyncio.create_task(self._respond(message, request, handle))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+    async def _respond(
+        self, message: Msg, request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
+    ) -> None:
+        answer = await self._answer(message.subject, message.data, request, handle)
+        if message.reply:
+            await message.respond(answer.model_dump_json(exclude_none=True).encode())
 
     async def _answer(
-        self, incoming: tuple[str, bytes], request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
+        self, subject: str, body: bytes, request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
     ) -> Answer:
-        subject, body = incoming
         if len(body) > MESSAGE_LIMIT_BYTES:
             return _error(body[:2048], "too_large", f"the message has {len(body)} bytes", field="body",
                           rule=f"at most {MESSAGE_LIMIT_BYTES} bytes", remedy="send it in smaller parts")  # fmt: skip
@@ -196,6 +205,8 @@ class Runtime:
         try:
             async with asyncio.timeout(10):
                 await self.broker.stop()
+                for task in self._answering:
+                    task.cancel()
                 await client.close()
         except Exception as error:  # noqa: BLE001 - stopping goes on, whatever state the connection is in
             LOG.warning("service.stop", service=self.service.name, error=f"{type(error).__name__}: {error}")
@@ -203,8 +214,8 @@ class Runtime:
         self.store.close()
 
 
-async def _undecoded(message: Any) -> tuple[str, bytes]:
-    return message.raw_message.subject, message.body
+async def _undecoded(message: Any) -> Msg:
+    return message.raw_message  # type: ignore[no-any-return]
 
 
 def _command_id(body: bytes) -> str:

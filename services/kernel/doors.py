@@ -12,8 +12,9 @@ from typing import Any
 from bailiwick_contracts.envelope import Actor, Answer, Command, Precondition
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.subjects import Kind, subject_of
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
 from nats.aio.client import Client
 
 from services.kernel.decision import Rejected
@@ -34,7 +35,7 @@ class Doors:
     def __init__(self, directory: Path) -> None:
         """Trust the doors whose public keys lie in `directory`."""
         self._directory = directory
-        self._keys: dict[str, Ed25519PublicKey] = {}
+        self._keys: dict[str, VerifyKey] = {}
 
     def verify(self, command: Command[Any], data: Any) -> None:
         """Check who vouches for a command.
@@ -47,9 +48,9 @@ class Doors:
                            value=command.commanddigest, rule="SHA-256 of salt and body", remedy="have the door sign it again")  # fmt: skip
         try:
             self._key(command.door).verify(
-                base64.b64decode(command.doorsignature, validate=True), command.statement(command.property)
+                command.statement(command.property), base64.b64decode(command.doorsignature, validate=True)
             )
-        except (InvalidSignature, ValueError) as error:
+        except (BadSignatureError, ValueError) as error:
             raise Rejected("the signature is not this door's over this claim", code="wrong_signature", field="doorsignature",
                            value=command.door, rule="Ed25519 of the door over the claim") from error  # fmt: skip
         ahead = datetime.now(UTC) + CLOCK_TOLERANCE
@@ -59,14 +60,14 @@ class Doors:
                 raise Rejected(f"{field} lies in the future", code="clock_ahead", field=field, value=instant.isoformat(),
                                rule="at most 5 minutes ahead of the service's clock", remedy="set the sender's clock")  # fmt: skip
 
-    def _key(self, door: str) -> Ed25519PublicKey:
+    def _key(self, door: str) -> VerifyKey:
         if door not in self._keys:
             path = self._directory / f"{door}.pub"
             if not path.is_file():
                 raise Rejected("this door is not trusted here", code="unknown_door", field="door", value=door,
                                rule=f"one of {sorted(p.stem for p in self._directory.glob('*.pub'))}",
                                remedy="add its public key to the doors directory")  # fmt: skip
-            self._keys[door] = Ed25519PublicKey.from_public_bytes(path.read_bytes())
+            self._keys[door] = VerifyKey(path.read_bytes())
         return self._keys[door]
 
 

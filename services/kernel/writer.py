@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from bailiwick_contracts.envelope import Answer, Command, FactReference, hash_of, read_event
+from bailiwick_contracts.envelope import Answer, Command, FactReference, data_of, hash_of, read_event
 from bailiwick_contracts.message import Refusal
 from eventsourcing.persistence import PersistenceError
 from pydantic_core import from_json
@@ -227,11 +227,13 @@ class Writer:
                 error={"code": "internal", "message": "this service failed on the command; nothing was recorded"},
             )
         facts = tuple(
-            FactReference(id=e.id, type=e.type, stream=e.subject, sequence=e.version, chainnumber=e.chainnumber)
+            FactReference.model_construct(
+                id=e.id, type=e.type, stream=e.subject, sequence=e.version, chainnumber=e.chainnumber
+            )
             for e in unit.events[: 0 if outcome.rows else REFERENCES_LIMIT]
         )
         refused = any(isinstance(event.data, Refusal) for event in unit.events)
-        return Answer(
+        return Answer.model_construct(
             commandid=command.commandid,
             outcome="refused" if refused else "done" if unit.events else "ignored",
             facts=facts,
@@ -268,8 +270,8 @@ class Writer:
             if raw is None:
                 (stored,) = self._store.select_events(fact.stream, gt=fact.sequence - 1, lte=fact.sequence)
                 raw = stored.state
-            facts.append(fact.model_copy(update={"data": from_json(raw)["data"]}))
-        return answer.model_copy(update={"facts": tuple(facts)})
+            facts.append(FactReference.model_construct(None, **{**fact.__dict__, "data": from_json(data_of(raw))}))
+        return Answer.model_construct(None, **{**answer.__dict__, "facts": tuple(facts)})
 
     def _after_commit(self, batch: Batch) -> None:
         wires = {kind.wire(): effect for kind, effect in self._service.after_commit.items()}
