@@ -39,17 +39,18 @@ def up(as_json: AsJson = False) -> None:
 
 
 async def _up(as_json: bool) -> None:
-    from services.run.catalogue import factories
-    from services.run.embedded import embedded
-    from services.run.serve import stop_event
+    from bailiwick_contracts.subjects import SERVICES
+
+    from services.run.signals import stop_event
+    from services.run.up import up as running
 
     stop = stop_event()
-    async with embedded(Settings(), factories()) as (settings, supervisor):
+    async with running(Settings(), SERVICES) as (settings, _):
         result = {
             "ready": True,
             "data_dir": str(settings.data_dir.absolute()),
             "nats_url": settings.nats_url,
-            "services": sorted(supervisor.runtimes),
+            "services": sorted(SERVICES),
         }
         emit(result, as_json, "bailiwick is up; Ctrl-C stops it")
         OUT.file.flush()
@@ -122,12 +123,3 @@ def config_show(as_json: AsJson = False) -> None:
     if unknown:
         shown["unknown"] = unknown
     emit(shown, as_json, "settings")
-
-
-def main() -> None:
-    """The entry point of the command `bailiwick`."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

@@ -70,8 +70,8 @@ def settle(answer: Answer, as_json: bool) -> Answer:
 
 def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
     """Run a command's work; what stands in the way of it is said in a line, not in a trace."""
-    from services.run.embedded import StartError
     from services.run.nats import NatsMissingError
+    from services.run.place import StartError
 
     try:
         return asyncio.run(work)

@@ -21,6 +21,7 @@ from services.kernel.dead_letters import DeadLetters
 from services.kernel.decision import Rejected
 from services.kernel.doors import Doors
 from services.kernel.feed import log_page, page, stream_page
+from services.kernel.liveness import Part, Watch
 from services.kernel.reactor import Reactor, read_feed
 from services.kernel.relay import Relay
 from services.kernel.scope import ScopedReading
@@ -33,13 +34,17 @@ from services.kernel.unit import QueryReading
 from services.kernel.writer import BusyError, Writer
 
 LOG = structlog.get_logger()
+STOP_SECONDS = 5
 
 
 class Runtime:
     """A service with its store, writer, relay, reactors and subscribers, from start to stop."""
 
-    def __init__(self, service: Service, settings: Settings, keys: KeyStore | None = None) -> None:
-        """Open the store; nothing runs before `run`."""
+    def __init__(
+        self, service: Service, settings: Settings, keys: KeyStore | None = None, watch: Watch | None = None
+    ) -> None:
+        """Open the store; nothing runs before `run`. `watch` ends the process when a part of this service is stuck."""
+        self.watch = watch or Watch(settings.progress_seconds)
         self.service, self.settings = with_dead_letters(service), settings
         self.keys = keys or KeyStore(settings.keys_dir)
         tables = [table for view in service.views for table in view.tables]
@@ -53,7 +58,7 @@ class Runtime:
         self.broker = NatsBroker(
             settings.nats_url,
             apply_types=False,
-            graceful_timeout=10,
+            graceful_timeout=STOP_SECONDS,
             logger=None,
             **CONNECT_OPTIONS,
             **settings.nats_options(service.name),
@@ -171,8 +176,13 @@ class Runtime:
 
     async def run(self) -> None:
         """Run until cancelled or until a part fails for good; every part stops with it."""
-        name = self.service.name
-        client = await connect(self.settings.nats_url, name, **self.settings.nats_options(name))
+        name, url = self.service.name, self.settings.nats_url
+        client = await connect(
+            url,
+            name,
+            made=lambda client: self.watch.line(f"{name} connection", client, url),
+            **self.settings.nats_options(name),
+        )
         try:
 
             async def heal() -> object:
@@ -181,37 +191,60 @@ class Runtime:
 
             await heal()
             await asyncio.to_thread(self.writer.repeat_effects)
-            self.relay = Relay(client, name, self.store, self.writer.committed, heal)
-            self.reactors = [Reactor(client, name, source, self.writer, heal) for source in self.service.consumes]
-            parts = [self.writer.run(), *(reactor.run() for reactor in self.reactors)]
-            if self.service.timers:
-                parts.append(Timers(name, self.store, self.writer).run())
-            if self.service.consumes:
-                parts.append(DeadLetters(name, self.store, self.writer, partial(read_feed, client)).run())
-            if self.settings.relay:
-                parts.append(self.relay.run())
-            parts.extend(part(self, client) for part in self.service.alongside)
+            parts = self._parts(client, heal)
+            for label, part in parts.items():
+                self.watch.part(f"{name} {label}", part)
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(part) for part in parts]
+                for part in parts.values():
+                    group.create_task(part.run())
+                for beside in self.service.alongside:
+                    group.create_task(beside(self, client))
                 await self._answer_unknown(client)
                 await self.broker.start()
+                self.watch.line(f"{name} requests", self.broker.connection, url)
                 self.ready.set()
-                await asyncio.gather(*tasks)
         finally:
             self.ready.clear()
+            self.watch.forget(name)
             await self._stop(client)
 
+    def _parts(self, client: Client, heal: Callable[[], Awaitable[object]]) -> dict[str, Part]:
+        """What runs side by side for this service."""
+        name, store, writer = self.service.name, self.store, self.writer
+        self.relay = Relay(client, name, store, writer.committed, heal)
+        self.reactors = [Reactor(client, name, source, writer, heal) for source in self.service.consumes]
+        parts: dict[str, Part] = {"writer": writer}
+        parts |= {f"reactor {source}": one for source, one in zip(self.service.consumes, self.reactors, strict=True)}
+        if self.service.timers:
+            parts["timers"] = Timers(name, store, writer)
+        if self.service.consumes:
+            parts["dead letters"] = DeadLetters(name, store, writer, partial(read_feed, client))
+        if self.settings.relay:
+            parts["relay"] = self.relay
+        return parts
+
     async def _stop(self, client: Client) -> None:
-        try:
-            async with asyncio.timeout(10):
-                await self.broker.stop()
-                for task in self._answering:
-                    task.cancel()
-                await client.close()
-        except Exception as error:  # noqa: BLE001 - stopping goes on, whatever state the connection is in
-            LOG.warning("service.stop", service=self.service.name, error=f"{type(error).__name__}: {error}")
+        """Stop taking requests and close; a broker that does not answer is not waited for."""
+        name = self.service.name
+        for what, closing, seconds in (
+            ("hello", partial(client.flush, 1), 1.5),
+            ("answers", self._answered, STOP_SECONDS),
+            ("requests", self.broker.stop, STOP_SECONDS),
+            ("connection", client.close, STOP_SECONDS),
+        ):
+            try:
+                async with asyncio.timeout(seconds if client.is_connected else 1):
+                    await closing()
+            except Exception as error:  # noqa: BLE001 - stopping goes on, whatever state the connection is in
+                LOG.warning("service.stop", service=name, what=what, error=f"{type(error).__name__}: {error}")
+        for task in self._answering:
+            task.cancel()
         self.writer.close()
         self.store.close()
+
+    async def _answered(self) -> None:
+        if self._answering:
+            await asyncio.wait(self._answering)
 
 
 async def _undecoded(message: Any) -> Msg:

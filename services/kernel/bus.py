@@ -1,7 +1,7 @@
 """The connection to NATS and what lies in it: safe settings, streams and durables made from one description."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -27,15 +27,18 @@ class DriftError(Exception):
     """What lies in JetStream is not what is described; the message names each difference and the way out."""
 
 
-async def connect(url: str, name: str, **options: Any) -> Client:
+async def connect(url: str, name: str, *, made: Callable[[Client], None] | None = None, **options: Any) -> Client:
     """A connection that never gives up, trying until the server is there.
 
     Args:
         url: where the server is.
         name: under which the server lists the connection.
+        made: gets the client before it is connected, so that it can be watched.
         options: whose it is and how it is protected (`Settings.nats_options`).
     """
     client = Client()
+    if made is not None:
+        made(client)
 
     async def on_error(error: Exception) -> None:
         LOG.warning("nats.error", connection=name, error=f"{type(error).__name__}: {error}")

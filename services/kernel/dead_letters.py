@@ -28,10 +28,17 @@ class DeadLetters:
         """`feed` reads the bytes of a fact again from its source."""
         self._service, self._store, self._writer, self._feed = service, store, writer, feed
         self._clock = clock or (lambda: datetime.now(UTC))
+        self.turns = 0
+        """Grows while the loop makes progress, or tries to."""
+
+    def waits(self) -> bool:
+        """It looks again and again, so it always has to move."""
+        return True
 
     async def run(self) -> None:
         """Work until cancelled; a source or database that does not answer is asked again."""
         while True:
+            self.turns += 1
             try:
                 worked = await self.work()
             except Exception as error:  # noqa: BLE001 - whoever is away, what is parked stays parked

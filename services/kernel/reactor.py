@@ -31,6 +31,13 @@ class Reactor:
         self._client, self._consumer, self._source, self._writer, self._heal = client, consumer, source, writer, heal
         self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
         self.taken_in = 0
+        self.turns = 0
+        """Grows while the reactor makes progress, or tries to."""
+        self._resting = False
+
+    def waits(self) -> bool:
+        """While the broker is there it pulls again and again, so it has to move, except before it tries again what failed."""
+        return self._client.is_connected and not self._resting
 
     async def run(self) -> None:
         """Take in until cancelled."""
@@ -43,6 +50,7 @@ class Reactor:
         try:
             await self._reconcile()
             while True:
+                self.turns += 1
                 await self._pull(inbox)
                 batch = [await self._next()]
                 while len(batch) < PULL and not self._arrived.empty():
@@ -121,6 +129,7 @@ class Reactor:
     async def _until_taken(self, property_id: str, intake: Intake) -> None:
         attempt = 0
         while True:
+            self.turns += 1
             try:
                 result = await self._writer.submit(intake)
             except GapError as gap:
@@ -138,7 +147,9 @@ class Reactor:
                 )
             else:
                 return result  # type: ignore[no-any-return]
+            self._resting = True
             await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+            self._resting = False
             attempt += 1
 
     async def _fetch(self, property_id: str, after: int, before: int) -> list[bytes]:

@@ -42,10 +42,17 @@ class Relay:
         self.published = 0
         """The position of the last fact known to be in the stream."""
         self.heals = 0
+        self.turns = 0
+        """Grows while the relay makes progress, or tries to."""
+
+    def waits(self) -> bool:
+        """While the broker is there it looks again and again, so it has to move."""
+        return self._client.is_connected
 
     async def run(self) -> None:
         """Publish until cancelled. Raises RestoredStoreError, which only a person can resolve."""
         while True:
+            self.turns += 1
             try:
                 await self._follow()
             except (FencedError, TimeoutError, NotFoundError, ConnectionError, OSError) as error:
@@ -79,6 +86,7 @@ class Relay:
             LOG.error("relay.heals", service=self._service, stream_at=position, was_at=self.published)
         self.published = position
         while True:
+            self.turns += 1
             self._poke.clear()
             facts = await asyncio.to_thread(self._store.after, position, WINDOW)
             if facts:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     relay: bool = True
     """Whether services publish their own log; off where a relay runs as a process of its own."""
     log_level: str = "INFO"
+    progress_seconds: float = Field(60, gt=0)
+    """How long a process may make no progress before it ends itself (`services.kernel.liveness`)."""
+    health_port: int | None = Field(None, ge=0, le=65_535)
+    """Port of loopback for `/health/live`, `/health/ready`, `/metrics` and `/version`: 0 chooses a free one, unset none."""
 
     @property
     def keys_dir(self) -> Path:

@@ -28,11 +28,18 @@ class Timers:
         self._service, self._store, self._writer = service, store, writer
         self._clock = clock or (lambda: datetime.now(UTC))
         self.fired = 0
+        self.turns = 0
+        """Grows while the loop makes progress, or tries to."""
+
+    def waits(self) -> bool:
+        """It looks again and again, so it always has to move."""
+        return True
 
     async def run(self) -> None:
         """Work until cancelled; while the database fails, look again later each time."""
         attempt = 0
         while True:
+            self.turns += 1
             self._writer.timers_changed.clear()
             try:
                 due, upcoming = await asyncio.to_thread(self._look)

@@ -84,6 +84,9 @@ class Writer:
         self.timers_changed = asyncio.Event()
         """Set after each commit that set or took away a timer; their loop waits for it."""
         self._timers_touched = False
+        self.turns = 0
+        """Grows with each transaction, whatever came of it."""
+        self._busy = self._stopped = False
         self._prepare()
 
     def _prepare(self) -> None:
@@ -100,34 +103,53 @@ class Writer:
             GapError: an intake does not follow what was taken in.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._stopped:
+            raise BusyError("this service is stopping; send this one again in a second")
         try:
             self._waiting.put_nowait((work, future))
         except asyncio.QueueFull:
             raise BusyError(f"{WAITING_LIMIT} commands are waiting; send this one again in a second") from None
         return await future
 
+    def waits(self) -> bool:
+        """Whether there is work that is not done."""
+        return self._busy or not self._waiting.empty()
+
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled; then the batch in progress is still answered, and what waits is told to come again."""
+        self._stopped = False
+        try:
+            await self._work()
+        finally:
+            self._stopped = True
+            while not self._waiting.empty():
+                _, future = self._waiting.get_nowait()
+                if not future.done():
+                    future.set_exception(BusyError("this service is stopping; send this one again in a second"))
+
+    async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             batch = [await self._waiting.get()]
             while len(batch) < BATCH_LIMIT and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            results = await loop.run_in_executor(self._thread, self.process, [work for work, _ in batch])
+            self._busy = True
+            running = loop.run_in_executor(self._thread, self.process, [work for work, _ in batch])
+            try:
+                results = await asyncio.shield(running)
+            except asyncio.CancelledError:
+                _settle(batch, await running)
+                raise
+            self._busy = False
             self.committed.set()
             if self._timers_touched:
                 self._timers_touched = False
                 self.timers_changed.set()
-            for (_, future), result in zip(batch, results, strict=True):
-                if future.done():
-                    continue
-                if isinstance(result, Exception):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
+            _settle(batch, results)
 
     def process(self, works: Sequence[Work]) -> list[Any]:
         """Decide a batch in one transaction; when that fails as a whole, each alone, so that no one fails its neighbours."""
+        self.turns += 1
         try:
             return self._transact(works)
         except Exception as error:  # noqa: BLE001 - one command's fault must not end the writer of all
@@ -297,6 +319,16 @@ class Writer:
 def _replayed(command: Command[Any], answer: Answer) -> Answer:
     """What was answered before; said so to a caller from outside, who has to know whether it is new."""
     return answer.model_copy(update={"replayed": True}) if command.precondition is not None else answer
+
+
+def _settle(batch: Sequence[tuple[Work, asyncio.Future[Any]]], results: Sequence[Any]) -> None:
+    for (_, future), result in zip(batch, results, strict=True):
+        if future.done():
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
 
 
 def _another_body(command_id: str) -> Answer:

@@ -14,7 +14,8 @@ from services.kernel.bus import connect
 from services.kernel.doors import Door, ask
 from services.kernel.settings import Settings
 from services.run.catalogue import factories
-from services.run.embedded import embedded, running_at
+from services.run.embedded import embedded
+from services.run.place import running_at
 
 ATTEMPTS = 6
 

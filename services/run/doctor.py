@@ -14,8 +14,8 @@ from services.kernel.bus import connect
 from services.kernel.relay import POSITION_HEADER
 from services.kernel.settings import Settings
 from services.kernel.store import Store
-from services.run.embedded import running_at
 from services.run.nats import NatsMissingError, nats_binary
+from services.run.place import running_at
 
 ROOM_BYTES = 500 * 1024 * 1024
 

@@ -1,40 +1,36 @@
-"""The embedded run: NATS as a child, every service in this process, each restarted when it exits."""
+"""Services in this process, each started again when it fails; and the embedded run, with NATS as a child."""
 
 import asyncio
 import contextlib
-import fcntl
-import json
-import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
-from typing import IO
 
 import structlog
 
 from services.kernel.app import Runtime
 from services.kernel.bus import DriftError
+from services.kernel.liveness import Watch
 from services.kernel.relay import RestoredStoreError
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.settings import Settings
 from services.run.nats import EmbeddedNats
+from services.run.place import StartError, announced, taken
 
 LOG = structlog.get_logger()
 READY_SECONDS = 30
 RESTART_SECONDS = (0.5, 1, 2, 5, 10)
+SETTLED_SECONDS = 60
+"""Whoever ran so long is started again at once when it fails, not after the longest wait."""
 ServiceFactory = Callable[[KeyStore], Service]
-
-
-class StartError(Exception):
-    """The system did not become ready; the message says which part, and why."""
 
 
 class Supervisor:
     """Runs services in this process; one that fails is started again, later each time."""
 
-    def __init__(self, settings: Settings, factories: Mapping[str, ServiceFactory]) -> None:
-        """`factories` makes each service from the keys of the installation."""
-        self._settings, self._factories = settings, factories
+    def __init__(self, settings: Settings, factories: Mapping[str, ServiceFactory], watch: Watch | None = None) -> None:
+        """`factories` makes each service from the keys of the installation; `watch` may end this process."""
+        self._settings, self._factories, self._watch = settings, factories, watch
         self.runtimes: dict[str, Runtime] = {}
         self.failures: dict[str, str] = {}
         self.restarts = 0
@@ -42,15 +38,18 @@ class Supervisor:
     async def run(self) -> None:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
+            if self._watch is not None:
+                group.create_task(self._watch.run())
             for name, factory in self._factories.items():
                 group.create_task(self._keep(name, factory))
 
     async def _keep(self, name: str, factory: ServiceFactory) -> None:
         attempt = 0
         while True:
+            begun = time.monotonic()
             try:
                 keys = KeyStore(self._settings.keys_dir)
-                self.runtimes[name] = runtime = Runtime(factory(keys), self._settings, keys)
+                self.runtimes[name] = runtime = Runtime(factory(keys), self._settings, keys, self._watch)
                 await runtime.run()
             except Exception as error:  # noqa: BLE001 - whatever ended it, it is named and started again
                 causes = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
@@ -58,6 +57,8 @@ class Supervisor:
                 lasting = any(isinstance(cause, DriftError | RestoredStoreError) for cause in causes)
                 LOG.error("service.exited", service=name, error=self.failures[name][:500], needs_a_person=lasting)
             self.restarts += 1
+            if time.monotonic() - begun > SETTLED_SECONDS:
+                attempt = 0
             await asyncio.sleep(RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)])
             attempt += 1
 
@@ -85,41 +86,17 @@ async def embedded(
     Raises:
         StartError: another one runs on the same data directory, or a part does not start.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    lock = _take_lock(settings.data_dir)
-    nats = EmbeddedNats(settings.data_dir / "nats")
-    settings = settings.model_copy(update={"nats_url": nats.url})
-    supervisor = Supervisor(settings, factories)
-    server = asyncio.create_task(nats.run())
-    services = asyncio.create_task(supervisor.run())
-    try:
-        await supervisor.wait_ready()
-        note = settings.data_dir / "running.json"
-        note.write_text(json.dumps({"nats_url": nats.url, "pid": os.getpid()}))
-        yield settings, supervisor
-    finally:
-        (settings.data_dir / "running.json").unlink(missing_ok=True)
-        for task in (services, server):
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        lock.close()
-
-
-def _take_lock(directory: Path) -> IO[str]:
-    lock = (directory / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise StartError(f"a system runs on {directory} already; stop it, or name another BAILIWICK_DATA_DIR") from None
-    return lock
-
-
-def running_at(directory: Path) -> str | None:
-    """The NATS URL of the system that runs on a data directory, or None."""
-    note = directory / "running.json"
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        found = json.loads(note.read_text())
-        os.kill(found["pid"], 0)
-        return str(found["nats_url"])
-    return None
+    with taken(settings.data_dir):
+        nats = EmbeddedNats(settings.data_dir / "nats")
+        settings = settings.model_copy(update={"nats_url": nats.url})
+        supervisor = Supervisor(settings, factories)
+        server = asyncio.create_task(nats.run())
+        services = asyncio.create_task(supervisor.run())
+        try:
+            await supervisor.wait_ready()
+            with announced(settings.data_dir, nats):
+                yield settings, supervisor
+        finally:
+            for task in (services, server):
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)

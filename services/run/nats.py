@@ -15,7 +15,7 @@ server_name: bailiwick
 max_payload: 512KB
 jetstream {{ store_dir: "{store}", sync_interval: "10s" }}
 """
-_STOP_SECONDS = 10
+_STOP_SECONDS = 3
 
 
 class NatsMissingError(Exception):
@@ -39,7 +39,7 @@ def free_port() -> int:
         return port
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Have the kernel end this child when its parent dies, however it dies (PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
@@ -65,8 +65,9 @@ class EmbeddedNats:
             while True:
                 with (self._directory / "nats.log").open("ab") as log:
                     self._process = await asyncio.create_subprocess_exec(
-                        nats_binary(), "-c", str(config), stdout=log, stderr=log, preexec_fn=_die_with_parent
-                    )
+                        nats_binary(), "-c", str(config),
+                        stdout=log, stderr=log, preexec_fn=die_with_parent, start_new_session=True,
+                    )  # fmt: skip
                 await self._process.wait()
                 await asyncio.sleep(0.5)
         finally:

@@ -1,35 +1,41 @@
-"""Services as a process of their own: one task each under a supervisor, ended cleanly by SIGTERM."""
+"""Services as a process of their own: one task each under a supervisor and a watch, ended cleanly by SIGTERM."""
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Mapping
 
+import structlog
+
+from services.kernel.liveness import Watch
 from services.kernel.settings import Settings
 from services.run.embedded import ServiceFactory, Supervisor
+from services.run.place import StartError
+from services.run.signals import stop_event
 
-
-def stop_event() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+LOG = structlog.get_logger()
 
 
 async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, announce: bool = True) -> None:
-    """Run services against the NATS of the settings until a signal ends it."""
+    """Run services against the NATS of the settings until a signal ends it, whatever state they and the broker are in."""
     stop = stop_event()
-    supervisor = Supervisor(settings, factories)
+    watch = Watch(settings.progress_seconds)
+    supervisor = Supervisor(settings, factories, watch)
     running = asyncio.create_task(supervisor.run())
-    waiting = asyncio.create_task(stop.wait())
-    ready = asyncio.create_task(supervisor.wait_ready())
-    await asyncio.wait({ready, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if announce and ready.done() and not ready.exception():
-        print("ready", flush=True)  # noqa: T201 - the line that process managers and tests wait for
-    await waiting
+    ready = asyncio.create_task(_announce(supervisor) if announce else supervisor.wait_ready())
+    await stop.wait()
+    watch.ending()
     for task in (ready, running):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
+
+
+async def _announce(supervisor: Supervisor) -> None:
+    while True:
+        try:
+            await supervisor.wait_ready()
+        except StartError as error:
+            LOG.error("serve.waiting", error=str(error))
+            continue
+        print("ready", flush=True)  # noqa: T201 - the line that process managers and tests wait for
+        return

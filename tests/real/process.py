@@ -3,6 +3,11 @@
 import asyncio
 import sys
 
+from services.run.signals import end_at_once
+
+if __name__ == "__main__":
+    end_at_once()
+
 from services.kernel.bus import connect, provision
 from services.kernel.relay import Relay
 from services.kernel.settings import Settings

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BAILIWICK = [sys.executable, "-m", "services.cli.main"]
+BAILIWICK = [sys.executable, "-m", "services.cli.entry"]
 
 
 @dataclass

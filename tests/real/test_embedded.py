@@ -22,7 +22,7 @@ MEMORY_MIB = 300
 @contextmanager
 def _up(directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any], float]]:
     begun = time.monotonic()
-    command = [sys.executable, "-m", "services.cli.main", "up", "--json"]
+    command = [sys.executable, "-m", "services.cli.entry", "up", "--json"]
     with (
         (directory / "up.log").open("ab") as log,
         subprocess.Popen(
@@ -62,7 +62,7 @@ def test_it_is_ready_in_five_seconds_within_its_memory_and_ctrl_c_ends_all_of_it
 
 def test_a_second_start_resumes_and_a_second_one_beside_it_is_told_so(tmp_path: Path) -> None:
     environment = os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path / "data")}
-    command = [sys.executable, "-m", "services.cli.main"]
+    command = [sys.executable, "-m", "services.cli.entry"]
 
     def bailiwick(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=False)
@@ -85,7 +85,7 @@ async def test_the_nats_server_that_dies_is_started_again_and_work_goes_on(tmp_p
         nats.kill()
         await asyncio.sleep(1.5)
         added = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.cli.main", "property", "add", "south-court", env=environment, stdout=subprocess.PIPE
+            sys.executable, "-m", "services.cli.entry", "property", "add", "south-court", env=environment, stdout=subprocess.PIPE
         )  # fmt: skip
         assert await asyncio.wait_for(added.wait(), 40) == 0
         assert _stop(process) == 0
