@@ -84,6 +84,14 @@ def setting(unit: Reading, property_id: str) -> Setting:
     return unit.state(SETTING, settings_stream(property_id))
 
 
+def reject_currency(unit: Reading, property_id: str, currency: str) -> None:
+    """Reject money in another currency than that of the property's tariffs."""
+    known = setting(unit, property_id)
+    if known.tariffs and known.currency != currency:
+        raise Rejected(f"{property_id} is billed in {known.currency}", code="currency_differs", field="currency",
+                       value=currency, rule=known.currency, remedy="exchange it first, or name another property")  # fmt: skip
+
+
 def units(unit: Reading, property_id: str, unit_ids: Iterable[str] | None = None) -> dict[str, BilledUnit]:
     """Units of a property by id; all of them where none is named."""
     query = sa.select(UNITS.c.unit_id, UNITS.c.unit).where(UNITS.c.property_id == property_id)

@@ -10,11 +10,11 @@ from bailiwick_contracts.matrix import Ratio
 from bailiwick_contracts.receipt import Proposal
 from bailiwick_contracts.tariff import BilledUnit
 
-_PLACE = re.compile(r"(?<=[0-9A-Za-z])\s*(?:栋|棟|幢|座|号楼|號樓|单元|單元|楼|樓|层|層|#|/|-|—|–)\s*(?=[0-9A-Za-z])")
+_PLACE = re.compile(r"(?<=[0-9A-Za-z])(?:\s*(?:栋|棟|幢|座|号楼|號樓|单元|單元|楼|樓|层|層|#)\s*|[/—–])(?=[0-9A-Za-z])")
 _TOKEN = re.compile(r"[0-9A-Za-z]+(?:-[0-9A-Za-z]+)*")
 _SURE = {"reference": 99, "room": 97, "known_payer": 96, "amount": 60}
 """Confidence in hundredths, each where nothing else is possible."""
-_SHARED = 50
+_SHARED, _PART = 50, 80
 _SHORTEST = 3
 
 
@@ -66,12 +66,16 @@ def propose(said: str, payer: str | None, amount: Decimal, known: Directory) -> 
     """
     tokens = [token for token in _TOKEN.findall(normal(said)) if len(token) >= _SHORTEST]
     found: dict[str, tuple[str, int]] = {}
+    inside = [part for token in tokens if token not in known.rooms for part in _inside(token)]
     for reason, names in (("reference", known.references), ("room", known.rooms)):
         named = [ids for token in dict.fromkeys(tokens) if (ids := names.get(token))]
         units = sorted({unit_id for ids in named for unit_id in ids})
         confidence = _SURE[reason] if len(units) == 1 else _SHARED
         for unit_id in units:
             found.setdefault(unit_id, (reason, confidence))
+    parts = sorted({unit_id for part in inside for unit_id in known.rooms.get(part, ())})
+    for unit_id in parts:
+        found.setdefault(unit_id, ("room", _PART if len(parts) == 1 and not found else _SHARED))
     sure = [unit_id for unit_id, (_, confidence) in found.items() if confidence > _SHARED]
     if len(sure) > 1:
         found = {unit_id: (reason, _SHARED) for unit_id, (reason, _) in found.items()}
@@ -83,6 +87,14 @@ def propose(said: str, payer: str | None, amount: Decimal, known: Directory) -> 
         found.update(dict.fromkeys(owing, ("amount", hint)))
     ranked = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))[:5]
     return tuple(_proposal(unit_id, reason, confidence) for unit_id, (reason, confidence) in ranked if confidence > 0)
+
+
+def _inside(token: str) -> list[str]:
+    """Two or more neighbouring parts of `3-1502-3-1503` or `2026-3-1502`: a room may stand in it."""
+    parts = token.split("-")
+    return [
+        "-".join(parts[start : start + size]) for size in range(2, len(parts)) for start in range(len(parts) - size + 1)
+    ]
 
 
 def _proposal(unit_id: str, reason: str, confidence: int) -> Proposal:

@@ -233,6 +233,7 @@ def on_import_statement(unit: Unit, command: Command[ImportStatement]) -> Outcom
     found = gather.gate(unit, command, "B3")
     if gather.barred(unit, found, stream, command, request.statement_id):
         return Outcome()
+    gather.reject_currency(unit, place, request.currency)
     unit.append(stream, *statements.take_in(request, unit.state(STATEMENT, stream), place, found.ruling))
     return Outcome(result={"held": unit.state(STATEMENT, stream).held})
 
@@ -242,7 +243,8 @@ def on_override_statement(unit: Unit, command: Command[OverrideStatement]) -> No
     stream = statement_stream(command.data.statement_id)
     found = gather.gate(unit, command, "B3")
     if not gather.barred(unit, found, stream, command, command.data.statement_id):
-        unit.append(stream, *statements.override(command.data, unit.state(STATEMENT, stream), found.ruling))
+        state = unit.state(STATEMENT, stream)
+        unit.append(stream, *statements.override(command.data, state, unit.property_id, found.ruling))
 
 
 def _judged(
@@ -277,7 +279,7 @@ def on_import_statement_rows(unit: Unit, command: Command[ImportStatementRows]) 
     if gather.barred(unit, found, stream, command, request.statement_id):
         return Outcome()
     statement = unit.state(STATEMENT, stream)
-    statements.existing(statement, request.statement_id)
+    statements.existing(statement, request.statement_id, place)
     if statement.held:
         gather.refuse(unit, stream, command, "statement_held", request.statement_id, found.ruling)
         return Outcome()

@@ -49,9 +49,11 @@ def take_in(
     return [StatementImported.model_validate(data | {"held": request.chain.state == "broken", "ruling": ruling})]
 
 
-def override(request: OverrideStatement, statement: Statement, ruling: Ruling | None) -> list[StatementOverridden]:
+def override(
+    request: OverrideStatement, statement: Statement, property_id: str, ruling: Ruling | None
+) -> list[StatementOverridden]:
     """Take a held statement all the same; one that is not held needs nothing. Raises Rejected for an unknown one."""
-    known = existing(statement, request.statement_id)
+    known = existing(statement, request.statement_id, property_id)
     if not statement.held:
         return []
     return [
@@ -61,9 +63,9 @@ def override(request: OverrideStatement, statement: Statement, ruling: Ruling | 
     ]
 
 
-def existing(statement: Statement, statement_id: str) -> StatementImported:
-    """What is known of a statement. Raises Rejected where it is not."""
-    if statement.imported is None:
+def existing(statement: Statement, statement_id: str, property_id: str) -> StatementImported:
+    """What is known of a statement. Raises Rejected where this property did not import it."""
+    if statement.imported is None or statement.property_id != property_id:
         raise Rejected("this statement was not imported", code="no_such_statement", field="statement_id", value=statement_id,
                        rule="a statement that was announced with ImportStatement", remedy="import the file")  # fmt: skip
     return statement.imported

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import audit, dead_letters, demo, imports, properties
+from services.cli import audit, billing, dead_letters, demo, imports, properties, statements
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.logs import configure
@@ -20,7 +20,9 @@ app = typer.Typer(
 config = typer.Typer(no_args_is_help=True, help="Settings.")
 app.add_typer(config, name="config")
 app.add_typer(properties.app, name="property")
+statements.register(imports.app)
 app.add_typer(imports.app, name="import")
+app.add_typer(billing.app, name="billing")
 app.add_typer(audit.app, name="audit")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(demo.demo)

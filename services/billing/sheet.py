@@ -1,0 +1,165 @@
+"""Files as banks write them: bytes in, numbered rows of cells out, whatever the encoding; and what a cell means."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+from zipfile import BadZipFile
+
+DELIMITERS = (",", "\t", ";", "|")
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_NOTHING = re.compile(r"^[-—–/\\*_=.\s]*$")
+_MONEY = re.compile(r"^\d+(\.\d+)?$")
+_NOTE = re.compile(r"[(（][^)）]*[^\d.,)）\s][^)）]*[)）]")
+_UNITS = re.compile(r"(?i)cny|rmb|hkd|usd|人民币|人民幣|[¥￥$€元圆整]")
+_LONGEST_CELL = 100_000
+
+
+class Line(NamedTuple):
+    """A row of a file, with the number of its line, or of its row in a workbook."""
+
+    number: int
+    cells: list[str]
+
+
+class FileError(ValueError):
+    """A file cannot be read at all; the message says why and what to do."""
+
+
+def decode(content: bytes) -> str:
+    """The text of a file: UTF-8 with or without a BOM, UTF-16, or GB18030, of which GBK and GB2312 are parts.
+
+    Raises:
+        FileError: it is none of these.
+    """
+    for bom, encoding in _BOMS:
+        if content.startswith(bom):
+            return content[len(bom) :].decode(encoding, "strict")
+    if b"\0" in content[:4096]:
+        even, odd = content[:4096:2].count(0), content[1:4096:2].count(0)
+        return content.decode("utf-16-be" if even > odd else "utf-16-le")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise FileError("the file is neither UTF-8, UTF-16 nor GB18030; save it again as CSV in UTF-8")
+
+
+def rows_of(text: str, delimiter: str) -> Iterator[Line]:
+    """The rows of a text, each with the number of the line it ends on."""
+    csv.field_size_limit(_LONGEST_CELL)
+    reader = csv.reader(io.StringIO(text.replace("\0", "")), delimiter=delimiter, skipinitialspace=True)
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Line(reader.line_num, [f"unreadable: {error}"])
+            continue
+        yield Line(reader.line_num, [clean(cell) for cell in cells])
+
+
+def workbook_rows(content: bytes) -> Iterator[Line]:
+    """The rows of the first sheet of an XLSX workbook.
+
+    Raises:
+        FileError: it is no workbook.
+    """
+    from openpyxl import load_workbook  # noqa: PLC0415 - slow to load, and most statements are no workbooks
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+
+    try:
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        raise FileError(f"the workbook cannot be opened ({error}); save it again as XLSX or CSV") from None
+    sheet = book[book.sheetnames[0]]
+    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+        yield Line(number, [_cell(value) for value in row])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds") if value.time() != value.min.time() else f"{value:%Y-%m-%d}"
+    if isinstance(value, float):
+        return format(Decimal(repr(value)).normalize(), "f")
+    return clean(str(value))
+
+
+def clean(cell: str) -> str:
+    """A cell without padding, byte-order marks and the `="…"` by which a spreadsheet is kept from counting."""
+    cell = cell.replace("\ufeff", "").replace("\u00a0", " ").replace("\u3000", " ").strip()
+    if cell.startswith('="') and cell.endswith('"'):
+        cell = cell[2:-1].strip()
+    if len(cell) > 1 and cell[0] == cell[-1] == '"':
+        cell = cell[1:-1].strip()
+    return cell.strip("'`").strip() if cell[:1] in "'`" else cell
+
+
+def is_nothing(cell: str) -> bool:
+    """Whether a cell says that there is nothing: empty, dashes, a slash."""
+    return _NOTHING.match(cell) is not None
+
+
+def money(cell: str, decimal: str = ".") -> Decimal | None:
+    """An amount as written: signs, currency marks, thousands separators and notes in brackets; None where there is none.
+
+    Raises:
+        ValueError: it is no amount of at most two decimals.
+    """
+    text = unicodedata.normalize("NFKC", cell).strip()
+    if is_nothing(text):
+        return None
+    text = _UNITS.sub("", _NOTE.sub("", text)).replace(" ", "").replace("'", "").replace("−", "-").replace("–", "-")
+    sign = 1
+    if text.startswith("(") and text.endswith(")"):
+        sign, text = -1, text[1:-1]
+    if text.endswith("-"):
+        sign, text = -sign, text[:-1]
+    if text[:1] in "+-":
+        sign, text = (-sign if text[0] == "-" else sign), text[1:]
+    text = text.replace(".", "").replace(",", ".") if decimal == "," else text.replace(",", "")
+    if not _MONEY.match(text):
+        raise ValueError("no amount")
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("no amount") from None
+    if value != value.quantize(Decimal("0.01")) or value >= Decimal(10) ** 15:
+        raise ValueError("more than two decimals, or more than 15 digits")
+    return sign * value.quantize(Decimal("0.01"))
+
+
+_DATES = (
+    re.compile(r"^(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})日?(?:[T\s]+(?P<t>.*))?$"),
+    re.compile(r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:[T\s]*(?P<t>\d{2}:?\d{2}.*|))?$"),
+)
+_DAY_FIRST = re.compile(r"^(?P<d>\d{1,2})[-/.](?P<m>\d{1,2})[-/.](?P<y>\d{4})(?:[T\s]+(?P<t>.*))?$")
+
+
+def day_and_time(cell: str, *, day_first: bool = False) -> tuple[date, str]:
+    """A date as written, with the time of day behind it as digits, if any.
+
+    Raises:
+        ValueError: it is no date.
+    """
+    text = unicodedata.normalize("NFKC", cell).strip()
+    for pattern in (_DAY_FIRST, *_DATES) if day_first else _DATES:
+        found = pattern.match(text)
+        if found is not None:
+            time = re.sub(r"\D", "", found["t"] or "")[:6]
+            return date(int(found["y"]), int(found["m"]), int(found["d"])), time
+    raise ValueError("no date")
+
+
+def joined(cells: Sequence[str]) -> str:
+    """Cells that say something, as one text of at most 500 characters."""
+    said = dict.fromkeys(cell for cell in cells if not is_nothing(cell))
+    return " ".join(said)[:500]
