@@ -1,5 +1,6 @@
 """One transaction of the writer: what all units in it share, and what is remembered from one to the next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from services.kernel.decision import Noun
 from services.kernel.due import Row
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Add, Change, Put, Remove, Service
-from services.kernel.store import LOG_POSITION, Head, Store, StoredFact
+from services.kernel.store import Head, Store, StoredFact
 
 _CACHED_STREAMS = 20_000
 
@@ -47,11 +48,18 @@ class Batch:
     """One transaction of the writer: facts, views, tracking and command ids of everything in it commit together."""
 
     def __init__(
-        self, service: Service, store: Store, keys: KeyStore, memory: Memory, connection: sa.Connection, now: datetime
+        self,
+        service: Service,
+        store: Store,
+        keys: KeyStore,
+        memory: Memory,
+        connection: sa.Connection,
+        now: datetime,
+        command_ids: Sequence[str] = (),
     ) -> None:
         """Start on an open transaction that holds the lock; `now` is the wall clock."""
         self.service, self.store, self.keys, self.memory, self.connection = service, store, keys, memory, connection
-        position = store.head(connection, LOG_POSITION).number
+        position, self.known = store.begin(connection, command_ids)
         if position != memory.position:
             # Another instance wrote since: nothing that is remembered is sure.
             memory.streams.clear()
@@ -92,22 +100,26 @@ class Batch:
             )
         self.changes = {}
 
-    def finish(self, *, alone: bool) -> None:
+    def finish(self, answers: Sequence[tuple[str, bytes, bytes]], *, alone: bool) -> None:
         """Everything that remains before the commit; `alone` where one piece of work is all there is.
+
+        `answers` are kept: command id, digest of the body, answer.
 
         Raises:
             PersistenceError: a query of one unit broke the transaction for all; each is to be tried alone.
         """
         if self.broken is not None and not (alone and not self.stored and not self.changes):
             raise self.broken
-        self.store.append(self.connection, self.stored)
-        self.write_views()
-        if self.heads:
-            self.store.set_heads(self.connection, self.heads)
-        for source, (position, link) in self.tracking.items():
-            self.store.track(self.connection, source, position, link)
-        if self.stored:
-            self.store.set_setting(self.connection, "recorded_at", self.now.isoformat())
+        with self.store.together(self.connection):
+            self.store.append(self.connection, self.stored)
+            self.write_views()
+            if self.heads:
+                self.store.set_heads(self.connection, self.heads)
+            if self.stored:
+                self.store.set_setting(self.connection, "recorded_at", self.now.isoformat())
+            self.store.keep_answers(self.connection, answers)
+            for source, (position, link) in self.tracking.items():
+                self.store.track(self.connection, source, position, link)
 
     def committed(self) -> None:
         """Remember what the database now holds."""

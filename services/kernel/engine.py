@@ -1,11 +1,14 @@
 """Connections to the databases with the settings that promise what a commit says."""
 
+import time
 from typing import Any
 
 import sqlalchemy as sa
 
 LOCK_SECONDS = 10
 """How long a writer waits for the lock, and anyone for a connection."""
+IDLE_SECONDS = 1
+"""A connection that was not used for so long is tried before it is used again; it may have died meanwhile."""
 
 
 def sqlite_engine(url: str, begin: str) -> sa.Engine:
@@ -30,11 +33,25 @@ def postgresql_engine(url: str, schema: str | None, size: int) -> sa.Engine:
     options = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout=60s -c synchronous_commit=on"
     if schema is not None:
         options += f" -c search_path={schema}"
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         pool_size=size,
         max_overflow=0,
         pool_timeout=LOCK_SECONDS,
-        pool_pre_ping=True,
         connect_args={"options": options, "connect_timeout": 3},
     )
+
+    @sa.event.listens_for(engine, "checkin")
+    def on_checkin(_: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def on_checkout(connection: Any, record: Any, _: Any) -> None:
+        if time.monotonic() - record.info.get("used_at", 0) < IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            raise sa.exc.DisconnectionError(str(error)) from error
+
+    return engine

@@ -53,28 +53,26 @@ class Rows:
         self._bind = {column.name: _bind_of(column, dialect) for column in table.columns}
         self._converted = [(index, bind) for index, name in enumerate(self._names) if (bind := self._bind[name])]
         names = ", ".join(map(quote, self._names))
-        if self._sqlite:
-            values = f"VALUES ({', '.join('?' * len(self._names))})"
-        else:
-            arrays = (f"%s::{column.type.compile(dialect)}[]" for column in table.columns)
-            values = f"SELECT * FROM unnest({', '.join(arrays)})"
-        self._insert = f"INSERT INTO {quote(table.name)} ({names}) {values}"
+        mark = "?" if self._sqlite else "%s"
+        arrays = (f"%b::{column.type.compile(dialect)}[]" for column in table.columns)
+        self._values = f"VALUES ({', '.join([mark] * len(self._names))})"
+        self._arrays = f"SELECT * FROM unnest({', '.join(arrays)})"
+        self._insert = f"INSERT INTO {quote(table.name)} ({names})"
         others = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in self._names if name not in self._keys)
         keys = ", ".join(map(quote, self._keys))
-        self._upsert = f"{self._insert} ON CONFLICT ({keys}) DO {f'UPDATE SET {others}' if others else 'NOTHING'}"
+        self._upsert = f"ON CONFLICT ({keys}) DO {f'UPDATE SET {others}' if others else 'NOTHING'}"
         here = quote(table.name)
         sums = ", ".join(
             f"{c} = {here}.{c} + excluded.{c}" for n in self._names if n not in self._keys for c in (quote(n),)
         )
-        self._add = f"{self._insert} ON CONFLICT ({keys}) DO UPDATE SET {sums}"
-        mark = "?" if self._sqlite else "%s"
+        self._add = f"ON CONFLICT ({keys}) DO UPDATE SET {sums}"
         self._delete = (
             f"DELETE FROM {quote(table.name)} WHERE {' AND '.join(f'{quote(name)} = {mark}' for name in self._keys)}"
         )
 
     def insert(self, cursor: Any, rows: Iterable[Sequence[Any]]) -> None:
         """Add rows, each with a value for every column in order."""
-        self._write(cursor, self._insert, rows)
+        self._write(cursor, "", rows)
 
     def put(self, cursor: Any, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows, or replace those of the same primary key. No key may occur twice."""
@@ -90,17 +88,26 @@ class Rows:
         bind = self._bind
         cursor.executemany(self._delete, [[(bind[n] or _as_it_is)(key[n]) for n in self._keys] for key in keys])
 
-    def _write(self, cursor: Any, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    def _write(self, cursor: Any, conflict: str, rows: Iterable[Sequence[Any]]) -> None:
         if self._converted:
             changed = [list(row) for row in rows]
             for row in changed:
                 for index, bind in self._converted:
                     row[index] = bind(row[index])
             rows = changed
+        given = list(rows)
         if self._sqlite:
-            cursor.executemany(statement, rows)
+            cursor.executemany(f"{self._insert} {self._values} {conflict}", given)
+        elif len(given) == 1:
+            cursor.execute(f"{self._insert} {self._values} {conflict}", given[0])
         else:
-            cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+            columns = [_array(column) for column in zip(*given, strict=True)]
+            cursor.execute(f"{self._insert} {self._arrays} {conflict}", columns)
+
+
+def _array(values: Sequence[Any]) -> Any:
+    """The values of one column as an array; the driver finds no type in one of nothing but NULL."""
+    return "{" + ",".join(["NULL"] * len(values)) + "}" if all(value is None for value in values) else list(values)
 
 
 def _bind_of(column: sa.Column[Any], dialect: sa.Dialect) -> Any:

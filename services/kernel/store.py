@@ -134,8 +134,13 @@ class Store(ProcessRecorder):
             try:
                 with self._writing.begin() as connection:
                     if not self._sqlite:
-                        connection.execute(sa.text("LOCK TABLE facts IN EXCLUSIVE MODE"))
-                    yield connection
+                        connection.exec_driver_sql("LOCK TABLE facts IN EXCLUSIVE MODE")
+                    try:
+                        yield connection
+                    except self._driver.Error:
+                        if getattr(connection.connection.dbapi_connection, "closed", False):
+                            connection.invalidate()
+                        raise
             except (sa.exc.IntegrityError, self._driver.IntegrityError) as error:
                 raise IntegrityError(str(getattr(error, "orig", error))) from error
             except (
@@ -293,15 +298,32 @@ class Store(ProcessRecorder):
         if keys:
             self._statements.rows(table).remove(cursor_of(connection), keys)
 
-    def answered(self, connection: sa.Connection, command_ids: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
-        """Command id to (digest of its body, its answer), of those that were decided."""
-        rows = cursor_of(connection).execute(self._sql.answered, (self._statements.listed(command_ids),))
-        return {command_id: (digest, answer) for command_id, digest, answer in rows}
-
     def keep_answers(self, connection: sa.Connection, answers: Sequence[tuple[str, bytes, bytes]]) -> None:
         """Keep (command id, digest, answer) for ever. Raises IntegrityError when an id was decided already."""
         if answers:
             self._statements.rows(COMMANDS).insert(cursor_of(connection), answers)
+
+    @contextmanager
+    def together(self, connection: sa.Connection) -> Iterator[None]:
+        """What is written meanwhile goes to PostgreSQL in one piece, not one answer awaited after another."""
+        if self._sqlite:
+            yield
+        else:
+            driver: Any = connection.connection.dbapi_connection
+            with driver.pipeline():
+                yield
+
+    def begin(
+        self, connection: sa.Connection, command_ids: Sequence[str]
+    ) -> tuple[int, dict[str, tuple[bytes, bytes]]]:
+        """The last position of the log; and command id to (digest of its body, its answer), of those that were decided."""
+        with self.together(connection):
+            position = cursor_of(connection).execute(self._sql.head, (LOG_POSITION,))
+            rows: Any = ()
+            if command_ids:
+                rows = cursor_of(connection).execute(self._sql.answered, (self._statements.listed(command_ids),))
+        found = position.fetchone()
+        return found[0] if found else 0, {command_id: (digest, answer) for command_id, digest, answer in rows}
 
     def version_of(self, connection: sa.Connection, stream: str) -> int:
         """The version of the last fact of a stream; 0 where there is none."""

@@ -173,9 +173,9 @@ class Writer:
 
     def _transact(self, works: Sequence[Work]) -> list[Any]:
         with self._store.transaction() as connection:
-            batch = Batch(self._service, self._store, self._keys, self._memory, connection, self._clock())
             ids = [work.commandid for work in works if not isinstance(work, Intake | Again)]
-            known = self._store.answered(connection, ids) if ids else {}
+            batch = Batch(self._service, self._store, self._keys, self._memory, connection, self._clock(), ids)
+            known = batch.known
             due = [work.timer_id for work in works if isinstance(work, Due)]
             if due:
                 batch.timers.update(rows_of(connection, due))
@@ -207,8 +207,7 @@ class Writer:
                     results.append(_replayed(work, Answer.model_validate_json(known[work.commandid][1])))
                 else:
                     results.append(_another_body(work.commandid))
-            batch.finish(alone=len(works) == 1)
-            self._store.keep_answers(connection, fresh)
+            batch.finish(fresh, alone=len(works) == 1)
             crash_point("before-commit")
         crash_point("after-commit")
         batch.committed()
