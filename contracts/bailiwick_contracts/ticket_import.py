@@ -11,7 +11,7 @@ from bailiwick_contracts.message import Fact, Identifier, Instant, Label, Record
 ROWS_LIMIT = 2_000
 """Entries of one request; so many stay under the 256 KiB of a message."""
 Meaning = Literal[
-    "registered", "classified", "accepted", "held", "resumed", "escalated", "work_order", "completed", "verified", "closed",
+    "registered", "classified", "accepted", "held", "resumed", "escalated", "work_order", "work_done", "completed", "verified", "closed",
     "withdrawn", "duplicate", "noted",
 ]  # fmt: skip
 """What an activity of the other system means here; `noted` changes nothing."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
@@ -11,21 +11,17 @@ from bailiwick_contracts.lateness import Direction
 from bailiwick_contracts.money import AMOUNT_PATTERN
 from bailiwick_contracts.registry import OffsetChange
 
-from services.table import BadRow, Line, read_table, shown
+from services.table import BadRow, Line, read_table
+from services.wall_clock import BadCell, instant_of, wall_clock
 
 T = TypeVar("T")
 _amount = re.compile(AMOUNT_PATTERN)
-_time = re.compile(
-    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?(Z|[+-]\d{2}:\d{2})?",
-    re.ASCII,
-)
 _IN: Direction = "in"
 _OUT: Direction = "out"
 _WORDS: Mapping[str, Direction] = {
     **dict.fromkeys(("in", "i", "check-in", "checkin", "上班", "签到", "簽到", "进", "進"), _IN),
     **dict.fromkeys(("out", "o", "check-out", "checkout", "下班", "签退", "簽退", "出"), _OUT),
 }
-_YEARS = range(1990, 2101)
 
 
 @dataclass(frozen=True)
@@ -80,15 +76,6 @@ class Read(Generic[T]):
     bad: tuple[BadRow, ...]
 
 
-class _Bad(Exception):  # noqa: N818 - it becomes a row of the report
-    def __init__(self, name: str, value: str, rule: str, remedy: str) -> None:
-        super().__init__(rule)
-        self.name, self.value, self.rule, self.remedy = name, value, rule, remedy
-
-    def of(self, number: int) -> BadRow:
-        return BadRow(number, self.name, shown(self.value), self.rule, self.remedy)
-
-
 def read_punches(content: bytes, zone: Sequence[OffsetChange], mapping: PunchMapping | None = None) -> Read[ReadPunch]:
     """The punches of a device's file, in its order, doubles included.
 
@@ -105,7 +92,7 @@ def read_punches(content: bytes, zone: Sequence[OffsetChange], mapping: PunchMap
         return ReadPunch(
             row=line.number,
             external_id=_given(line, named.staff_id),
-            at=_instant(named.at, _given(line, named.at), zone),
+            at=instant_of(named.at, _given(line, named.at), zone),
             direction=_direction(line, named),
         )
 
@@ -119,7 +106,7 @@ def read_staff(content: bytes, mapping: StaffMapping | None = None) -> Read[Read
     def person(line: Line) -> ReadPerson:
         income = _given(line, named.monthly_income)
         if not _amount.fullmatch(income):
-            raise _Bad(
+            raise BadCell(
                 named.monthly_income, income, "an amount such as 4350.00, without separators or exponent", "write it so"
             )
         return ReadPerson(
@@ -138,7 +125,7 @@ def read_staff(content: bytes, mapping: StaffMapping | None = None) -> Read[Read
 
 def read_workdays(content: bytes, column: str = "date") -> Read[date]:
     """The dates of a file of working days."""
-    return _read(content, [column], lambda line: _wall_clock(column, _given(line, column))[0].date())
+    return _read(content, [column], lambda line: wall_clock(column, _given(line, column))[0].date())
 
 
 def _read(content: bytes, columns: Sequence[str], row: Callable[[Line], T]) -> Read[T]:
@@ -147,7 +134,7 @@ def _read(content: bytes, columns: Sequence[str], row: Callable[[Line], T]) -> R
     for line in lines:
         try:
             rows.append(row(line))
-        except _Bad as wrong:
+        except BadCell as wrong:
             bad.append(wrong.of(line.number))
     return Read(tuple(rows), tuple(sorted(bad, key=lambda one: one.row)))
 
@@ -155,7 +142,7 @@ def _read(content: bytes, columns: Sequence[str], row: Callable[[Line], T]) -> R
 def _given(line: Line, column: str) -> str:
     value = line.cells[column]
     if not value:
-        raise _Bad(column, value, "not empty", "fill the cell in, or take the row out")
+        raise BadCell(column, value, "not empty", "fill the cell in, or take the row out")
     return value
 
 
@@ -165,49 +152,7 @@ def _direction(line: Line, mapping: PunchMapping) -> Direction:
     value = line.cells[mapping.direction]
     found = mapping.words.get(value.lower())
     if found is None:
-        raise _Bad(
+        raise BadCell(
             mapping.direction, value, f"one of {', '.join(mapping.words)}", "say in a mapping what the word means"
         )
     return found
-
-
-def _wall_clock(column: str, value: str) -> tuple[datetime, str | None]:
-    found = _time.fullmatch(value)
-    if found is None:
-        raise _Bad(
-            column,
-            value,
-            "a time such as 2026-03-02T09:31:00 or 2026/3/2 9:31",
-            "format the column so before exporting",
-        )
-    *numbers, offset = found.groups()
-    try:
-        clock = datetime(*(int(number or 0) for number in numbers))  # type: ignore[arg-type]  # noqa: DTZ001
-    except ValueError as error:
-        raise _Bad(column, value, f"a day and time that exist ({error})", "correct the cell") from None
-    if clock.year not in _YEARS:
-        raise _Bad(column, value, f"a year from {_YEARS[0]} to {_YEARS[-1]}", "correct the device's clock and the cell")
-    return clock, offset
-
-
-def _instant(column: str, value: str, zone: Sequence[OffsetChange]) -> datetime:
-    clock, offset = _wall_clock(column, value)
-    if offset is not None:
-        return datetime.fromisoformat(f"{clock.isoformat()}{offset}").astimezone(UTC)
-    found = [at for at in _candidates(clock, zone) if _offset(zone, at) == clock.replace(tzinfo=UTC) - at]
-    if not found:
-        raise _Bad(column, value, "a wall-clock time that occurred: the clocks were set forward over this one",
-                   "correct the cell, or write it with its offset from UTC")  # fmt: skip
-    return min(found)
-
-
-def _candidates(clock: datetime, zone: Sequence[OffsetChange]) -> set[datetime]:
-    return {clock.replace(tzinfo=UTC) - timedelta(seconds=change.offset_seconds) for change in zone}
-
-
-def _offset(zone: Sequence[OffsetChange], at: datetime) -> timedelta:
-    seconds = zone[0].offset_seconds
-    for change in zone:
-        if change.at <= at:
-            seconds = change.offset_seconds
-    return timedelta(seconds=seconds)

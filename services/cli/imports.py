@@ -89,6 +89,28 @@ def roster(
     _report(lambda desk: _roster(desk, file, property_id, starts, ends, dry_run=dry_run, quiet=as_json), as_json)
 
 
+@app.command()
+def tickets(
+    file: File,
+    property_id: Annotated[
+        str | None, typer.Option("--property", help="The property; needless where there is only one.")
+    ] = None,
+    system_id: Annotated[str | None, typer.Option(help="The system that kept it; by default the file's name.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="JSON: how the log names things.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tickets of another system: an XES log, plain or gzip, or a CSV; entries keep their times and order, oddities included."""
+    from services.cli.ticket_import import import_tickets
+
+    _report(
+        lambda desk: import_tickets(desk, file, property_id, system_id, mapping, dry_run=dry_run, quiet=as_json),
+        as_json,
+    )
+
+
 def _report(work: Callable[[Desk], Awaitable[Report]], as_json: bool) -> None:
     async def connected() -> Report:
         async with system(Settings()) as desk:

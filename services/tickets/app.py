@@ -241,7 +241,7 @@ def on_import_tickets(unit: Unit, command: Command[imports.ImportTickets]) -> Ou
     registry.settings(unit, unit.property_id)
     ids = [imported_id(request.system, unit.property_id, case.external_id) for case in request.cases]
     unit.load(ticket_stream(ticket_id) for ticket_id in ids)
-    answers = []
+    answers, fresh, taken = [], 0, 0
     for ticket_id, case in zip(ids, request.cases, strict=True):
         stream = ticket_stream(ticket_id)
         log = unit.state(TICKET, stream).taken_over
@@ -249,10 +249,12 @@ def on_import_tickets(unit: Unit, command: Command[imports.ImportTickets]) -> Ou
             case, log, ticket_id=ticket_id, system=request.system, is_import=is_import, importer=command.actor
         )
         for fact, entry in found:
-            at, row = (entry.at, entry.row) if entry is not None else (None, case.row)
-            unit.append(stream, fact, occurred_at=at, importrow=case.row if isinstance(fact, TicketImported) else row)
+            row = case.row if entry is None or isinstance(fact, TicketImported) else entry.row
+            unit.append(stream, fact, occurred_at=entry.at if entry is not None else None, importrow=row)
+        fresh += log is None
+        taken += sum(entry is not None and not isinstance(fact, TicketImported) for fact, entry in found)
         answers.append(RowAnswer(row=ticket_id, outcome="done" if found else "ignored"))
-    return Outcome(rows=tuple(answers))
+    return Outcome(rows=tuple(answers), result={"tickets": fresh, "entries": taken})
 
 
 def on_adopt_policy(unit: Unit, command: Command[AdoptDeadlinePolicy]) -> None:

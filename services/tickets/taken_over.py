@@ -37,7 +37,7 @@ class TakenOver:
 
 def entry_key(activity: str, at: datetime, handler_id: str, occurrence: int) -> str:
     """What makes two entries of a case the same one."""
-    return f"{at:%Y%m%d%H%M%S%f} {occurrence} {handler_id} {activity}"
+    return f"{at.timestamp()} {occurrence} {handler_id} {activity}"
 
 
 def add_entry(log: TakenOver, fact: ActivityImported, at: datetime) -> TakenOver:

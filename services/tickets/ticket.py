@@ -61,7 +61,7 @@ def evolve(ticket: Ticket, event: Event[Any]) -> Ticket:
     """The ticket after one more fact."""
     fact: Life | Upward | Work | Visits | Imports = event.data
     if isinstance(fact, Imports):
-        return replace(_imported(ticket, fact, event), number=event.chainnumber)
+        return _imported(ticket, fact, event)
     if isinstance(fact, Life):
         after = _lived(ticket, fact, event)
     elif isinstance(fact, Upward):
@@ -259,6 +259,7 @@ def _imported(ticket: Ticket, fact: Imports, event: Event[Any]) -> Ticket:
                 registered_at=event.time,
                 reported_through="import",
                 taken_over=TakenOver(fact.system, fact.external_id),
+                number=event.chainnumber,
             )
         case ActivityImported():
             log = add_entry(ticket.taken_over or TakenOver("unknown", "unknown"), fact, event.time)
@@ -269,6 +270,7 @@ def _imported(ticket: Ticket, fact: Imports, event: Event[Any]) -> Ticket:
                 taken_over=log,
                 reopened=log.reopened,
                 closed_at=log.closed_at,
+                number=event.chainnumber,
             )
         case _:
             assert_never(fact)

@@ -1,0 +1,73 @@
+"""Times as other systems write them: a cell in, a wall-clock time or an instant out, or what is wrong with the cell."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from bailiwick_contracts.registry import OffsetChange
+
+from services.table import BadRow, shown
+
+_time = re.compile(
+    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?(Z|[+-]\d{2}:\d{2})?",
+    re.ASCII,
+)
+_YEARS = range(1990, 2101)
+
+
+class BadCell(Exception):  # noqa: N818 - it becomes a row of the report
+    """A cell that cannot be taken: which, the rule, and the way out."""
+
+    def __init__(self, name: str, value: str, rule: str, remedy: str) -> None:
+        super().__init__(rule)
+        self.name, self.value, self.rule, self.remedy = name, value, rule, remedy
+
+    def of(self, number: int) -> BadRow:
+        """The row of the report."""
+        return BadRow(number, self.name, shown(self.value), self.rule, self.remedy)
+
+
+def wall_clock(column: str, value: str) -> tuple[datetime, str | None]:
+    """A cell as a wall-clock time without offset, and its offset where one is written. Raises BadCell."""
+    found = _time.fullmatch(value)
+    if found is None:
+        raise BadCell(
+            column,
+            value,
+            "a time such as 2026-03-02T09:31:00 or 2026/3/2 9:31",
+            "format the column so before exporting",
+        )
+    *numbers, offset = found.groups()
+    try:
+        clock = datetime(*(int(number or 0) for number in numbers))  # type: ignore[arg-type]  # noqa: DTZ001
+    except ValueError as error:
+        raise BadCell(column, value, f"a day and time that exist ({error})", "correct the cell") from None
+    if clock.year not in _YEARS:
+        raise BadCell(
+            column, value, f"a year from {_YEARS[0]} to {_YEARS[-1]}", "correct the device's clock and the cell"
+        )
+    return clock, offset
+
+
+def instant_of(column: str, value: str, zone: Sequence[OffsetChange]) -> datetime:
+    """A cell as an instant; without an offset by a property's adopted zone, of a time that occurs twice the earlier. Raises BadCell."""
+    clock, offset = wall_clock(column, value)
+    if offset is not None:
+        return datetime.fromisoformat(f"{clock.isoformat()}{offset}").astimezone(UTC)
+    found = [at for at in _candidates(clock, zone) if _offset(zone, at) == clock.replace(tzinfo=UTC) - at]
+    if not found:
+        raise BadCell(column, value, "a wall-clock time that occurred: the clocks were set forward over this one",
+                   "correct the cell, or write it with its offset from UTC")  # fmt: skip
+    return min(found)
+
+
+def _candidates(clock: datetime, zone: Sequence[OffsetChange]) -> set[datetime]:
+    return {clock.replace(tzinfo=UTC) - timedelta(seconds=change.offset_seconds) for change in zone}
+
+
+def _offset(zone: Sequence[OffsetChange], at: datetime) -> timedelta:
+    seconds = zone[0].offset_seconds
+    for change in zone:
+        if change.at <= at:
+            seconds = change.offset_seconds
+    return timedelta(seconds=seconds)
