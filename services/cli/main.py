@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import audit, billing, dead_letters, demo, imports, properties, statements
+from services.cli import audit, billing, dead_letters, demo, imports, properties, statements, tickets
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.logs import configure
@@ -22,6 +22,7 @@ app.add_typer(config, name="config")
 app.add_typer(properties.app, name="property")
 statements.register(imports.app)
 app.add_typer(imports.app, name="import")
+app.add_typer(tickets.app, name="tickets")
 app.add_typer(billing.app, name="billing")
 app.add_typer(audit.app, name="audit")
 app.add_typer(dead_letters.app, name="dead-letters")
