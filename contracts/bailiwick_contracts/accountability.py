@@ -7,7 +7,7 @@ from typing import Any
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.escalation import TicketEscalated
 from bailiwick_contracts.handling import TicketAssigned
-from bailiwick_contracts.message import Identifier, Instant, Record
+from bailiwick_contracts.message import Identifier, Instant, Record, Refusal
 from bailiwick_contracts.ticket import TicketRegistered
 from bailiwick_contracts.ticket_import import ActivityImported, TicketImported
 from bailiwick_contracts.ticket_work import SupportAccepted
@@ -52,12 +52,13 @@ def intervals(events: Iterable[Event[Any]]) -> tuple[Accountable, ...]:
 def faults(events: Sequence[Event[Any]], found: Sequence[Accountable]) -> list[str]:
     """What speaks against exactly one person at every moment; empty where nothing does.
 
-    The intervals must begin with the ticket's first fact, each where the one before ends, and go on to the last; and each
+    The intervals must begin with the ticket's first fact that is no refusal, each where the one before ends, and go on to the last; and each
     change that says who was accountable before must say so rightly.
     """
-    if not events:
+    lived = [event for event in events if not isinstance(event.data, Refusal)]
+    if not lived:
         return []
-    wrong = [] if found and found[0].number == 1 else ["nobody is named by the first fact"]
+    wrong = [] if found and found[0].number == lived[0].version else ["nobody is named by the first fact"]
     for earlier, later in pairwise(found):
         if earlier.until_number != later.number:
             wrong.append(

@@ -1,9 +1,9 @@
 """Tickets taken over from another system's log: every entry with its own time and order, whatever is odd about it."""
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from bailiwick_contracts.deadline import Kind
 from bailiwick_contracts.message import Fact, Identifier, Instant, Label, Record, Request
@@ -46,7 +46,7 @@ class LogCase(ImportRow):
     kind: Kind = "help_request"
     topic: Label = "other"
     row: int
-    entries: Annotated[tuple[LogEntry, ...], Field(max_length=ROWS_LIMIT)] = ()
+    entries: tuple[LogEntry, ...] = ()
 
 
 class ImportTickets(Request):
@@ -58,6 +58,14 @@ class ImportTickets(Request):
     type: Literal["tickets.import_tickets.v1"] = "tickets.import_tickets.v1"
     system: Identifier
     cases: Annotated[tuple[LogCase, ...], Field(min_length=1, max_length=ROWS_LIMIT)]
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if sum(len(case.entries) for case in self.cases) > ROWS_LIMIT:
+            raise ValueError(
+                f"cases: at most {ROWS_LIMIT:,} entries in one request; send several, a long case in parts"
+            )
+        return self
 
 
 class TicketImported(Fact):

@@ -13,6 +13,7 @@ from bailiwick_contracts.matrix import AuthorityMatrix, Verb
 from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.registry import CalendarAdopted, ZoneAdopted
 from bailiwick_contracts.registry_evidence import ADOPTIONS, person, place
+from bailiwick_contracts.staff import PositionAssigned
 from bailiwick_contracts.standing import (
     Post,
     asked_of,
@@ -177,7 +178,8 @@ def line(unit: Unit, ticket: Ticket, property_id: str = "") -> Line:
     at = property_id or unit.property_id
     facts = registry.registry_facts(unit, [place(at), place(COMPANY), person(ticket.accountable_id)])
     held = _post(unit, facts, ticket.accountable_id, at)
-    above = reports_to(facts, at, held.position if held is not None else ticket.position)
+    position = held.position if held is not None else _last_position(facts, ticket.accountable_id) or ticket.position
+    above = reports_to(facts, at, position)
     matrix = _matrix(unit)
     top = matrix.readings.superior_without_reporting_line if matrix is not None else MANAGER
     return Line(
@@ -191,6 +193,13 @@ def line(unit: Unit, ticket: Ticket, property_id: str = "") -> Line:
 def _post(unit: Unit, facts: list[Event[Any]], staff_id: str, property_id: str) -> Post | None:
     on = local_date(facts, property_id, unit.now)
     return post_of(facts, same_person(facts, staff_id), property_id, on) if on is not None else None
+
+
+def _last_position(facts: list[Event[Any]], staff_id: str) -> str | None:
+    """The position somebody came to last, whether or not it is held still."""
+    ids = same_person(facts, staff_id)
+    came = [event.data for event in of_kind(facts, PositionAssigned) if event.data.staff_id in ids]
+    return max(came, key=lambda post: post.effective_on).position if came else None
 
 
 def is_gone(unit: Unit, staff_id: str, property_id: str) -> bool:

@@ -112,9 +112,9 @@ class _Reader:
         named = first.get(self.mapping.kind, "") if self.mapping.kind else ""
         topic = first.get(self.mapping.topic, "") if self.mapping.topic else ""
         return LogCase(
-            external_id=_label("ticket", ticket),
+            external_id=_label(self.mapping.ticket, ticket),
             kind=self.mapping.kinds.get(named, self.mapping.default_kind),
-            topic=_label("topic", topic) if topic else "other",
+            topic=_label(self.mapping.topic or "topic", topic) if topic else "other",
             row=row,
             entries=tuple(entries),
         )

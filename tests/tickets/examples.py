@@ -147,6 +147,8 @@ def scene() -> Iterator[tuple[Request, str, timedelta]]:
     yield said("t2", "incident"), ANN, soon
     yield PostIncidentUpdate(ticket_id="t2", text="The lift is free."), ANN, hours
     yield FileIncidentReport(ticket_id="t2", report=PHOTO, summary="Sample."), ANN, soon
+    yield CompleteTicket(ticket_id="t2", outcome="Running again."), ANN, soon
+    yield VerifyTicket(ticket_id="t2"), BEN, soon
     yield said("t3", severity="major"), ANN, soon
     yield ReportProgress(ticket_id="t3", text="Under way."), DIRECTOR, days
     yield said("t4", "renovation"), ANN, soon
@@ -174,7 +176,7 @@ def play(office: Office) -> None:
         answer = office.ask(request, by=by)
         assert answer.outcome in ("done", "refused"), (request, answer)
     office.ask(IMPORT, by="system-import", channel="import", import_file="log.xes")
-    office.later(days=20)
+    office.later(days=6)
 
 
 def main() -> None:

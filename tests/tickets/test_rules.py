@@ -1,0 +1,359 @@
+"""What the office may and must do with a ticket: one person answers for it, some need more before they close, much reaches the manager."""
+
+from datetime import date
+
+from bailiwick_contracts.accountability import faults, intervals
+from bailiwick_contracts.escalation import EscalateTicket
+from bailiwick_contracts.follow_up import RecordFollowUp
+from bailiwick_contracts.handling import (
+    AcceptTicket,
+    AssignTicket,
+    CompleteTicket,
+    MergeTicket,
+    VerifyTicket,
+    WithdrawTicket,
+)
+from bailiwick_contracts.incident import FileIncidentReport, PostIncidentUpdate, ReportProgress
+from bailiwick_contracts.letter import DraftLetter, IssueLetter, ReviewLetter
+from bailiwick_contracts.sealed import open_field
+from bailiwick_contracts.staff import EndEmployment
+from bailiwick_contracts.ticket import RegisterTicket
+from bailiwick_contracts.ticket_query import (
+    AnalyseFollowUps,
+    CountTopics,
+    ExamineAccountability,
+    GetBoard,
+    GetFigures,
+    GetTicket,
+    GetTicketHistory,
+    ListLetters,
+    ListTickets,
+)
+from bailiwick_contracts.ticket_work import AnswerSupport, CompleteWorkOrder, ForwardRenovation, IssueWorkOrder
+
+from tests.tickets.examples import play
+from tests.tickets.office import ANN, BEN, DIRECTOR, EVA, MANAGER, MONDAY, PHOTO, Office, local
+
+
+def done(office: Office, ticket_id: str = "t1") -> None:
+    answer = office.ask(CompleteTicket(ticket_id=ticket_id, outcome="Dry."), by=office.ticket(ticket_id).accountable_id)
+    assert answer.outcome == "done", answer
+
+
+def visit(result: str | None, ticket_id: str = "t1", name: str = "after-1") -> RecordFollowUp:
+    return RecordFollowUp.model_validate(
+        {"ticket_id": ticket_id, "follow_up_id": name, "contact_made": result is not None, "result": result}
+    )
+
+
+def refusal(office: Office) -> tuple[str, tuple[str, ...]]:
+    fact = office.last("ticket_change_refused").data
+    return fact.reason, fact.missing
+
+
+# -- who answers for it ----------------------------------------------------------------------------------------------
+
+
+def test_one_person_is_accountable_at_every_moment_of_everything_that_can_happen(office: Office) -> None:
+    play(office)
+    ids = {event.data.ticket_id for event in office.facts("ticket_registered")}
+    assert len(ids) >= 8
+    for ticket_id in ids:
+        history = office.history(ticket_id)
+        found = intervals(history)
+        assert faults(history, found) == []
+        assert found[-1].staff_id == office.ticket(ticket_id).accountable_id
+
+
+def test_an_examination_lists_the_intervals_and_finds_a_false_predecessor(office: Office) -> None:
+    office.report()
+    office.ask(AssignTicket(ticket_id="t1", assignee_id=BEN))
+    shown = office.read(ExamineAccountability(ticket_id="t1"))
+    assert [one["staff_id"] for one in shown["intervals"]] == [ANN, BEN]
+    assert shown["intervals"][0]["until_number"] == shown["intervals"][1]["number"]
+    history = office.history()
+    forged = history[1].model_copy(update={"data": history[1].data.model_copy(update={"was_id": EVA})})
+    assert faults([history[0], forged], intervals([history[0], forged])) != []
+
+
+def test_somebody_unknown_is_never_made_accountable(office: Office) -> None:
+    office.report()
+    assert (office.ask(AssignTicket(ticket_id="t1", assignee_id="nobody")).error or {})["code"] == "unknown_staff"
+    assert (office.report("t2", accountable_id="nobody").error or {})["code"] == "unknown_staff"
+
+
+def test_what_a_resident_sends_in_himself_is_the_directors_until_somebody_else_is_named(office: Office) -> None:
+    office.report(by="owner-7")
+    assert office.ticket().accountable_id == DIRECTOR
+
+
+def test_the_tickets_of_somebody_who_leaves_go_up_the_line_once_the_last_day_is_over(office: Office) -> None:
+    office.report(kind="help_request")
+    office.register_in_registry(EndEmployment(staff_id=ANN, last_on=MONDAY))
+    office.wait_until(local("19:00"))
+    assert office.ticket().accountable_id == ANN
+    office.wait_until(local("21:00", date(2026, 3, 3)))
+    assert office.ticket().accountable_id == DIRECTOR
+    assert office.last("ticket_escalated").data.cause == "left"
+
+
+# -- what its kind demands -------------------------------------------------------------------------------------------
+
+
+def test_an_incident_does_not_close_without_a_written_report(office: Office) -> None:
+    office.report(kind="incident")
+    done(office)
+    assert office.ask(VerifyTicket(ticket_id="t1"), by=BEN).outcome == "refused"
+    assert refusal(office) == ("closing_demands_unmet", ("written_report",))
+    office.ask(FileIncidentReport(ticket_id="t1", report=PHOTO))
+    assert office.ask(VerifyTicket(ticket_id="t1"), by=BEN).outcome == "done"
+    assert office.ticket().status == "closed"
+
+
+def test_an_incident_is_neither_withdrawn_nor_merged_away(office: Office) -> None:
+    office.report(kind="incident")
+    office.report("t2", kind="incident")
+    assert office.ask(WithdrawTicket(ticket_id="t1", why="No."), by=DIRECTOR).outcome == "refused"
+    assert office.ask(MergeTicket(ticket_id="t1", into_ticket_id="t2"), by=DIRECTOR).outcome == "refused"
+    assert office.ticket().is_open
+
+
+def test_open_work_orders_stand_against_a_completion_and_are_named(office: Office) -> None:
+    office.report(kind="repair")
+    order = IssueWorkOrder(ticket_id="t1", work_order_id="w1", to="contractor", to_id="c-7", task="Fix.")
+    office.ask(order)
+    office.ask(order.model_copy(update={"work_order_id": "w2", "to": "department", "to_id": "engineering"}))
+    office.ask(CompleteWorkOrder(ticket_id="t1", work_order_id="w1", result="Fixed."))
+    assert office.ask(CompleteTicket(ticket_id="t1", outcome="Dry.")).outcome == "refused"
+    assert office.last("ticket_change_refused").data.work_orders == ("w2",)
+    office.ask(CompleteWorkOrder(ticket_id="t1", work_order_id="w2", result="Fixed."))
+    done(office)
+
+
+def test_a_renovation_is_forwarded_by_the_director_and_approved_by_nobody_here(office: Office) -> None:
+    office.report(kind="renovation")
+    assert office.ask(CompleteTicket(ticket_id="t1", outcome="x")).outcome == "refused"
+    assert refusal(office) == ("closing_demands_unmet", ("forwarded",))
+    office.ask(ForwardRenovation(ticket_id="t1"), by=DIRECTOR)
+    forwarded = office.last("renovation_forwarded").data
+    assert (forwarded.to, forwarded.ruling.row_id, forwarded.ruling.reason) == (
+        "engineering",
+        "G7",
+        "only_opens_a_request",
+    )
+    done(office)
+    assert office.ticket().status == "closed"
+
+
+def test_nobody_verifies_what_he_completed_himself(office: Office) -> None:
+    office.report()
+    done(office)
+    assert office.ask(VerifyTicket(ticket_id="t1"), by=ANN).outcome == "refused"
+    assert refusal(office)[0] == "own_work"
+
+
+# -- what reaches the manager ----------------------------------------------------------------------------------------
+
+
+def told(office: Office) -> list[str]:
+    return [e.data.about for e in office.facts("superior_notified") if MANAGER in e.data.staff_ids]
+
+
+def test_an_unsatisfied_customer_reaches_the_manager_and_the_ticket_opens_again(office: Office) -> None:
+    """T1, G5."""
+    office.report()
+    done(office)
+    office.ask(VerifyTicket(ticket_id="t1"), by=BEN)
+    assert office.ask(visit("unsatisfied")).outcome == "done"
+    assert told(office) == ["unsatisfied"]
+    assert (office.ticket().status, office.ticket().reopened) == ("reopened", 1)
+    assert office.last("ticket_reopened").data.cause == "unsatisfied"
+
+
+def test_each_update_of_an_incident_reaches_the_manager_and_a_missing_one_too(office: Office) -> None:
+    office.report(kind="incident")
+    office.ask(PostIncidentUpdate(ticket_id="t1", text="The lift is free."))
+    office.wait_until(local("11:00:01"))
+    assert told(office) == ["incident", "incident_update", "incident_update_missed"]
+    assert office.ticket().update_due_at == local("12:00:01")
+
+
+def test_progress_on_a_major_complaint_is_reported_or_found_missing(office: Office) -> None:
+    office.report(severity="major")
+    office.wait_until(local("12:00:00"))
+    office.ask(ReportProgress(ticket_id="t1", text="Under way."), by=DIRECTOR)
+    office.wait_until(local("14:00:00"))
+    assert office.facts("progress_missed") == []
+    office.wait_until(local("14:00:01"))
+    assert len(office.facts("progress_missed")) == 1
+    assert told(office)[-1] == "progress_missed"
+
+
+def test_a_declined_support_request_is_seen_by_the_manager(office: Office) -> None:
+    office.report(kind="support_request", department="engineering", by=DIRECTOR)
+    assert office.last("ticket_registered").data.ruling.row_id == "P6"
+    office.ask(AnswerSupport(ticket_id="t1", accepts=False, why="No hands."), by=EVA)
+    assert (office.ticket().status, told(office)) == ("declined", ["support_declined"])
+
+
+def test_who_accepts_a_support_request_answers_for_it(office: Office) -> None:
+    office.report(kind="support_request", department="engineering", by=DIRECTOR)
+    office.ask(AnswerSupport(ticket_id="t1", accepts=True), by=EVA)
+    assert office.ticket().accountable_id == EVA
+    done(office)
+    assert office.ticket().status == "closed"
+
+
+def test_a_work_order_from_feedback_is_told_to_the_manager(office: Office) -> None:
+    """D5c."""
+    office.report(kind="repair", feedback_of="survey-2026")
+    order = IssueWorkOrder(ticket_id="t1", work_order_id="w1", to="department", to_id="engineering", task="Fix.")
+    assert office.ask(order).outcome == "refused"
+    assert office.ask(order, by=DIRECTOR).outcome == "done"
+    assert (office.last("work_order_issued").data.ruling.row_id, told(office)) == ("D5c", ["feedback_work_order"])
+
+
+# -- visits, letters, files ------------------------------------------------------------------------------------------
+
+
+def test_a_visit_without_contact_may_be_tried_again_and_counts_once_it_has_a_result(office: Office) -> None:
+    office.report(kind="repair")
+    done(office)
+    office.ask(visit(None))
+    assert office.read(GetFigures(month="2026-03"))["figures"]["K10"]["numerator"] == 0
+    office.ask(visit("satisfied"))
+    assert office.ticket().visits["after-1"].attempts == 2
+    assert office.read(GetFigures(month="2026-03"))["figures"]["K10"]["percent"] == "100.00"
+
+
+def test_a_letter_goes_out_once_the_director_released_it_under_numbers_without_a_gap(office: Office) -> None:
+    for name in ("l1", "l2"):
+        office.ask(DraftLetter(letter_id=name, to_id="owner-7", about="water", body="Sample."))
+        early = office.ask(IssueLetter(letter_id=name, means="post", document_sha256="c" * 64))
+        assert early.outcome == "refused"
+        assert office.ask(ReviewLetter(letter_id=name, releases=True), by=DIRECTOR).outcome == "done"
+        office.ask(IssueLetter(letter_id=name, means="post", document_sha256="c" * 64))
+    log = office.read(ListLetters(year=2026))["letters"]
+    assert [(one["letter_id"], one["number"]) for one in log] == [("l1", 1), ("l2", 2)]
+    assert [fact.data.reason for fact in office.facts("letter_refused")] == ["not_released", "not_released"]
+
+
+def test_a_draft_that_was_sent_back_may_be_drafted_anew(office: Office) -> None:
+    office.ask(DraftLetter(letter_id="l1", to_id="owner-7", about="water", body="Sample."))
+    office.ask(ReviewLetter(letter_id="l1", releases=False, remark="Milder."), by=DIRECTOR)
+    assert office.ask(DraftLetter(letter_id="l1", to_id="owner-7", about="water", body="Milder.")).outcome == "done"
+    assert office.last("letter_drafted").data.revision == 2
+
+
+def test_what_is_personal_is_sealed_under_the_residents_own_key(office: Office) -> None:
+    office.ask(
+        RegisterTicket(ticket_id="t1", kind="repair", resident_id="owner-7", contact="138 0000", description="Wet.")
+    )
+    event = office.last("ticket_registered")
+    assert {event.data.contact.key, event.data.description.key} == {"person/owner-7"}
+    assert open_field(event.data.contact, event_id=event.id, path="contact", keys=office.keys) == "138 0000"
+    assert all(b"138 0000" not in fact.raw for fact in office.store.chain("north-court", 0, 10))
+
+
+# -- boards and histories --------------------------------------------------------------------------------------------
+
+
+def test_the_board_shows_what_is_overdue_or_due_today_and_why(office: Office) -> None:
+    office.report("overdue", kind="repair")
+    office.wait_until(local("12:00"))
+    office.report("today", kind="help_request")
+    office.ask(AcceptTicket(ticket_id="today"))
+    office.report("later", kind="violation")
+    shown = {one["ticket_id"]: (one["urgency"], one["reason"]) for one in office.read(GetBoard())["tickets"]}
+    assert shown == {
+        "overdue": ("overdue", "response"),
+        "today": ("due", "resolution"),
+        "later": ("later", "resolution"),
+    }
+    due = office.read(GetBoard(only="due"))
+    assert [one["ticket_id"] for one in due["tickets"]] == ["overdue", "today"]
+    assert due["tickets"][0]["late_seconds"] == 3600
+    assert (due["as_of"]["zone"], due["as_of"]["number"]) == ("Asia/Shanghai", len(office.facts()))
+
+
+def test_a_board_is_shown_as_it_stood_at_an_instant_and_at_a_number(office: Office) -> None:
+    office.report("t1", kind="repair")
+    then, number = office.now, len(office.facts())
+    office.later(hours=1)
+    done(office)
+    office.ask(VerifyTicket(ticket_id="t1"), by=BEN)
+    assert [one["status"] for one in office.read(GetBoard(as_of=then))["tickets"]] == ["registered"]
+    assert [one["status"] for one in office.read(GetBoard(as_of_number=number))["tickets"]] == ["registered"]
+    assert [one["reason"] for one in office.read(GetBoard())["tickets"]] == ["visit"]
+    assert office.read(GetTicket(ticket_id="t1", as_of=then))["ticket"]["status"] == "registered"
+
+
+def test_lists_come_in_pages_and_by_what_is_asked(office: Office) -> None:
+    for number in range(5):
+        office.report(f"t{number}", kind="repair" if number % 2 else "complaint", topic="lift" if number else "water")
+    first = office.read(ListTickets(limit=2))
+    rest = office.read(ListTickets(limit=200, after=first["next"]))
+    assert [one["ticket_id"] for one in first["tickets"] + rest["tickets"]] == [f"t{number}" for number in range(5)]
+    assert "next" not in rest
+    assert len(office.read(ListTickets(kind="repair"))["tickets"]) == 2
+    assert len(office.read(ListTickets(topic="water", first_on=MONDAY, last_on=MONDAY))["tickets"]) == 1
+    assert office.read(ListTickets(first_on=date(2026, 3, 3)))["tickets"] == []
+
+
+def test_people_rules_and_timers_stand_apart_in_a_history(office: Office) -> None:
+    office.report(severity="major")
+    office.later(days=1)
+    facts = office.read(GetTicketHistory(ticket_id="t1"))["facts"]
+    by = {
+        kind: [one["type"].split(".")[1] for one in facts if one["by"] == kind]
+        for kind in ("people", "rules", "machine")
+    }
+    assert by["people"] == ["ticket_registered"]
+    assert by["rules"] == ["ticket_escalated", "superior_notified", "superior_notified"]
+    assert by["machine"][0] == "deadline_warned"
+    only = office.read(GetTicketHistory(ticket_id="t1", by="machine"))["facts"]
+    assert {one["by"] for one in only} == {"machine"}
+
+
+def test_the_months_figures_by_hand(office: Office) -> None:
+    """K4, K6, K8, K9, K10 of a month small enough to count on one's fingers."""
+    for name in ("r1", "r2"):
+        office.report(name, kind="repair")
+    office.ask(AcceptTicket(ticket_id="r1"))
+    office.report("c1")
+    office.report("h1", kind="help_request")
+    office.report("v1", kind="violation")
+    for name in ("r1", "c1", "h1", "v1"):
+        done(office, name)
+        office.ask(VerifyTicket(ticket_id=name), by=BEN)
+    office.ask(visit("satisfied", "c1"))
+    office.ask(visit("unsatisfied", "h1"))
+    office.later(days=20)
+    shown = office.read(GetFigures(month="2026-03"))["figures"]
+    parts = {name: (one["numerator"], one["denominator"]) for name, one in shown.items()}
+    assert parts == {
+        "K4": (1, 2), "K6a": (1, 1), "K6b": (1, 1), "K8a": (1, 2), "K8b": (1, 1), "K9a": (1, 1), "K9b": (0, 1), "K10": (2, 3),
+    }  # fmt: skip
+    assert office.read(GetFigures(month="2026-05"))["figures"]["K10"]["percent"] is None
+
+
+def test_the_analysis_of_visits_stands_beside_the_month_before(office: Office) -> None:
+    office.report("t1", topic="water")
+    done(office)
+    office.ask(visit("unsatisfied"))
+    office.wait_until(local("10:00", date(2026, 4, 1)))
+    office.report("t2", topic="water")
+    done(office, "t2")
+    office.ask(visit("satisfied", "t2"))
+    (row,) = office.read(AnalyseFollowUps(month="2026-04"))["rows"]
+    assert (row["satisfied_percent"], row["satisfied_percent_before"], row["change"]) == ("100.00", "0.00", "100.00")
+    assert office.read(CountTopics(first_on=MONDAY, last_on=MONDAY))["rows"] == [
+        {"topic": "water", "kind": "complaint", "registered": 1, "open": 1}
+    ]
+
+
+def test_an_escalated_ticket_is_the_superiors_and_the_assistant_can_no_longer_decide_on_it(office: Office) -> None:
+    office.report(kind="repair")
+    office.ask(EscalateTicket(ticket_id="t1", why="Beyond me."))
+    assert office.ask(AcceptTicket(ticket_id="t1"), by=ANN).outcome == "refused"
+    assert office.ask(AcceptTicket(ticket_id="t1"), by=DIRECTOR).outcome == "done"
