@@ -11,7 +11,7 @@ from typing import Literal
 from bailiwick_contracts.message import PROPERTY_PATTERN, PropertyId
 
 Kind = Literal["event", "command", "query"]
-SERVICES = ("registry", "attendance", "tickets", "billing", "audit")
+SERVICES = ("registry", "attendance", "tickets", "billing", "audit", "gateway")
 _wire = re.compile(r"^([a-z]+)\.([a-z][a-z0-9_]*)\.v([1-9][0-9]*)$")
 _subject = re.compile(r"^bailiwick\.([^.]+)\.([a-z]+)\.(event|command|query)\.([a-z][a-z0-9_]*)\.v([1-9][0-9]*)$")
 _property = re.compile(PROPERTY_PATTERN)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import audit, billing, dead_letters, demo, imports, properties, statements, tickets
+from services.cli import audit, billing, dead_letters, demo, door, imports, properties, statements, tickets
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.logs import configure
@@ -26,6 +26,9 @@ app.add_typer(tickets.app, name="tickets")
 app.add_typer(billing.app, name="billing")
 app.add_typer(audit.app, name="audit")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(door.account, name="account")
+app.add_typer(door.api_key, name="api-key")
+app.command()(door.listen)
 app.command()(demo.demo)
 
 
@@ -49,12 +52,15 @@ async def _up(as_json: bool) -> None:
 
     stop = stop_event()
     async with running(Settings(), SERVICES) as (settings, _):
-        result = {
+        result: dict[str, object] = {
             "ready": True,
             "data_dir": str(settings.data_dir.absolute()),
             "nats_url": settings.nats_url,
             "services": sorted(SERVICES),
+            "http_url": settings.http_url,
         }
+        if not await door.has_accounts(settings):
+            result["first_account"] = "bailiwick account add NAME --staff STAFF_ID"
         emit(result, as_json, "bailiwick is up; Ctrl-C stops it")
         OUT.file.flush()
         await stop.wait()

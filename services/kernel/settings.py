@@ -4,7 +4,7 @@ import contextlib
 import ipaddress
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
@@ -28,6 +28,27 @@ class Settings(BaseSettings):
     """Connect to another machine in clear text: only where the network itself is protected."""
     database_url: SecretStr | None = None
     """`postgresql+psycopg://…`, one schema per service; unset, a SQLite file per service lies in the data directory."""
+    http_host: str = "127.0.0.1"
+    http_port: int = 0
+    """Where the gateway listens; 0: a free port, which `bailiwick up` prints."""
+    http_certificate_file: Path | None = None
+    http_key_file: Path | None = None
+    """TLS of the gateway; to another machine than this one nothing is served without it."""
+    unsafe_http_without_tls: bool = False
+    """Serve other machines in clear text: only behind something that speaks TLS to them."""
+    http_rate_per_second: float = 100
+    http_burst: int = 1_000
+    """How many requests one caller may make, in a second on average and at once."""
+    oidc_issuer: str | None = None
+    """The identity provider, exactly as its tokens name it; unset, there are only local accounts and API keys."""
+    oidc_jwks_url: str | None = None
+    """Where its public keys are; never taken from a token."""
+    oidc_audience: str = "bailiwick"
+    oidc_algorithm: Literal["RS256", "PS256", "ES256", "EdDSA"] = "RS256"
+    oidc_system: str = "oidc"
+    """The system under which the registry maps the provider's subjects to people (external ids of `company`)."""
+    webhook_networks: tuple[str, ...] = ()
+    """Private networks that webhooks may reach, such as `10.1.0.0/16`; without one only public addresses."""
     replicas: int = 1
     """Copies of each JetStream stream: 3 on a cluster."""
     relay: bool = True
@@ -47,6 +68,12 @@ class Settings(BaseSettings):
     def doors_dir(self) -> Path:
         """Public keys of the doors that are trusted, and the private key of the local one."""
         return self.data_dir / "doors"
+
+    @property
+    def http_url(self) -> str:
+        """Where the gateway listens."""
+        scheme = "http" if self.http_certificate_file is None else "https"
+        return f"{scheme}://{self.http_host}:{self.http_port}"
 
     def store_url(self, service: str) -> str:
         """The SQLAlchemy URL of a service's store."""

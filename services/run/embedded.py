@@ -14,7 +14,7 @@ from services.kernel.relay import RestoredStoreError
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.settings import Settings
-from services.run.nats import EmbeddedNats
+from services.run.nats import EmbeddedNats, free_port
 from services.run.place import StartError, announced, taken
 
 LOG = structlog.get_logger()
@@ -88,13 +88,13 @@ async def embedded(
     """
     with taken(settings.data_dir):
         nats = EmbeddedNats(settings.data_dir / "nats")
-        settings = settings.model_copy(update={"nats_url": nats.url})
+        settings = settings.model_copy(update={"nats_url": nats.url, "http_port": settings.http_port or free_port()})
         supervisor = Supervisor(settings, factories)
         server = asyncio.create_task(nats.run())
         services = asyncio.create_task(supervisor.run())
         try:
             await supervisor.wait_ready()
-            with announced(settings.data_dir, nats):
+            with announced(settings):
                 yield settings, supervisor
         finally:
             for task in (services, server):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.run.nats import EmbeddedNats
+from services.kernel.settings import Settings
 
 
 class StartError(Exception):
@@ -33,10 +33,10 @@ def taken(directory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def announced(directory: Path, nats: EmbeddedNats) -> Iterator[None]:
+def announced(settings: Settings) -> Iterator[None]:
     """Let commands find the running system for as long as the context is open."""
-    note = directory / "running.json"
-    note.write_text(json.dumps({"nats_url": nats.url, "pid": os.getpid()}))
+    note = settings.data_dir / "running.json"
+    note.write_text(json.dumps({"nats_url": settings.nats_url, "http_url": settings.http_url, "pid": os.getpid()}))
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 import structlog
 
 from services.kernel.settings import Settings
-from services.run.nats import EmbeddedNats, die_with_parent
+from services.run.nats import EmbeddedNats, die_with_parent, free_port
 from services.run.place import StartError, announced, taken
 
 LOG = structlog.get_logger()
@@ -37,6 +37,7 @@ class Child:
         environment = os.environ | {
             "BAILIWICK_DATA_DIR": str(self._settings.data_dir.absolute()),
             "BAILIWICK_NATS_URL": self._settings.nats_url,
+            "BAILIWICK_HTTP_PORT": str(self._settings.http_port),
             "BAILIWICK_LOG_LEVEL": os.environ.get("BAILIWICK_LOG_LEVEL", "WARNING"),
         }
         attempt = 0
@@ -86,12 +87,12 @@ async def up(settings: Settings, names: Sequence[str]) -> AsyncIterator[tuple[Se
     """
     with taken(settings.data_dir):
         nats = EmbeddedNats(settings.data_dir / "nats")
-        settings = settings.model_copy(update={"nats_url": nats.url})
+        settings = settings.model_copy(update={"nats_url": nats.url, "http_port": settings.http_port or free_port()})
         child = Child(settings, names)
         server, services = asyncio.create_task(nats.run()), asyncio.create_task(child.run())
         try:
             await _until_ready(child, server, services)
-            with announced(settings.data_dir, nats):
+            with announced(settings):
                 yield settings, child
         finally:
             for task in (services, server):

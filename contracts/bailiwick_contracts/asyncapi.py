@@ -1,0 +1,114 @@
+"""What is published, as an AsyncAPI 3 document: one channel per fact, with its schema and its example. `python -m …` prints it."""
+
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from bailiwick_contracts.envelope import CONTENT_TYPE
+from bailiwick_contracts.message import Fact, Message
+from bailiwick_contracts.schema import EXAMPLES, messages, schema_of
+
+ASYNCAPI = "3.0.0"
+
+
+def release() -> str:
+    """The installed release of this package."""
+    try:
+        return version("bailiwick-contracts")
+    except PackageNotFoundError:
+        return "0"
+
+
+def facts() -> dict[str, type[Message]]:
+    """Every fact that is published, by its wire name."""
+    return {wire: known for wire, known in messages().items() if issubclass(known, Fact)}
+
+
+def example_of(wire: str) -> dict[str, Any] | None:
+    """The example document of a message, where one is shipped."""
+    path = EXAMPLES / f"{wire}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def document() -> dict[str, Any]:
+    """The document: each channel is a NATS subject, its one parameter the property."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    described: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
+    for wire, fact in facts().items():
+        service, name, number = wire.split(".")
+        key = wire.replace(".", "_")
+        described[key] = _message(wire, fact, key)
+        schemas[key] = moved(schema_of(wire, fact), f"#/components/schemas/{key}")
+        channels[key] = {
+            "address": f"bailiwick.{{property}}.{service}.event.{name}.{number}",
+            "title": fact.__name__,
+            "description": (fact.__doc__ or "").strip(),
+            "servers": [{"$ref": "#/servers/nats"}],
+            "messages": {key: {"$ref": f"#/components/messages/{key}"}},
+            "parameters": {"property": {"$ref": "#/components/parameters/property"}},
+        }
+        operations[f"publish_{key}"] = {
+            "action": "send",
+            "channel": {"$ref": f"#/channels/{key}"},
+            "messages": [{"$ref": f"#/channels/{key}/messages/{key}"}],
+        }
+    return {
+        "asyncapi": ASYNCAPI,
+        "id": "urn:bailiwick:events",
+        "info": {
+            "title": "bailiwick events",
+            "version": release(),
+            "description": "Every fact that the back office records, as CloudEvents 1.0 in structured mode. A released fact is only ever added to.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": CONTENT_TYPE,
+        "servers": {
+            "nats": {
+                "host": "127.0.0.1:4222",
+                "protocol": "nats",
+                "description": "JetStream, one stream per service: BAILIWICK_<SERVICE>.",
+            }
+        },
+        "channels": channels,
+        "operations": operations,
+        "components": {
+            "messages": described,
+            "schemas": schemas,
+            "parameters": {"property": {"description": "A property's id, or `company`."}},
+        },
+    }
+
+
+def _message(wire: str, fact: type[Message], key: str) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "name": wire,
+        "title": fact.__name__,
+        "summary": (fact.__doc__ or "").strip().split("\n")[0],
+        "contentType": CONTENT_TYPE,
+        "payload": {"$ref": f"#/components/schemas/{key}"},
+    }
+    example = example_of(wire)
+    return made | ({"examples": [{"payload": example}]} if example is not None else {})
+
+
+def moved(schema: dict[str, Any], place: str) -> dict[str, Any]:
+    """A schema as part of a larger document: its references lead to `place`, and it names no dialect and no id of its own."""
+    kept = {name: value for name, value in schema.items() if name not in ("$schema", "$id")}
+    return _moved(kept, place)  # type: ignore[no-any-return]
+
+
+def _moved(value: Any, place: str) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: f"{place}{inside[1:]}" if name == "$ref" and isinstance(inside, str) else _moved(inside, place)
+            for name, inside in value.items()
+        }
+    return [_moved(inside, place) for inside in value] if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    json.dump(document(), sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")

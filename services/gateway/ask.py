@@ -1,0 +1,223 @@
+"""One request on its way in: read, allowed, signed by the gateway's own door, asked over NATS, answered."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from bailiwick_contracts.envelope import Actor, Precondition
+from bailiwick_contracts.message import COMPANY, IDENTIFIER_PATTERN, PROPERTY_PATTERN, Request
+from bailiwick_contracts.subjects import subject_of
+from nats.aio.client import Client
+from nats.errors import NoRespondersError
+from pydantic import TypeAdapter, ValidationError
+from starlette.responses import Response
+
+from services.gateway.permission import Action, Resource, Who, may
+from services.gateway.problem import ProblemError, not_found
+from services.gateway.reply import etag
+from services.gateway.standing import Standing
+from services.gateway.surface import PROPERTY_FIELDS, Kind, Operation
+from services.kernel.doors import Door
+from services.kernel.feed import read_stream
+
+ANSWER_SECONDS = 30
+KEY_CHARACTERS = 255
+NESTING = 64
+_identifier = re.compile(IDENTIFIER_PATTERN)
+_property = re.compile(PROPERTY_PATTERN)
+_etag = re.compile(r'^"([A-Za-z0-9_-]{1,64})\.([0-9]{1,10})"$')
+_instant, _date = TypeAdapter(datetime), TypeAdapter(date)
+_HEADERS = {"issued_at": "bailiwick-issued-at", "occurred_at": "bailiwick-occurred-at"}
+
+
+def read_json(body: bytes) -> Any:
+    """The JSON value of a body. Raises ProblemError for what is none, repeats a name, is nested too deeply or has NaN."""
+    try:
+        return json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ProblemError("malformed", f"body: {str(error)[:200]}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object; remove one")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def validated(operation: Operation, body: Any) -> Request:
+    """The request that a JSON value is. Raises ProblemError naming each field, value and rule."""
+    try:
+        return operation.model.model_validate_json(json.dumps(body), strict=True)
+    except ValidationError as error:
+        raise invalid(error) from None
+    except (ValueError, RecursionError) as error:
+        raise ProblemError("malformed", str(error)[:200]) from None
+
+
+def invalid(error: ValidationError) -> ProblemError:
+    """What does not fit the contract."""
+    problems = [
+        {"field": ".".join(map(str, one["loc"])) or "body", "value": _shown(one["input"]), "rule": one["msg"]}
+        for one in error.errors(include_url=False)[:20]
+    ]
+    detail = f"{problems[0]['field']}: {problems[0]['rule']}"
+    return ProblemError("invalid", detail, problems=problems, remedy="correct the fields named in problems")
+
+
+def _shown(value: Any) -> str:
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+class Allowance:
+    """Whether something may be asked at all, held against what the registry says."""
+
+    def __init__(self, standing: Standing) -> None:
+        """Look people up in `standing`."""
+        self._standing = standing
+
+    def check(self, who: Who, action: Action, property_id: str, operation: Operation, body: Any) -> None:
+        """Raises ProblemError, the same for what is not there and for what may not be seen: properties and people alike."""
+        if not _property.fullmatch(property_id):
+            raise not_found()
+        about = body.get("staff_id") if isinstance(body, dict) else None
+        properties, people = {property_id}, set[str]()
+        _named_in(body, properties, people)
+        resource = Resource(frozenset(properties), operation.service, about if isinstance(about, str) else None)
+        verdict = may(who, action, resource)
+        if verdict == "hidden":
+            raise not_found()
+        if verdict == "forbidden":
+            raise ProblemError("forbidden")
+        if COMPANY in who.positions:
+            return
+        if properties != {property_id} or not all(self._standing.seen_at(one, property_id) for one in people):
+            raise not_found()
+
+
+def _named_in(value: Any, properties: set[str], people: set[str], depth: int = 0) -> None:
+    """Every property and every person that a body names, wherever it does."""
+    if depth > NESTING:
+        raise ProblemError("malformed", f"body: nested deeper than {NESTING}")
+    if isinstance(value, dict):
+        for name, inside in value.items():
+            if name in PROPERTY_FIELDS and isinstance(inside, str):
+                properties.add(inside)
+            elif name.endswith("staff_id") and isinstance(inside, str):
+                people.add(inside)
+            elif name.endswith("staff_ids") and isinstance(inside, list):
+                people.update(one for one in inside if isinstance(one, str))
+            else:
+                _named_in(inside, properties, people, depth + 1)
+    elif isinstance(value, list):
+        for inside in value:
+            _named_in(inside, properties, people, depth + 1)
+
+
+def actor_of(who: Who, headers: Mapping[str, str]) -> Actor:
+    """The claim of who asks, for whom and how it is known. Raises ProblemError."""
+    names = {"onbehalfof": headers.get("bailiwick-on-behalf-of"), "delegation": headers.get("bailiwick-delegation")}
+    for name, value in names.items():
+        if value is not None and not _identifier.fullmatch(value):
+            raise ProblemError("malformed", f"{name}: an id of letters, digits, - and _")
+    return Actor(actor=who.actor, authmethod=who.authmethod, **names)
+
+
+def times_of(headers: Mapping[str, str]) -> dict[str, Any]:
+    """When it was decided, happened and holds from, as the caller claims. Raises ProblemError."""
+    found: dict[str, Any] = {}
+    try:
+        for name, header in _HEADERS.items():
+            if header in headers:
+                found[name] = _instant.validate_python(headers[header])
+                if found[name].utcoffset() is None:
+                    raise ProblemError("malformed", f"{header}: an instant needs its offset from UTC (RFC 3339)")
+        if "bailiwick-effective-on" in headers:
+            found["effective_on"] = _date.validate_python(headers["bailiwick-effective-on"])
+    except ValidationError:
+        raise ProblemError("malformed", "bailiwick-…: an instant (RFC 3339) or a date (YYYY-MM-DD)") from None
+    return found
+
+
+def precondition_of(headers: Mapping[str, str]) -> Precondition:
+    """What the caller says it read. Raises ProblemError."""
+    given = headers.get("if-match")
+    if given is None:
+        return Precondition()
+    if given.strip() == "*":
+        return Precondition(any_version=True)
+    found = _etag.fullmatch(given.strip())
+    if found is None:
+        raise ProblemError("malformed", "If-Match: one ETag as it was answered, or *")
+    return Precondition(stream=found.group(1), sequence=int(found.group(2)))
+
+
+def idempotency_key(headers: Mapping[str, str]) -> str:
+    """The caller's key. Raises ProblemError."""
+    given = headers.get("idempotency-key")
+    if given is None:
+        raise ProblemError("idempotency_key_missing", "Idempotency-Key: a text of your own, e.g. a UUID")
+    key = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
+    if not 0 < len(key) <= KEY_CHARACTERS or not key.isascii() or not key.isprintable():
+        raise ProblemError("malformed", f"Idempotency-Key: 1 to {KEY_CHARACTERS} printable ASCII characters")
+    return key
+
+
+def command_id(who: Who, key: str) -> str:
+    """The id of the command that a caller's key means."""
+    return "http-" + hashlib.sha256(f"{who.caller}\n{key}".encode()).hexdigest()[:48]
+
+
+class Asker:
+    """Asks the services, each request signed by the gateway's own door."""
+
+    def __init__(self, client: Client, door: Door) -> None:
+        """A connection under the gateway's account, and its key."""
+        self._client, self._door = client, door
+        self._running: set[str] = set()
+
+    async def ask(self, request: Request, who: Actor, property_id: str, kind: Kind, **claims: Any) -> bytes:
+        """What a service answers.
+
+        Raises:
+            ProblemError: nobody answers, or not in time, or the same command is being decided at this moment.
+        """
+        body = self._door.sign(request, who, property_id, **claims)
+        subject = subject_of(type(request).wire(), property_id, kind)
+        name = claims.get("command_id")
+        if name is not None:
+            if name in self._running:
+                raise ProblemError("still_running", headers={"Retry-After": "1"})
+            self._running.add(name)
+        try:
+            return (await self._client.request(subject, body, timeout=ANSWER_SECONDS)).data
+        except NoRespondersError:
+            raise ProblemError("unavailable", headers={"Retry-After": "1"}) from None
+        except TimeoutError:
+            code = "outcome_unknown" if kind == "command" else "unavailable"
+            raise ProblemError(code, headers={"Retry-After": "1"}) from None
+        finally:
+            if name is not None:
+                self._running.discard(name)
+
+    async def record(self, service: str, stream: str, property_id: str) -> Response:
+        """The facts of one record as they are stored, oldest first. Raises ProblemError."""
+        if not _identifier.fullmatch(stream):
+            raise not_found()
+        try:
+            facts = await read_stream(self._client, service, stream, property_id)
+        except (NoRespondersError, TimeoutError):
+            raise ProblemError("unavailable", headers={"Retry-After": "1"}) from None
+        if not facts:
+            raise not_found()
+        version = int(json.loads(facts[-1])["sequence"])
+        headers = {"ETag": etag(stream, version)}
+        return Response(b'{"facts":[' + b",".join(facts) + b"]}", headers=headers, media_type="application/json")

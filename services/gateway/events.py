@@ -1,0 +1,97 @@
+"""The events, read from a place on or followed live (server-sent events)."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlencode
+
+from bailiwick_contracts.message import COMPANY
+from pydantic_core import to_json
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response, StreamingResponse
+
+from services.gateway.ask import Asker
+from services.gateway.cursor import Cursor, read
+from services.gateway.identity import Identity
+from services.gateway.limits import Rates
+from services.gateway.permission import Resource, Who, may
+from services.gateway.problem import ProblemError, not_found
+from services.gateway.standing import Standing, everything
+from services.gateway.tail import Tail, Wanted
+
+PARAMETERS = frozenset({"type", "property", "after", "limit"})
+PAGE, PAGES = 100, 500
+
+
+class Events:
+    """`GET /v1/events`, as pages or as a stream, and the history of one record."""
+
+    def __init__(self, tail: Tail, identity: Identity, standing: Standing, rates: Rates, asker: Asker) -> None:
+        """Everything a request needs on its way."""
+        self._tail, self._identity, self._standing, self._rates, self._asker = tail, identity, standing, rates, asker
+
+    async def __call__(self, request: HttpRequest) -> Response:
+        """One page, or the stream where `Accept: text/event-stream` asks for it."""
+        who = await self._identity.of(request)
+        self._rates.take(who.caller)
+        query = request.query_params
+        if set(query) - PARAMETERS:
+            raise ProblemError("invalid", f"{min(set(query) - PARAMETERS)[:80]}: no such parameter")
+        wanted = Wanted(tuple(query.getlist("type")) or ("*",), self._visible(who, query.get("property")))
+        if any(len(one) > 128 or not one for one in wanted.types):
+            raise ProblemError("invalid", "type: a wire type, `service.*`, or `*`")
+        if "text/event-stream" in request.headers.get("accept", ""):
+            last = request.headers.get("last-event-id") or query.get("after")
+            cursor = read(last) if last else None
+            await self._tail.page(cursor or dict(self._tail.heads), wanted, 1)
+            return StreamingResponse(self._stream(cursor, wanted), media_type="text/event-stream")
+        return await self._page(request, read(query.get("after") or "start"), wanted)
+
+    async def _page(self, request: HttpRequest, cursor: Cursor, wanted: Wanted) -> Response:
+        text = request.query_params.get("limit", str(PAGE))
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGES):
+            raise ProblemError("invalid", f"limit: a number from 1 to {PAGES}")
+        found, after, _ = await self._tail.page(cursor, wanted, int(text))
+        kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+        link = f'<{request.url.path}?{urlencode([*kept, ("after", after)])}>; rel="next"'
+        # The stored bytes as they are, one by one: nothing is serialised anew.
+        body = b'{"events":[' + b",".join(event.raw for event in found) + b'],"next":' + to_json(after) + b"}"
+        return Response(body, headers={"Link": link}, media_type="application/json")
+
+    async def _stream(self, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[bytes]:
+        yield b"retry: 2000\n\n"
+        async for found in self._tail.follow(cursor, wanted):
+            yield b"".join(event.frame for event in found) if found else b":\n\n"
+
+    async def record(self, request: HttpRequest) -> Response:
+        """The facts of one record, oldest first, with its version as the ETag."""
+        who = await self._identity.of(request)
+        self._rates.take(who.caller)
+        path = request.path_params
+        resource = Resource(frozenset({path["property"]}), path["service"])
+        verdict = may(who, "query", resource)
+        if verdict == "hidden" or path["service"] not in self._tail.services:
+            raise not_found()
+        if verdict == "forbidden":
+            raise ProblemError("forbidden")
+        return await self._asker.record(path["service"], path["stream"], path["property"])
+
+    def _visible(self, who: Who, asked: str | None) -> frozenset[str] | None:
+        """The properties whose events somebody may see; None: every one."""
+        if asked is not None:
+            self._allow(who, asked)
+            return frozenset({asked})
+        if may(who, "events", Resource(frozenset({COMPANY}))) == "granted":
+            return None
+        seen = {
+            one for one in everything(self._standing) if may(who, "events", Resource(frozenset({one}))) == "granted"
+        }
+        if not seen:
+            raise ProblemError("forbidden")
+        return frozenset(seen)
+
+    @staticmethod
+    def _allow(who: Who, property_id: str) -> None:
+        verdict = may(who, "events", Resource(frozenset({property_id})))
+        if verdict == "hidden":
+            raise not_found()
+        if verdict == "forbidden":
+            raise ProblemError("forbidden")

@@ -1,0 +1,113 @@
+"""The application: its paths, and what becomes of a failure."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.gateway.administration import Administration
+from services.gateway.events import Events
+from services.gateway.limits import Limits, TooLargeError
+from services.gateway.login import Doorway
+from services.gateway.operations import Operations
+from services.gateway.pages import Pages
+from services.gateway.problem import ProblemError
+
+LOG = structlog.get_logger()
+Handler = Callable[[HttpRequest], Awaitable[Response]]
+_STATUSES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What answers."""
+
+    operations: Operations
+    events: Events
+    doorway: Doorway
+    administration: Administration
+    pages: Pages
+
+
+def routes(parts: Parts) -> list[Route]:
+    """Every path with its methods. The generated operations share one, and are found by name."""
+    admin, pages = parts.administration, parts.pages
+    listed: list[tuple[str, list[str], Handler]] = [
+        ("/v{version:int}/properties/{property}/{service}/{name}", ["GET", "POST"], parts.operations),
+        ("/v1/properties/{property}/records/{service}/{stream}", ["GET"], parts.events.record),
+        ("/v1/events", ["GET"], parts.events),
+        ("/v1/tokens", ["POST"], parts.doorway.token),
+        ("/v1/session", ["POST"], parts.doorway.session),
+        ("/v1/session", ["DELETE"], parts.doorway.leave),
+        ("/v1/accounts", ["GET", "POST"], admin.accounts),
+        ("/v1/accounts/{account}", ["PUT", "DELETE"], admin.account),
+        ("/v1/api-keys", ["GET", "POST"], admin.api_keys),
+        ("/v1/api-keys/{key_id}/revoke", ["POST"], admin.api_key),
+        ("/v1/webhooks", ["GET", "POST"], admin.webhooks),
+        ("/v1/webhooks/{webhook_id}", ["DELETE"], admin.webhook),
+        ("/v1/webhooks/{webhook_id}/deliveries", ["GET"], admin.deliveries),
+        ("/v1/webhooks/{webhook_id}/deliveries/{event_id}/resend", ["POST"], admin.resend),
+        *(
+            (f"/v1/webhooks/{{webhook_id}}/{act}", ["POST"], _acting(admin, act))
+            for act in ("rotate", "disable", "enable")
+        ),
+        *((path, ["GET"], handler) for path, handler in pages.paths().items()),
+    ]
+    return [Route(path, _endpoint(handler), methods=methods) for path, methods, handler in listed]
+
+
+def _acting(admin: Administration, act: str) -> Handler:
+    async def handler(request: HttpRequest) -> Response:
+        request.path_params["act"] = act
+        return await admin.webhook(request)
+
+    return handler
+
+
+def _endpoint(handler: Handler) -> Handler:
+    async def endpoint(request: HttpRequest) -> Response:
+        try:
+            return await handler(request)
+        except ProblemError as problem:
+            return problem.response(request.url.path)
+
+    return endpoint
+
+
+def application(parts: Parts, *, secure: bool) -> FastAPI:
+    """The ASGI application. `secure`: it speaks TLS itself."""
+    app = FastAPI(title="bailiwick", openapi_url=None, docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False
+    app.router.routes.extend(routes(parts))
+    app.openapi = lambda: parts.pages.openapi  # type: ignore[method-assign]
+
+    async def on_problem(request: HttpRequest, error: Exception) -> Response:
+        assert isinstance(error, ProblemError)  # noqa: S101 - registered for it
+        return error.response(request.url.path)
+
+    async def on_http(request: HttpRequest, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+        code = _STATUSES.get(error.status_code, "malformed")
+        headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+        return ProblemError(code, headers=headers).response(request.url.path)
+
+    async def on_failure(request: HttpRequest, error: Exception) -> Response:
+        LOG.error(
+            "http.failed", path=request.url.path, method=request.method, error=f"{type(error).__name__}: {error}"[:300]
+        )
+        return ProblemError("internal").response(request.url.path)
+
+    async def on_too_large(request: HttpRequest, _: Exception) -> Response:
+        return ProblemError("too_large").response(request.url.path)
+
+    app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(TooLargeError, on_too_large)
+    app.add_exception_handler(Exception, on_failure)
+    app.add_middleware(Limits, secure=secure)
+    return app

@@ -1,0 +1,129 @@
+"""The door stands open: everything put together and served until the service stops."""
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import uvicorn
+from bailiwick_contracts.envelope import Actor
+from bailiwick_contracts.gateway import DisableWebhook
+from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.subjects import SERVICES
+from nats.aio.client import Client
+
+from services.gateway.administration import Administration
+from services.gateway.ask import Allowance, Asker
+from services.gateway.deliverer import Deliverer
+from services.gateway.delivery import Deliveries
+from services.gateway.events import Events
+from services.gateway.http import Parts, application
+from services.gateway.identity import Identity
+from services.gateway.limits import Rates
+from services.gateway.login import Doorway
+from services.gateway.oidc import Provider
+from services.gateway.operations import Operations
+from services.gateway.pages import Pages
+from services.gateway.problem import ProblemError
+from services.gateway.standing import Standing
+from services.gateway.surface import Surface
+from services.gateway.tail import Tail
+from services.gateway.target import Target
+from services.gateway.token import Tokens
+from services.kernel.doors import Door
+from services.kernel.settings import Settings
+
+LOG = structlog.get_logger()
+DOOR = "gateway"
+_ITSELF = Actor(actor="system-gateway", authmethod="system", channel="system")
+
+
+class UnprotectedError(ValueError):
+    """It would be served to other machines in clear text."""
+
+
+def _protection(settings: Settings) -> dict[str, Any]:
+    """Uvicorn's TLS options. Raises UnprotectedError."""
+    if settings.http_certificate_file is not None and settings.http_key_file is not None:
+        return {"ssl_certfile": str(settings.http_certificate_file), "ssl_keyfile": str(settings.http_key_file),
+                "ssl_version": ssl.PROTOCOL_TLS_SERVER}  # fmt: skip
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(settings.http_host).is_loopback:
+            return {}
+    if settings.http_host == "localhost" or settings.unsafe_http_without_tls:
+        return {}
+    raise UnprotectedError(
+        f"BAILIWICK_HTTP_HOST is {settings.http_host}: give BAILIWICK_HTTP_CERTIFICATE_FILE and BAILIWICK_HTTP_KEY_FILE, or set "
+        "BAILIWICK_UNSAFE_HTTP_WITHOUT_TLS behind something that speaks TLS"
+    )
+
+
+class Open:
+    """The parts of an open gateway."""
+
+    def __init__(self, runtime: Any, client: Client, surface: Surface, now: Any = lambda: datetime.now(UTC)) -> None:
+        """Put the parts together; nothing runs yet."""
+        settings, keys = runtime.settings, runtime.keys
+        self.settings = settings
+        self.door = Door(settings.doors_dir, DOOR)
+        self.asker = Asker(client, self.door)
+        self.standing = Standing(runtime.store, keys)
+        tokens = Tokens(keys.ensure("gateway/tokens"))
+        secret = keys.ensure("gateway/secrets")
+        self.identity = Identity(self.standing, tokens, Provider(settings), secret)
+        self.rates = Rates(settings.http_rate_per_second, settings.http_burst)
+        self.tail = Tail(client, SERVICES)
+        self.target = Target(settings.webhook_networks)
+        self.deliveries = Deliveries(settings.store_url("gateway_deliveries"))
+        self.deliverer = Deliverer(
+            client, runtime.store, keys, self.deliveries, self.tail, self.target, self.disable, now
+        )
+        administration = Administration(
+            self.identity, self.standing, self.asker, self.rates, self.target, self.deliveries, self.deliverer, secret
+        )
+        self.pages = Pages(surface)
+        parts = Parts(
+            Operations(surface, self.identity, self.asker, self.rates, Allowance(self.standing)),
+            Events(self.tail, self.identity, self.standing, self.rates, self.asker),
+            Doorway(self.standing, tokens, self.identity),
+            administration,
+            self.pages,
+        )
+        self.protection = _protection(settings)
+        self.app = application(parts, secure=bool(self.protection))
+
+    async def disable(self, webhook_id: str, why: str) -> None:
+        """Record that a webhook is disabled, because it failed for too long."""
+        with contextlib.suppress(ProblemError):
+            await self.asker.ask(DisableWebhook(webhook_id=webhook_id, why=why[:128]), _ITSELF, COMPANY, "command")
+
+
+async def serve_http(runtime: Any, client: Client, surface: Surface) -> None:
+    """Serve until cancelled."""
+    made = Open(runtime, client, surface)
+    config = uvicorn.Config(
+        made.app, made.settings.http_host, made.settings.http_port, log_config=None, access_log=False, server_header=False,
+        proxy_headers=False, lifespan="off", timeout_graceful_shutdown=2, timeout_keep_alive=30, h11_max_incomplete_event_size=64 * 1024,
+        **made.protection,
+    )  # fmt: skip
+    server = _Server(config)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(made.tail.run())
+            group.create_task(made.deliverer.run())
+            group.create_task(server.serve())
+    finally:
+        server.should_exit = True
+        made.deliveries.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without hands on the process's signals: those belong to whoever runs the services."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """Leave them alone."""
+        yield

@@ -1,0 +1,109 @@
+"""Where a webhook may send: never into the network the gateway stands in, unless that is allowed; the address is fixed before use."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import httpx
+
+ATTEMPT_SECONDS = 15
+READ_BYTES = 4_096
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class RefusedTargetError(Exception):
+    """The address is one that webhooks may not reach; the message says which."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a receiver said: its status, or what kept it from saying anything."""
+
+    status: int | None
+    error: str = ""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the event arrived: any 2xx, and nothing else."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def gone(self) -> bool:
+        """Whether the receiver wants nothing more (410)."""
+        return self.status == 410
+
+
+class Target:
+    """Sends to addresses outside, resolved once per attempt and then fixed, so that a second look-up cannot lead elsewhere."""
+
+    def __init__(self, allowed: Iterable[str] = ()) -> None:
+        """`allowed`: private networks that may be reached all the same."""
+        self._allowed = [ipaddress.ip_network(one, strict=False) for one in allowed]
+
+    def permits(self, address: str) -> bool:
+        """Whether an IP address may be reached."""
+        found: _Address = ipaddress.ip_address(address.partition("%")[0])
+        if isinstance(found, ipaddress.IPv6Address):
+            found = found.ipv4_mapped or found.sixtofour or found
+        if any(found.version == network.version and found in network for network in self._allowed):
+            return True
+        return found.is_global and not found.is_multicast and not found.is_reserved
+
+    async def resolve(self, url: httpx.URL) -> str:
+        """The one address to connect to.
+
+        Raises:
+            RefusedTargetError: not https outside allowed networks, or any of the name's addresses is private.
+            OSError: the name does not resolve.
+        """
+        port = url.port or (443 if url.scheme == "https" else 80)
+        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+        for address in addresses:
+            if not self.permits(address):
+                raise RefusedTargetError(f"{url.host} is {address}, which webhooks may not reach")
+        private = any(ipaddress.ip_address(a.partition("%")[0]) in n for a in addresses for n in self._allowed)
+        if url.scheme != "https" and not private:
+            raise RefusedTargetError("outside allowed networks webhooks go over https")
+        return addresses[0]
+
+    async def check(self, url: str) -> None:
+        """Refuse an address when it is given. Raises RefusedTargetError, also for a name that does not resolve."""
+        try:
+            async with asyncio.timeout(5):
+                await self.resolve(httpx.URL(url))
+        except (OSError, TimeoutError, httpx.InvalidURL, UnicodeError) as error:
+            raise RefusedTargetError(f"the address cannot be resolved ({type(error).__name__})") from None
+
+    async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answered:
+        """Send once: no redirect followed, no proxy, 15 seconds in all, and no more read than a few kilobytes."""
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                return await self._post(httpx.URL(url), body, headers)
+        except TimeoutError:
+            return Answered(None, f"no answer within {ATTEMPT_SECONDS} s")
+        except RefusedTargetError as error:
+            return Answered(None, str(error))
+        except (OSError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            return Answered(None, f"{type(error).__name__}: {error}"[:200])
+
+    async def _post(self, url: httpx.URL, body: bytes, headers: dict[str, str]) -> Answered:
+        address = await self.resolve(url)
+        fixed = url.copy_with(host=address)
+        named = headers | {"host": url.netloc.decode()}
+        async with httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=ATTEMPT_SECONDS) as client:
+            request = client.build_request("POST", fixed, content=body, headers=named)
+            request.extensions["sni_hostname"] = url.host
+            response = await client.send(request, stream=True)
+            try:
+                read = 0
+                async for part in response.aiter_raw():
+                    read += len(part)
+                    if read > READ_BYTES:
+                        break
+            finally:
+                await response.aclose()
+        shown = f"redirects to {response.headers.get('location', '')[:100]!a}" if response.is_redirect else ""
+        return Answered(response.status_code, shown)
