@@ -16,11 +16,29 @@ from bailiwick_contracts.audit import (
     ReportCompleteness,
     ReportReadjudication,
 )
+from bailiwick_contracts.consultation import (
+    AppointAuditor,
+    AuditorAppointed,
+    AuditorDismissed,
+    ConsultationRefused,
+    DismissAuditor,
+    PersonalDataConsulted,
+    RecordConsultation,
+)
 from bailiwick_contracts.envelope import Command
 from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.subjects import SERVICES
+from bailiwick_contracts.transparency import (
+    BuildLog,
+    ChangeLogKey,
+    CheckpointIssued,
+    ListLogs,
+    LogKeyChanged,
+    ProveDecision,
+    RecordCheckpoint,
+)
 
-from services.audit import history, ledger
+from services.audit import consultation, history, ledger
 from services.audit.completeness import compare
 from services.audit.examination import (
     completeness_facts,
@@ -28,6 +46,9 @@ from services.audit.examination import (
     readjudication_facts,
     readjudication_stream,
 )
+from services.audit.gate import Gate
+from services.audit.log.keeper import Keeper
+from services.audit.log.keeping import Keeping
 from services.audit.report import completeness_json, readjudication_json
 from services.audit.views import VIEWS
 from services.kernel.sealing import KeyStore
@@ -99,23 +120,60 @@ def on_report_readjudication(unit: Unit, command: Command[ReportReadjudication])
     unit.append(readjudication_stream(command.property), *readjudication_facts(command.data))
 
 
-SERVICE = Service(
-    "audit",
-    publishes=(ChainVerified, ChainBroken, ReadjudicationReported),
-    commands={ReportCompleteness: on_report_completeness, ReportReadjudication: on_report_readjudication},
-    queries={
-        HistoryOfDecision: on_history_of_decision,
-        HistoryOfPerson: on_history_of_person,
-        Readjudicate: on_readjudicate,
-        CompletenessCheck: on_completeness_check,
-        ListChains: on_list_chains,
-        ReadLedger: on_read_ledger,
-    },
-    views=VIEWS,
-    consumes=tuple(name for name in SERVICES if name != "audit"),
-)
+def on_appoint_auditor(unit: Unit, command: Command[AppointAuditor]) -> None:
+    """A role given."""
+    stream = consultation.stream(command.data.auditor_id)
+    unit.append(stream, *consultation.appoint(command.data, unit.state(consultation.NOUN, stream), by=command.actor))
 
 
-def service(_: KeyStore) -> Service:
-    """The service; the keys it judges with are those of the installation."""
-    return SERVICE
+def on_dismiss_auditor(unit: Unit, command: Command[DismissAuditor]) -> None:
+    """A role ended."""
+    stream = consultation.stream(command.data.auditor_id)
+    unit.append(stream, *consultation.dismiss(command.data, unit.state(consultation.NOUN, stream)))
+
+
+def on_record_consultation(unit: Unit, command: Command[RecordConsultation]) -> None:
+    """A reading, or the refusal of one."""
+    consultation.only_of_itself(command.actor)
+    unit.append(consultation.readings_stream(command.data.reader_id), consultation.record(command.data))
+
+
+def service(keys: KeyStore, gate: Gate | None = None) -> Service:
+    """The service; the keys it judges with are those of the installation, and its logs lie beside them.
+
+    Args:
+        keys: of the installation.
+        gate: through which personal data is read; by default one that records in this service.
+    """
+    keeping = Keeping(Keeper(keys.directory.parent / "tlog", keys), gate or Gate())
+    behind = keeping.gate.before
+    return Service(
+        "audit",
+        publishes=(
+            ChainVerified, ChainBroken, ReadjudicationReported, CheckpointIssued, LogKeyChanged, AuditorAppointed,
+            AuditorDismissed, PersonalDataConsulted, ConsultationRefused,
+        ),
+        commands={
+            ReportCompleteness: on_report_completeness,
+            ReportReadjudication: on_report_readjudication,
+            RecordCheckpoint: keeping.on_record_checkpoint,
+            ChangeLogKey: keeping.on_change_log_key,
+            AppointAuditor: on_appoint_auditor,
+            DismissAuditor: on_dismiss_auditor,
+            RecordConsultation: on_record_consultation,
+        },
+        queries={
+            HistoryOfDecision: behind(on_history_of_decision, lambda asked: asked.decision_id),
+            HistoryOfPerson: behind(on_history_of_person, lambda asked: asked.staff_id),
+            Readjudicate: behind(on_readjudicate, lambda asked: asked.property_id or "everything"),
+            ReadLedger: behind(on_read_ledger, lambda asked: asked.chain or "everything"),
+            ProveDecision: keeping.on_prove_decision,
+            CompletenessCheck: on_completeness_check,
+            ListChains: on_list_chains,
+            BuildLog: keeping.on_build_log,
+            ListLogs: keeping.on_list_logs,
+        },
+        views=VIEWS,
+        consumes=tuple(name for name in SERVICES if name != "audit"),
+        alongside=(keeping.run,),
+    )  # fmt: skip

@@ -28,7 +28,7 @@ def of_decision(reading: Reading, decision_id: str) -> dict[str, Any]:
     Raises:
         Rejected: `unknown_decision`.
     """
-    event = ledger.fact(reading, decision_id) or _first_ruled(ledger.of_command(reading, decision_id))
+    event = ledger.fact(reading, decision_id) or ledger.ruled(ledger.of_command(reading, decision_id))
     if event is None:
         raise Rejected("the ledger holds neither a fact nor a command of this id", code="unknown_decision", field="decision_id",
                        value=decision_id, rule="the id of a fact or of a command", remedy="copy it from the answer to the command")  # fmt: skip
@@ -94,12 +94,6 @@ def brief(event: Event[Any]) -> dict[str, Any]:
 def _outcome(event: Event[Any]) -> dict[str, Any]:
     ruling = getattr(event.data, "ruling", None)
     return {} if ruling is None else {"outcome": ruling.outcome, "reason": ruling.reason, "clause": ruling.row_id}
-
-
-def _first_ruled(events: list[Event[Any]]) -> Event[Any] | None:
-    return next(
-        (event for event in events if getattr(event.data, "ruling", None) is not None), events[0] if events else None
-    )
 
 
 def _versions(reading: Reading, ruling: Mapping[str, Any] | None) -> dict[str, Any]:

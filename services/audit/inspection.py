@@ -18,6 +18,7 @@ from bailiwick_contracts.subjects import SERVICES
 from pydantic_core import from_json
 
 from services.audit.completeness import ChainReport, Difference, compare
+from services.audit.log.comparison import Comparison, LogCopy, LogDifference
 from services.audit.report import completeness_json, readjudication_json
 
 Query = Callable[[Request], Awaitable[Mapping[str, Any]]]
@@ -75,9 +76,18 @@ async def rulings(
 
 
 async def complete(
-    query: Query, feed: Feed, heads: Heads, *, property_id: str | None = None, progress: Progress | None = None
+    query: Query,
+    feed: Feed,
+    heads: Heads,
+    *,
+    property_id: str | None = None,
+    progress: Progress | None = None,
+    logs: Mapping[str, LogCopy] | None = None,
 ) -> dict[str, Any]:
-    """Compare every chain of every service's store with the ledger; see `services.audit.report.completeness_json`."""
+    """Compare every chain of every service's store with the ledger, and with the logs; see `completeness_json` of the report.
+
+    `logs`: property to its transparency log, of which each stored fact's entry is then compared too.
+    """
     ledger = await _chains(query, property_id)
     stores = {
         (service, owner): head
@@ -87,14 +97,19 @@ async def complete(
     }
     total = sum(number for number, _ in ledger.values())
     reports, done = [], 0
+    against_log: dict[str, tuple[int, int, tuple[LogDifference, ...]]] = {}
     for service, owner, chain in await _pairs(feed, ledger, stores):
         sides = _Sides(query, feed, service, owner, chain, ledger.get(chain), stores.get((service, owner)))
+        if logs and owner in logs:
+            sides.log = logs[owner].compared(chain)
         report = await sides.compared(_shifted(progress, done, total))
+        if sides.log is not None:
+            against_log[chain] = (sides.log.agreeing, sides.log.behind, sides.log.finish())
         late_ledger = (await _chains(query, owner)).get(chain)
         late_store = (await heads(service)).get(owner)
         reports.append(sides.with_forged_tail(report, late_store, late_ledger))
         done += report.ledger_reaches
-    return completeness_json(reports)
+    return completeness_json(reports, against_log)
 
 
 def _shifted(progress: Progress | None, base: int, total: int) -> Callable[[int], None]:
@@ -148,6 +163,7 @@ class _Sides:
     chain: str
     ledger_head: tuple[int, str] | None
     store_head: tuple[int, str] | None
+    log: Comparison | None = None
     beyond: dict[str, list[tuple[int, str, str]]] = field(default_factory=lambda: {"store": [], "ledger": []})
 
     async def compared(self, progress: Callable[[int], None]) -> ChainReport:
@@ -155,10 +171,11 @@ class _Sides:
         ledger = _Pages(lambda after: _ledger_page(self.query, self.chain, after), lambda read, _: progress(read))
         loop = asyncio.get_running_loop()
         reaches = max(self.store_head or (0, ""), self.ledger_head or (0, ""))[0]
+        stored = store.blocking(loop) if self.log is None else self.log.passing(store.blocking(loop))
         return await asyncio.to_thread(
             compare,
             self.chain,
-            self._until(store.blocking(loop), reaches, "store"),
+            self._until(stored, reaches, "store"),
             self._until(ledger.blocking(loop), self.ledger_head[0] if self.ledger_head else 0, "ledger"),
             head=self.store_head,
             ledger_head=self.ledger_head,

@@ -112,6 +112,12 @@ def of_command(reading: Reading, command_id: str) -> list[Event[Any]]:
     )
 
 
+def ruled(events: list[Event[Any]]) -> Event[Any] | None:
+    """The first of several facts that holds a ruling; the first of all where none does."""
+    found = (event for event in events if getattr(event.data, "ruling", None) is not None)
+    return next(found, events[0] if events else None)
+
+
 def caused_by(reading: Reading, event_ids: list[str]) -> list[Event[Any]]:
     """Every fact that names one of these as its cause, in order."""
     return _events(

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from services.audit.completeness import ChainReport
-from services.audit.words import OUTCOMES, REASONS, difference_words, word
+from services.audit.log.comparison import LogDifference
+from services.audit.words import OUTCOMES, REASONS, difference_words, log_difference_words, word
 
 FINDINGS_LIMIT = 10_000
 """Findings that one answer lists; more are counted."""
@@ -65,11 +66,17 @@ def readjudication_json(
     return result if under is not None else {"agrees": summary.agrees} | result
 
 
-def completeness_json(reports: Iterable[ChainReport]) -> dict[str, Any]:
-    """Members: `complete`, `facts` that agree, `chains` with their `differences`, each with its words."""
-    known = list(reports)
+def completeness_json(
+    reports: Iterable[ChainReport],
+    against_log: Mapping[str, tuple[int, int, tuple[LogDifference, ...]]] | None = None,
+) -> dict[str, Any]:
+    """Members: `complete`, `facts` that agree, `chains` with their `differences`, each with its words.
+
+    Where the logs were compared too, each chain has `log` with `agreeing`, `behind` and `differences`.
+    """
+    known, logs = list(reports), against_log or {}
     return {
-        "complete": all(report.holds for report in known),
+        "complete": all(report.holds for report in known) and not any(found for _, _, found in logs.values()),
         "facts": sum(report.agreeing for report in known),
         "chains": [
             {
@@ -84,9 +91,18 @@ def completeness_json(reports: Iterable[ChainReport]) -> dict[str, Any]:
                 ],
                 "not_named": report.not_named,
             }
+            | (_log_json(*logs[report.chain]) if report.chain in logs else {})
             for report in known
         ],
     }
+
+
+def _log_json(agreeing: int, behind: int, found: tuple[LogDifference, ...]) -> dict[str, Any]:
+    differences = [
+        shown | {"words": {language: log_difference_words(shown, language) for language in ("en", "zh-Hant")}}
+        for shown in (difference.as_json() for difference in found)
+    ]
+    return {"log": {"agreeing": agreeing, "behind": behind, "differences": differences}}
 
 
 def history_view(history: Mapping[str, Any], language: str = "en") -> RenderableType:
@@ -166,7 +182,7 @@ def readjudication_words(result: Mapping[str, Any]) -> str:
 def completeness_view(result: Mapping[str, Any], language: str = "en") -> RenderableType:
     """Each chain in a row, each difference in a line below."""
     table = Table(title="chains", title_justify="left")
-    for name in ("chain", "agreeing", "store", "ledger", "holds"):
+    for name in ("chain", "agreeing", "store", "ledger", "in the log", "holds"):
         table.add_column(name, overflow="fold")
     lines: list[Text] = []
     for chain in result["chains"]:
@@ -175,7 +191,12 @@ def completeness_view(result: Mapping[str, Any], language: str = "en") -> Render
             str(chain["agreeing"]),
             str(chain["store_reaches"]),
             str(chain["ledger_reaches"]),
-            "yes" if chain["holds"] else "NO",
+            str(chain["log"]["agreeing"]) if "log" in chain else "",
+            "yes" if chain["holds"] and not chain.get("log", {}).get("differences") else "NO",
+        )
+        lines.extend(
+            Text(f"{chain['chain']}: {difference['words'][language]}")
+            for difference in chain.get("log", {}).get("differences", ())
         )
         lines.extend(Text(f"{chain['chain']}: {difference['words'][language]}") for difference in chain["differences"])
     verdict = "Every chain holds." if result["complete"] else "NOT every chain holds."

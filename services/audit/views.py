@@ -1,14 +1,16 @@
 """The ledger: every fact of every service with its bytes, who is named in it, and where each chain stands."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Event, hash_of
 from bailiwick_contracts.subjects import SERVICES
+from bailiwick_contracts.transparency import CheckpointIssued
 from pydantic_core import from_json
 
+from services.audit.log.leaf import people_of
 from services.kernel.service import Change, Put, View
 
 _tables = sa.MetaData()
@@ -55,7 +57,17 @@ CHAINS = sa.Table(
     sa.Column("recordedat", sa.Text, nullable=False),
 )
 """Where each chain stood when its last fact was taken in, kept apart from the facts."""
-_PERSON_FIELDS = frozenset({"actor_id", "subject_id", "on_behalf_of_id", "requested_by_id", "holder_id", "superior_id"})
+CHECKPOINTS = sa.Table(
+    "checkpoints",
+    _tables,
+    sa.Column("property", sa.Text, primary_key=True),
+    sa.Column("size", sa.Integer, primary_key=True),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("root", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("recordedat", sa.Text, nullable=False),
+)
+"""Every checkpoint put on record: what a property's log can never have been otherwise."""
 
 
 def instant_text(instant: datetime) -> str:
@@ -66,30 +78,6 @@ def instant_text(instant: datetime) -> str:
 def chain_name(service: str, log: str, property_id: str) -> str:
     """How reports name a chain."""
     return f"{service}/{log}/{property_id}"
-
-
-def people_in(event: Event[Any], data: Any) -> dict[str, list[str]]:
-    """Everyone a fact names by pseudonymous id, with the fields that name them."""
-    found: dict[str, list[str]] = {}
-    for path, person in (("actor", event.actor), ("onbehalfof", event.onbehalfof), *_walk(data, "data")):
-        if person and not person.startswith("system-"):
-            found.setdefault(person, []).append(path)
-    return found
-
-
-def _walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for name, inside in value.items():
-            if isinstance(inside, str):
-                if name in _PERSON_FIELDS or name.endswith("staff_id"):
-                    yield f"{path}.{name}", inside
-            elif isinstance(inside, list) and name.endswith("staff_ids"):
-                yield from ((f"{path}.{name}", person) for person in inside if isinstance(person, str))
-            else:
-                yield from _walk(inside, f"{path}.{name}")
-    elif isinstance(value, list):
-        for inside in value:
-            yield from _walk(inside, path)
 
 
 def fold(event: Event[Any], raw: bytes) -> Iterable[Change]:
@@ -125,7 +113,10 @@ def fold(event: Event[Any], raw: bytes) -> Iterable[Change]:
             "recordedat": recorded_at,
         },
     )
-    for staff_id, fields in people_in(event, from_json(raw)["data"]).items():
+    named: dict[str, list[str]] = {}
+    for path, person in people_of(from_json(raw)):
+        named.setdefault(person, []).append(path)
+    for staff_id, fields in named.items():
         yield Put(
             MENTIONS,
             {
@@ -137,4 +128,24 @@ def fold(event: Event[Any], raw: bytes) -> Iterable[Change]:
         )
 
 
-VIEWS = tuple(View(f"ledger-{service}", 1, service, (LEDGER, MENTIONS, CHAINS), fold) for service in SERVICES)
+def fold_checkpoint(event: Event[Any], _: bytes) -> Iterable[Change]:
+    """What the log of a property was signed to be."""
+    if isinstance(event.data, CheckpointIssued):
+        fact = event.data
+        yield Put(
+            CHECKPOINTS,
+            {
+                "property": event.property_id,
+                "size": fact.size,
+                "origin": fact.origin,
+                "root": fact.root,
+                "note": fact.note,
+                "recordedat": instant_text(event.recordedat),
+            },
+        )
+
+
+VIEWS = (
+    *(View(f"ledger-{service}", 1, service, (LEDGER, MENTIONS, CHAINS), fold) for service in SERVICES),
+    View("checkpoints", 1, "audit", (CHECKPOINTS,), fold_checkpoint),
+)

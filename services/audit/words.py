@@ -76,6 +76,13 @@ SIDES: Mapping[str, tuple[str, str]] = {
     "unknown": ("in one of the copies", "在其中一份副本"),
 }
 
+LOG_KINDS: Mapping[str, tuple[str, str]] = {
+    "altered": ("is not what the log committed to", "與存證日誌所承諾的不符"),
+    "lost": ("stands in the log and no longer in the store", "存證日誌有,資料庫已無"),
+    "omitted": ("was left out of the log", "存證日誌漏記"),
+    "unsalted": ("cannot be compared: its salt is not held", "無法核對:沒有其鹽值"),
+}
+
 
 def word(table: Mapping[str, tuple[str, str]], code: str, language: str) -> str:
     """The phrase of a code; a code without one is shown as it is."""
@@ -145,3 +152,46 @@ def difference_words(difference: Mapping[str, Any], language: str) -> str:
     if language == "zh-Hant":
         return f"第 {difference['number']} 項 {named}({difference['type'] or '?'}){side}{kind}"
     return f"number {difference['number']}, {named} ({difference['type'] or '?'}), {kind} {side}"
+
+
+def log_difference_words(difference: Mapping[str, Any], language: str) -> str:
+    """One difference between a store and the log, e.g. `number 7 (id) is not what the log committed to, entry 12`."""
+    told = word(LOG_KINDS, difference["kind"], language)
+    event_id, entry = difference["event_id"], difference["entry"]
+    if language == "zh-Hant":
+        return f"第 {difference['number']} 號({event_id}){told}" + (f",日誌第 {entry} 條" if entry >= 0 else "")
+    return f"number {difference['number']} ({event_id}) {told}" + (f", entry {entry}" if entry >= 0 else "")
+
+
+FINDINGS: Mapping[str, tuple[str, str]] = {
+    "checkpoint_missing": ("the log has no readable checkpoint", "日誌沒有可讀的檢查點"),
+    "not_signed": ("a signature is missing or does not verify", "簽名缺失或無效"),
+    "altered": ("was altered", "被改動"),
+    "removed": ("was removed", "被移除"),
+    "inserted": ("was put in afterwards", "是後加的"),
+    "reordered": ("was moved", "被調換次序"),
+    "bundle_unreadable": ("stand in a bundle that is cut off", "所在的文件殘缺"),
+    "tile_altered": ("are covered by a hash that was altered", "的雜湊值被改動"),
+    "tile_missing": ("are covered by a file that is missing", "的文件缺失"),
+    "root_differs": ("the log is not what was signed", "日誌與所簽的不符"),
+    "rewritten": ("were rewritten and signed anew", "被改寫並重新簽名"),
+    "cut_back": ("were cut off from the end", "被截去"),
+    "omitted": ("the log leaves a fact out", "日誌漏記一項事實"),
+    "repeated": ("repeats a number of its chain", "重複了鏈中的編號"),
+    "not_an_entry": ("is no entry of this log", "不是日誌條目"),
+}
+
+
+def finding_words(finding: Mapping[str, Any], language: str) -> str:
+    """One finding of a verification, e.g. `entry 7 was altered (attendance/…, number 3): …`."""
+    told = word(FINDINGS, finding["kind"], language)
+    first, last, chinese = finding["first"], finding["last"], language == "zh-Hant"
+    where = ""
+    if first >= 0:
+        span = f"{first}" if first == last else f"{first}–{last}" if chinese else f"{first} to {last}"
+        where = f"第 {span} 條" if chinese else f"{'entry' if first == last else 'entries'} {span} "
+    fact = ""
+    if finding["number"]:
+        number = f"第 {finding['number']} 號" if chinese else f"number {finding['number']}"
+        fact = f" ({finding['chain']}, {number}{', ' + finding['event_id'] if finding['event_id'] else ''})"
+    return f"{where}{told}{fact}" + (f": {finding['what']}" if finding["what"] else "")

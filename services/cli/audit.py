@@ -1,37 +1,36 @@
 """`bailiwick audit`: who decided, under which clause, on what evidence, and does it still come out the same?"""
 
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from bailiwick_contracts.message import Request
-from bailiwick_contracts.subjects import SERVICES
-from rich.console import RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.audit import inspection, report
-from services.cli.output import BAD_INPUT, ERR, OUT, REFUSED, AsJson, fail, print_json, run, settle
-from services.cli.properties import SETUP
-from services.kernel.reactor import caught_up as reached
+from services.audit.log.comparison import LogCopy
+from services.audit.log.files import Salts, at
+from services.audit.log.tree import TileMissingError
+from services.cli import audit_log
+from services.cli.audit_desk import answered, bar, caught_up
+from services.cli.output import BAD_INPUT, REFUSED, AsJson, fail
 from services.kernel.reactor import read_feed, read_heads
 from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
-from services.run.desk import Desk, system
+from services.run.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="Replay the history of decisions.")
-AuditOf = Callable[[Desk, inspection.Query], Awaitable[dict[str, Any]]]
 Language = Annotated[str, typer.Option(help="en or zh-Hant.")]
 PropertyOption = Annotated[str | None, typer.Option("--property", help="Only this property.")]
-CAUGHT_UP_SECONDS = 30
+app.add_typer(audit_log.app, name="log")
+app.command("verify")(audit_log.verify)
+app.command("proof")(audit_log.proof)
+app.command("cosign")(audit_log.cosign)
 
 
 @app.command()
 def history(decision: str, language: Language = "en", as_json: AsJson = False) -> None:
     """Everything about one decision: the clause, the evidence, the clamps, what it led to. DECISION is a fact's id."""
-    _answer(
+    answered(
         lambda _, query: inspection.history(query, decision),
         lambda found: report.history_view(found, language),
         as_json,
@@ -41,7 +40,7 @@ def history(decision: str, language: Language = "en", as_json: AsJson = False) -
 @app.command()
 def person(staff: str, language: Language = "en", as_json: AsJson = False) -> None:
     """Everything the ledger holds about one person."""
-    _answer(
+    answered(
         lambda _, query: inspection.person(query, staff), lambda found: report.person_view(found, language), as_json
     )
 
@@ -57,7 +56,7 @@ def readjudicate(
 ) -> None:
     """Derive every input and give every ruling again. Exit code 1 when one does not come out as recorded."""
     first, last = _instant("since", since, as_json), _instant("until", until, as_json)
-    found = _answer(
+    found = answered(
         lambda desk, query: readjudicated(
             desk, query, since=first, until=last, property_id=property_id, under=under, keys=keys, quiet=as_json
         ),
@@ -71,7 +70,7 @@ def readjudicate(
 @app.command()
 def complete(property_id: PropertyOption = None, language: Language = "en", as_json: AsJson = False) -> None:
     """Compare every chain of every store with the ledger. Exit code 1 when a fact was deleted, altered or moved."""
-    found = _answer(
+    found = answered(
         lambda desk, query: completeness(desk, query, property_id=property_id, quiet=as_json),
         lambda result: report.completeness_view(result, language),
         as_json,
@@ -101,10 +100,17 @@ async def readjudicated(
 
 
 async def completeness(
-    desk: Desk, query: inspection.Query, *, property_id: str | None = None, quiet: bool = False
+    desk: Desk,
+    query: inspection.Query,
+    *,
+    property_id: str | None = None,
+    logs_dir: Path | None = None,
+    keys_dir: Path | None = None,
+    quiet: bool = False,
 ) -> dict[str, Any]:
-    """Compare the stores with the ledger over the services' feeds."""
+    """Compare the stores with the ledger over the services' feeds, and with the logs that lie in `logs_dir`."""
     await caught_up(desk)
+    logs = _logs(logs_dir or Settings().data_dir / "tlog", keys_dir or Settings().keys_dir, property_id, quiet)
     with bar("comparing", quiet) as progress:
         return await inspection.complete(
             query,
@@ -112,52 +118,25 @@ async def completeness(
             lambda service: read_heads(desk.client, service),
             property_id=property_id,
             progress=progress,
+            logs=logs,
         )
 
 
-async def caught_up(desk: Desk) -> None:
-    """Wait until the ledger reaches what the services hold, or 30 seconds; what is missing then is a finding."""
-    for source in SERVICES:
-        if source != "audit":
-            with contextlib.suppress(TimeoutError):
-                await reached(desk.client, "audit", source, seconds=CAUGHT_UP_SECONDS)
-
-
-def query_of(desk: Desk, as_json: bool = False) -> inspection.Query:
-    """Ask audit as this machine's operator; anything but an answer ends the command with what was said."""
-
-    async def query(request: Request) -> Mapping[str, Any]:
-        return settle(await desk.query(request, SETUP, "company"), as_json).result or {}
-
-    return query
-
-
-@contextlib.contextmanager
-def bar(title: str, quiet: bool) -> Iterator[inspection.Progress]:
-    """A progress bar on standard error."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=ERR, disable=quiet, transient=True) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=max(done, total))
-
-
-def _answer(ask: AuditOf, view: Callable[[dict[str, Any]], RenderableType], as_json: bool) -> dict[str, Any]:
-    async def work() -> dict[str, Any]:
-        async with system(Settings()) as desk:
-            query = query_of(desk, as_json)
-            await caught_up(desk)
-            return await ask(desk, query)
-
-    found = run(work(), as_json)
-    if as_json:
-        print_json(found)
-    else:
-        OUT.print(view(found))
+def _logs(directory: Path, keys: Path, property_id: str | None, quiet: bool) -> dict[str, LogCopy]:
+    """The logs on this machine; one whose files do not hold together is for `audit verify` to say."""
+    found = {}
+    for log in sorted(path.parent for path in directory.glob("*/checkpoint")):
+        if property_id in (None, log.name):
+            with bar(f"log of {log.name}", quiet) as progress:
+                try:
+                    found[log.name] = LogCopy.read(at(log), Salts(keys / f"tlogsalts.{log.name}.bin"), progress)
+                except (TileMissingError, ValueError) as error:
+                    fail(
+                        f"the log of {log.name} cannot be read: {error}",
+                        REFUSED,
+                        quiet,
+                        remedy=f"bailiwick audit verify {log}",
+                    )
     return found
 
 

@@ -35,7 +35,7 @@ from bailiwick_contracts.message import Request
 from bailiwick_contracts.receipt import ConfirmMatch, DismissMatch, ExplainReceipt, ListMatches, ListReceipts
 from pydantic import ValidationError
 
-from services.cli.audit import bar
+from services.cli.audit_desk import bar
 from services.cli.imports import SETUP, File, Property
 from services.cli.output import BAD_INPUT, OUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run, settle
 from services.kernel.ids import uuid7

@@ -13,9 +13,9 @@ from bailiwick_contracts.envelope import Answer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from services.audit.words import OUTCOMES, REASONS, word
-from services.cli import audit
+from services.cli import audit, audit_desk, audit_log
 from services.cli.output import ERR, OUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
-from services.demo import stage
+from services.demo import elsewhere, stage
 from services.demo.cases import Case, of_our_office, of_real_office
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
@@ -70,9 +70,13 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
             for number, case in enumerate(cases):
                 decided.append(_row(case, await stage.decide(desk, case.request, case.actor, case.property_id)))
                 progress("decisions", number + 1, len(cases))
-        query = audit.query_of(desk, quiet)
+        query = audit_desk.query_of(desk, quiet)
         judged = await audit.readjudicated(desk, query, keys=directory / "keys", quiet=quiet)
-        complete = await audit.completeness(desk, query, quiet=quiet)
+        logs = await audit_log.built(desk, None, quiet)
+        complete = await audit.completeness(
+            desk, query, logs_dir=directory / "tlog", keys_dir=directory / "keys", quiet=quiet
+        )
+    by_others = [elsewhere.verified(directory / "tlog" / log["property"]) for log in logs]
     unexpected = [row["case"] for row in decided if row["fact"] != row["expected"]]
     return {
         "properties": len(office.properties),
@@ -86,8 +90,12 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
         "differing": judged["differing"],
         "findings": judged["findings"],
         "complete": complete["complete"],
+        "logs": by_others,
         "unexpected": unexpected,
-        "agrees": judged["agrees"] and complete["complete"] and not unexpected,
+        "agrees": judged["agrees"]
+        and complete["complete"]
+        and all(log["holds"] for log in by_others)
+        and not unexpected,
         "seconds": round(time.monotonic() - begun, 1),
     }
 
@@ -148,6 +156,14 @@ def _show(result: dict[str, Any], directory: Path, language: str) -> None:
             f"unexpected: {result['unexpected']}",
             highlight=False,
         )
+    for log in result["logs"]:
+        colour, told = ("green", "verified") if log["holds"] else ("red", "NOT verified")
+        OUT.print(
+            f"[bold {colour}]{told}[/] by {log['by']}: the log of {log['property']}, {log['entries']} entries{log['why']}",
+            highlight=False,
+        )
+    if result["logs"]:
+        OUT.print(f"verify it yourself: {result['logs'][-1]['command']}", highlight=False, soft_wrap=True)
     if result["decisions"]:
         last = result["decisions"][-1]["id"]
         OUT.print(

@@ -19,7 +19,7 @@ from bailiwick_contracts.staff import AssignPosition, ExternalId, RegisterStaff,
 from pydantic import ValidationError
 
 from services.attendance.imports import ReadPerson, read_punches, read_staff, read_workdays
-from services.cli.audit import bar
+from services.cli.audit_desk import bar
 from services.cli.output import BAD_INPUT, OUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run, settle
 from services.kernel.reactor import caught_up
 from services.kernel.settings import Settings

@@ -14,7 +14,7 @@ from bailiwick_contracts.staff import ExternalIdAsked
 from bailiwick_contracts.ticket_import import ImportTickets, LogCase
 from bailiwick_contracts.ticket_query import GetLogFigures
 
-from services.cli.audit import bar
+from services.cli.audit_desk import bar
 from services.cli.output import BAD_INPUT, fail, settle
 from services.kernel.reactor import caught_up
 from services.run.desk import Desk

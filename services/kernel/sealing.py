@@ -33,6 +33,11 @@ class KeyStore:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._cached = lru_cache(maxsize=4096)(self._load)
 
+    @property
+    def directory(self) -> Path:
+        """Where the keys lie."""
+        return self._directory
+
     def _path(self, name: str) -> Path:
         kind, _, owner = name.partition("/")
         if not kind.isalnum() or not owner.replace("-", "").replace("_", "").isalnum():

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     """Copies of each JetStream stream: 3 on a cluster."""
     relay: bool = True
     """Whether services publish their own log; off where a relay runs as a process of its own."""
+    checkpoint_seconds: float = 5.0
+    """How long a fact waits at most before the log of its property is signed over it."""
+    checkpoint_entries: int = 10_000
+    """How many facts wait at most."""
     log_level: str = "INFO"
     progress_seconds: float = Field(60, gt=0)
     """How long a process may make no progress before it ends itself (`services.kernel.liveness`)."""

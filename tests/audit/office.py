@@ -16,6 +16,7 @@ from bailiwick_contracts.attendance import (
 )
 from bailiwick_contracts.conduct import DecidePenalty
 from bailiwick_contracts.confirmation import ArrivalEvidence
+from bailiwick_contracts.consultation import RecordConsultation
 from bailiwick_contracts.deductions import Requested
 from bailiwick_contracts.envelope import FIRST_HASH, Answer, Command
 from bailiwick_contracts.lateness import Shift
@@ -35,7 +36,8 @@ from bailiwick_contracts.registry import (
 from bailiwick_contracts.staff import AssignPosition, RegisterStaff, SetBaseWage
 
 from services.attendance.app import SERVICE as ATTENDANCE
-from services.audit.app import SERVICE as AUDIT
+from services.audit.app import service as audit_service
+from services.audit.gate import Gate
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.store import Store
@@ -73,11 +75,16 @@ class Office:
         self.now = OPENED
         self.keys = KeyStore(directory / "keys")
         self.parts: dict[str, Part] = {}
-        for service in (registry_service(self.keys), ATTENDANCE, AUDIT):
+        for service in (registry_service(self.keys), ATTENDANCE, audit_service(self.keys, Gate(self.record))):
             tables = [table for view in service.views for table in view.tables]
             store = Store(f"sqlite:///{directory}/{service.name}.sqlite", views=tables)
             self.parts[service.name] = Part(service, store, Writer(service, store, self.keys, clock=lambda: self.now))
         self._commands = 0
+        self.readings: list[RecordConsultation] = []
+        """What was read, as the running service would put it on record."""
+
+    def record(self, asked: RecordConsultation) -> None:
+        self.readings.append(asked)
 
     def close(self) -> None:
         for part in self.parts.values():
@@ -138,7 +145,7 @@ class Office:
         for name, part in self.parts.items():
             if to and name not in to:
                 continue
-            for source in part.service.consumes:
+            for source in (one for one in part.service.consumes if one in self.parts):
                 for log, property_id, raws in self.chains(source):
                     chain = f"{log}:{property_id}"
                     fresh = raws[part.taken.get(chain, 0) :]
@@ -161,12 +168,12 @@ class Office:
             in_recorded_order(*(raws for name in ("registry", "attendance") for _, _, raws in self.chains(name)))
         )
 
-    def ask_audit(self, request: Request) -> dict[str, Any]:
+    def ask_audit(self, request: Request, actor: str = "system-auditor") -> dict[str, Any]:
         """A query to audit; raises what the handler raises."""
         audit = self.parts["audit"]
         with audit.store.reading() as connection:
             reading = QueryReading(audit.service, audit.store, self.keys, connection)
-            return dict(audit.service.queries[type(request)](reading, self._command(request, "s-auditor", COMPANY)))
+            return dict(audit.service.queries[type(request)](reading, self._command(request, actor, COMPANY)))
 
     # -- the office's life -------------------------------------------------------------------------------------------
 

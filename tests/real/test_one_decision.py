@@ -15,7 +15,7 @@ from bailiwick_contracts.registry import AdoptAuthorityMatrix
 from bailiwick_contracts.sealed import SealingError
 from bailiwick_contracts.staff import ErasePerson
 
-from services.cli import audit
+from services.cli import audit, audit_desk
 from services.demo import office as made_up
 from services.demo import stage
 from services.demo.cases import confirmation, of_our_office
@@ -55,11 +55,11 @@ class Stage:
 
     async def judged(self, **chosen: Any) -> dict[str, Any]:
         return await audit.readjudicated(
-            self.desk, audit.query_of(self.desk), keys=self.settings.keys_dir, quiet=True, **chosen
+            self.desk, audit_desk.query_of(self.desk), keys=self.settings.keys_dir, quiet=True, **chosen
         )
 
     async def complete(self) -> dict[str, Any]:
-        return await audit.completeness(self.desk, audit.query_of(self.desk), quiet=True)
+        return await audit.completeness(self.desk, audit_desk.query_of(self.desk), quiet=True)
 
     def store(self, service: str) -> Store:
         return Store(self.settings.store_url(service), schema=service)
@@ -158,7 +158,7 @@ def _files(directory: Path) -> list[Path]:
 async def test_a_fact_altered_or_deleted_in_a_store_by_hand_is_found_and_named(played: Stage) -> None:
     penalty = next(a for expected, a in played.decided.values() if expected == "penalty_decided").facts[0]
     refusal = next(a for expected, a in played.decided.values() if expected == "penalty_refused").facts[0]
-    await audit.caught_up(played.desk)
+    await audit_desk.caught_up(played.desk)
     store = played.store("attendance")
     with store.transaction() as connection:
         raw = connection.execute(FACTS.select().where(FACTS.c.stream == penalty.stream)).one().raw

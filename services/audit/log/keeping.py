@@ -1,0 +1,230 @@
+"""Keeping the logs up to date beside the running service, and answering what is asked of them."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from bailiwick_contracts.consultation import RecordConsultation
+from bailiwick_contracts.envelope import Answer, Command
+from bailiwick_contracts.message import COMPANY, Request
+from bailiwick_contracts.transparency import (
+    BuildLog,
+    ChangeLogKey,
+    CheckpointIssued,
+    ListLogs,
+    LogKeyChanged,
+    ProveDecision,
+    RecordCheckpoint,
+)
+
+from services.audit import ledger
+from services.audit.gate import Gate
+from services.audit.log.files import LogError, entry_at, hash_tiles
+from services.audit.log.keeper import Built, Keeper
+from services.audit.log.note import Checkpoint, NoteError
+from services.audit.log.proof import Proof
+from services.audit.log.tree import TileMissingError, Tree
+from services.audit.views import CHECKPOINTS, chain_name
+from services.kernel.beside import Beside
+from services.kernel.decision import Rejected
+from services.kernel.ids import uuid7
+from services.kernel.service import Reading, Unit
+
+LOG = structlog.get_logger()
+LOOK_SECONDS = 0.5
+RECORD_SECONDS = 10
+
+
+@dataclass
+class Keeping:
+    """The keeper at work."""
+
+    keeper: Keeper
+    gate: Gate
+    _ask: Callable[[Request, str, str], Awaitable[Answer]] | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _signed_at: dict[str, float] = field(default_factory=dict)
+
+    async def run(self, runtime: Any, _: Any) -> None:
+        """Sign over what is new every few seconds, and put each checkpoint on record; runs until cancelled."""
+        running = Beside(runtime.service, runtime.store, runtime.writer, runtime.keys, runtime.settings)
+        self._ask, self._loop = running.ask, asyncio.get_running_loop()
+        self.gate.record = self._record
+        seconds, entries = running.setting("checkpoint_seconds"), running.setting("checkpoint_entries")
+        try:
+            while True:
+                try:
+                    for built in await asyncio.to_thread(self._look, running, seconds, entries):
+                        await self._announce(built.property_id, running)
+                except Exception as error:  # noqa: BLE001 - the disk may be full or a file altered: said, and tried again
+                    LOG.error("tlog.build", error=f"{type(error).__name__}: {error}"[:500])
+                    await asyncio.sleep(5)
+                await asyncio.sleep(min(LOOK_SECONDS, seconds))
+        finally:
+            self.gate.record = None
+
+    def _look(self, running: Beside, seconds: float, entries: int) -> list[Built]:
+        built = []
+        with running.reading() as reading:
+            for property_id, reached in _reached(reading).items():
+                waiting = reached - sum(self.keeper.log(property_id).cursors.values())
+                due = time.monotonic() - self._signed_at.get(property_id, 0.0) >= seconds
+                if waiting and (due or waiting >= entries):
+                    built.append(self.keeper.build(reading, property_id))
+                    self._signed_at[property_id] = time.monotonic()
+        return built
+
+    async def _announce(self, property_id: str, running: Beside) -> None:
+        with running.reading() as reading:
+            request = self._unannounced(reading, property_id)
+        if request is not None:
+            await running.ask(request, property_id, _command_id(request))
+
+    def _unannounced(self, reading: Reading, property_id: str) -> RecordCheckpoint | None:
+        log = self.keeper.log(property_id)
+        found, policy = log.current(), log.policy()
+        if found is None or policy is None or found.size == 0:
+            return None
+        last = reading.rows(sa.select(sa.func.max(CHECKPOINTS.c.size)).where(CHECKPOINTS.c.property == property_id))[0][
+            0
+        ]
+        if last is not None and last >= found.size:
+            return None
+        root = found.body.decode().split("\n")[2]
+        keys = tuple(str(key) for key in policy.logs)
+        return RecordCheckpoint(origin=found.origin, size=found.size, root=root, note=str(found), keys=keys)
+
+    def _blocking(self, request: Request, property_id: str, command_id: str) -> Answer:
+        """Ask the running service from one of its threads."""
+        if self._ask is None or self._loop is None:
+            raise Rejected("the service does not run yet", code="busy", remedy="ask again in a second")
+        made = self._ask(request, property_id, command_id)
+        return asyncio.run_coroutine_threadsafe(made, self._loop).result(RECORD_SECONDS)  # type: ignore[arg-type]
+
+    def _record(self, asked: RecordConsultation) -> None:
+        self._blocking(asked, COMPANY, uuid7())
+
+    # -- handlers ----------------------------------------------------------------------------------------------------
+
+    def on_record_checkpoint(self, unit: Unit, command: Command[RecordCheckpoint]) -> None:
+        """A checkpoint on record; the same one again changes nothing."""
+        asked = command.data
+        query = sa.select(CHECKPOINTS.c.root).where(
+            CHECKPOINTS.c.property == unit.property_id, CHECKPOINTS.c.size == asked.size
+        )
+        known = unit.rows(query)
+        if known and known[0].root != asked.root:
+            raise Rejected("another root is on record for a log of this size", code="another_root", field="root", value=asked.root,
+                           rule=f"the log had {asked.size} entries with the root {known[0].root}",
+                           remedy="bailiwick audit verify says what was rewritten")  # fmt: skip
+        if not known:
+            fact = CheckpointIssued(
+                origin=asked.origin, size=asked.size, root=asked.root, note=asked.note, keys=asked.keys
+            )
+            unit.append(f"log-{unit.property_id}", fact)
+
+    def on_change_log_key(self, unit: Unit, command: Command[ChangeLogKey]) -> None:
+        """A new key, vouched for by the one before it."""
+        property_id = command.data.property_id
+        log = self.keeper.log(property_id)
+        before = log.policy()
+        if before is None or log.checkpoint is None:
+            raise Rejected("this property has no signed log yet", code="no_log", field="property_id", value=property_id,
+                           rule="a key changes between two checkpoints", remedy="bailiwick audit log build first")  # fmt: skip
+        key, both = self.keeper.change_key(property_id)
+        fact = LogKeyChanged(key=str(key), before=str(before.logs[-1]), note=str(both), reason=command.data.reason)
+        unit.append(f"log-{property_id}", fact, property_id=property_id)
+
+    def on_build_log(self, reading: Reading, command: Command[BuildLog]) -> dict[str, Any]:
+        """Build now."""
+        property_id = command.data.property_id
+        try:
+            built = self.keeper.build(reading, property_id)
+        except LogError as error:
+            raise Rejected(str(error), code="log_broken", field="property_id", value=property_id, rule="files as the checkpoint says",
+                           remedy="bailiwick audit verify names each difference") from error  # fmt: skip
+        request = self._unannounced(reading, property_id)
+        if request is not None and self._ask is not None:
+            self._blocking(request, property_id, _command_id(request))
+        size = built.checkpoint.size if built.checkpoint else 0
+        return {"property": property_id, "size": size, "added": built.added, "note": str(built.checkpoint or "")}
+
+    def on_list_logs(self, _: Reading, __: Command[ListLogs]) -> dict[str, Any]:
+        """Every log."""
+        logs = []
+        for property_id in self.keeper.properties():
+            log = self.keeper.log(property_id)
+            found, policy = log.current(), log.policy()
+            if found is not None and policy is not None:
+                logs.append(
+                    {
+                        "property": property_id,
+                        "origin": found.origin,
+                        "size": found.size,
+                        "note": str(found),
+                        "keys": [str(key) for key in policy.logs],
+                        "directory": str(log.directory.absolute()),
+                    }
+                )
+        return {"logs": logs}
+
+    def on_prove_decision(self, reading: Reading, command: Command[ProveDecision]) -> dict[str, Any]:
+        """A proof. It tells of one fact whose id the asker knows, and opens nothing."""
+        wanted = command.data.decision_id
+        event = ledger.fact(reading, wanted) or ledger.ruled(ledger.of_command(reading, wanted))
+        if event is None:
+            raise Rejected("the ledger holds neither a fact nor a command of this id", code="unknown_decision",
+                           field="decision_id", value=wanted, rule="the id of a fact or of a command",
+                           remedy="copy it from the answer to the command")  # fmt: skip
+        chain = chain_name(event.service, event.log, event.property_id)
+        try:
+            return self.prove(event.property_id, chain, event.chainnumber, event.id)
+        except (LogError, TileMissingError, NoteError, ValueError) as error:
+            raise Rejected(f"the files of the log do not give this proof: {error}", code="log_broken", field="decision_id",
+                           value=event.id, rule="files as the checkpoint says",
+                           remedy="bailiwick audit verify names each difference") from error  # fmt: skip
+
+    def prove(self, property_id: str, chain: str, number: int, event_id: str) -> dict[str, Any]:
+        """The proof of one fact under the checkpoint of now."""
+        log = self.keeper.log(property_id)
+        index, found, policy = log.place(chain, number), log.current(), log.policy()
+        if index is None or found is None or policy is None:
+            raise Rejected("the log has yet to take this fact in", code="not_in_the_log", field="decision_id", value=event_id,
+                           rule="a checkpoint follows within seconds", remedy="bailiwick audit log build, or ask again")  # fmt: skip
+        entry = entry_at(log.fetch, index, found.size)
+        salt = log.salts.read(index)
+        proof = Proof(index, tuple(Tree(found.size, hash_tiles(log.fetch)).inclusion(index)), found, salt or b"")
+        return {
+            "id": event_id,
+            "index": index,
+            "proof": str(proof),
+            "entry": entry.decode(),
+            "salt": salt.hex() if salt else None,
+            "note": str(found),
+            "keys": [str(key) for key in policy.logs],
+        }
+
+
+def _command_id(request: RecordCheckpoint) -> str:
+    """The same checkpoint is the same command, whoever announces it first."""
+    safe = "".join(letter if letter.isalnum() else "-" for letter in request.root)
+    return f"checkpoint-{request.size}-{safe[:40]}"[:64]
+
+
+def _reached(reading: Reading) -> dict[str, int]:
+    """Property to how many facts the ledger says its chains hold."""
+    found: dict[str, int] = {}
+    for chain, (number, _) in ledger.chains(reading).items():
+        property_id = chain.split("/")[2]
+        found[property_id] = found.get(property_id, 0) + number
+    return found
+
+
+def announced(reading: Reading, property_id: str) -> list[Checkpoint]:
+    """Every checkpoint on record for a property, smallest first."""
+    query = sa.select(CHECKPOINTS.c.note).where(CHECKPOINTS.c.property == property_id).order_by(CHECKPOINTS.c.size)
+    return [Checkpoint.parse(row.note) for row in reading.rows(query)]

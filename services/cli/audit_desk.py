@@ -1,0 +1,68 @@
+"""What every audit command shares: asking audit at the desk, waiting for the ledger, the progress bar."""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+from bailiwick_contracts.message import Request
+from bailiwick_contracts.subjects import SERVICES
+from rich.console import RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from services.audit import inspection
+from services.cli.output import ERR, OUT, print_json, run, settle
+from services.cli.properties import SETUP
+from services.kernel.reactor import caught_up as reached
+from services.kernel.settings import Settings
+from services.run.desk import Desk, system
+
+AuditOf = Callable[[Desk, inspection.Query], Awaitable[dict[str, Any]]]
+CAUGHT_UP_SECONDS = 30
+
+
+async def caught_up(desk: Desk) -> None:
+    """Wait until the ledger reaches what the services hold, or 30 seconds; what is missing then is a finding."""
+    for source in SERVICES:
+        if source != "audit":
+            with contextlib.suppress(TimeoutError):
+                await reached(desk.client, "audit", source, seconds=CAUGHT_UP_SECONDS)
+
+
+def query_of(desk: Desk, as_json: bool = False) -> inspection.Query:
+    """Ask audit as this machine's operator; anything but an answer ends the command with what was said."""
+
+    async def query(request: Request) -> Mapping[str, Any]:
+        return settle(await desk.query(request, SETUP, "company"), as_json).result or {}
+
+    return query
+
+
+@contextlib.contextmanager
+def bar(title: str, quiet: bool) -> Iterator[inspection.Progress]:
+    """A progress bar on standard error."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=ERR, disable=quiet, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=max(done, total))
+
+
+def answered(ask: AuditOf, view: Callable[[dict[str, Any]], RenderableType], as_json: bool) -> dict[str, Any]:
+    """Ask audit, print what it says, and answer it."""
+
+    async def work() -> dict[str, Any]:
+        async with system(Settings()) as desk:
+            query = query_of(desk, as_json)
+            await caught_up(desk)
+            return await ask(desk, query)
+
+    found = run(work(), as_json)
+    if as_json:
+        print_json(found)
+    else:
+        OUT.print(view(found))
+    return found
