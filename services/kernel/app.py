@@ -49,7 +49,7 @@ class Runtime:
         self.keys = keys or KeyStore(settings.keys_dir)
         tables = [table for view in service.views for table in view.tables]
         self.store = Store(settings.store_url(service.name), schema=service.name, views=tables)
-        self.writer = Writer(service, self.store, self.keys)
+        self.writer = Writer(service, self.store, self.keys, limit=settings.batch_limit)
         self.doors = Doors(settings.doors_dir)
         self.ready = asyncio.Event()
         self.relay: Relay | None = None
@@ -211,8 +211,9 @@ class Runtime:
     def _parts(self, client: Client, heal: Callable[[], Awaitable[object]]) -> dict[str, Part]:
         """What runs side by side for this service."""
         name, store, writer = self.service.name, self.store, self.writer
-        self.relay = Relay(client, name, store, writer.committed, heal)
-        self.reactors = [Reactor(client, name, source, writer, heal) for source in self.service.consumes]
+        limit = self.settings.batch_limit
+        self.relay = Relay(client, name, store, writer.committed, heal, limit)
+        self.reactors = [Reactor(client, name, source, writer, heal, limit) for source in self.service.consumes]
         parts: dict[str, Part] = {"writer": writer}
         parts |= {f"reactor {source}": one for source, one in zip(self.service.consumes, self.reactors, strict=True)}
         if self.service.timers:
