@@ -30,6 +30,7 @@ from services.kernel.sealing import KeyStore
 from services.kernel.service import Outcome, Service
 from services.kernel.store import Store
 from services.kernel.unit import WorkUnit
+from services.kernel.versions import adopt
 
 LOG = structlog.get_logger()
 BATCH_LIMIT = 500
@@ -101,6 +102,7 @@ class Writer:
     def _prepare(self) -> None:
         with self._store.transaction() as connection:
             if self._store.setting(connection, "log") is None:
+                adopt(self._service, self._store, connection)
                 self._store.set_setting(connection, "log", f"{self._service.name}-{uuid7()[-12:]}")
 
     async def submit(self, work: Work) -> Any:
