@@ -23,6 +23,7 @@ from bailiwick_contracts.penalty import StandingPenalty
 from bailiwick_contracts.quota import Amount, CountedDay, Counting, month_of
 from bailiwick_contracts.registry_evidence import RegistryEvidence
 from bailiwick_contracts.sealed import Keys, open_record
+from bailiwick_contracts.ticket_evidence import TicketEvidence
 
 _AROUND_DAYS = 3
 """A punch belongs to a shift of a day at most so far away."""
@@ -48,6 +49,7 @@ class Evidence:
         self.keys = keys
         self.registry = RegistryEvidence(keys)
         self.office = OfficeEvidence()
+        self.tickets = TicketEvidence()
         self._stands_on: list[tuple[str, tuple[str, ...]]] = []
         self._shifts: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
         self._punches: defaultdict[str, list[tuple[datetime, str, Mark]]] = defaultdict(list)
@@ -71,7 +73,10 @@ class Evidence:
         if event.service == "registry":
             self.registry.take(mark, event)
             self.office.take_registry(mark, event)
+            self.tickets.take_registry(mark, event)
             return
+        if event.service == "tickets":
+            self.tickets.take(mark, event)
         if event.service == "attendance":
             self.office.take(mark, event)
         match fact:

@@ -16,8 +16,8 @@ from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
-from bailiwick_contracts.office_judgement import JUDGES
 from bailiwick_contracts.sealed import Keys, SealingError
+from bailiwick_contracts.ticket_judgement import JUDGES
 
 
 @dataclass

@@ -3,10 +3,20 @@
 from typing import Literal
 
 from bailiwick_contracts.authority import Ruling
+from bailiwick_contracts.matrix import Verb
 from bailiwick_contracts.message import Fact, Identifier, Instant, Label, Request, Text
 from bailiwick_contracts.sealed import Personal
 
 To = Literal["department", "contractor"]
+Power = tuple[str, Verb] | None
+"""Row and verb under which something is decided; None where nobody's leave is asked."""
+
+
+def power_over_work(kind: str, feedback_of: str | None) -> Power:
+    """Under what a work order is issued: D5c on feedback, G5 on a complaint, nobody's leave on the rest (D9a)."""
+    if feedback_of is not None:
+        return ("D5c", "decide")
+    return ("G5", "decide") if kind == "complaint" else None
 
 
 class IssueWorkOrder(Request):

@@ -21,6 +21,7 @@ from bailiwick_contracts.message import COMPANY, Fact, Request
 from bailiwick_contracts.staff import EmploymentEnded
 from bailiwick_contracts.ticket import TicketClassified, TicketRegistered, ticket_stream
 from bailiwick_contracts.ticket_import import TicketImported, imported_id
+from bailiwick_contracts.ticket_work import power_over_work
 
 from services import registry_copy as registry
 from services.kernel.decision import Rejected
@@ -207,7 +208,7 @@ def _escalate(unit: Unit, command: Command[Any], ticket: Ticket) -> Sequence[Fac
 
 
 def _issue(unit: Unit, command: Command[Any], ticket: Ticket) -> Sequence[Fact]:
-    power = work.power_over_work(ticket)
+    power = power_over_work(ticket.kind, ticket.feedback_of)
     ruling = gather.ruling_of(unit, command, *power) if power is not None else None
     return work.issue(command.data, ticket, ruling, gather.manager(unit) if ticket.feedback_of else None)
 

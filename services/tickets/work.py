@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from bailiwick_contracts.authority import Ruling
-from bailiwick_contracts.matrix import Verb
 from bailiwick_contracts.message import Fact
 from bailiwick_contracts.sealed import Personal
 from bailiwick_contracts.ticket import subject_of_ticket
@@ -26,13 +25,6 @@ from services.tickets.deadlines import in_time
 from services.tickets.escalation import Superior, notify
 from services.tickets.handling import refused
 from services.tickets.state import Ticket, WorkOrder, handled, known, not_now
-
-
-def power_over_work(ticket: Ticket) -> tuple[str, Verb] | None:
-    """Row and verb under which a work order on this ticket is issued; None where none is asked for (D9a)."""
-    if ticket.feedback_of is not None:
-        return "D5c", "decide"
-    return ("G5", "decide") if ticket.kind == "complaint" else None
 
 
 def issue(request: IssueWorkOrder, ticket: Ticket, ruling: Ruling | None, manager: Superior | None) -> list[Fact]:

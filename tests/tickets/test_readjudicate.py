@@ -1,0 +1,65 @@
+"""Everything about tickets is judged again from the facts alone: rulings under their rows, terms and breaches by their arithmetic."""
+
+from collections.abc import Iterator
+
+import pytest
+from bailiwick_contracts.envelope import read_event, render
+from bailiwick_contracts.finding import Finding
+from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.readjudicate import Summary, in_recorded_order, readjudicate
+from pydantic_core import from_json
+
+from tests.tickets.examples import play
+from tests.tickets.office import LONDON, NORTH, SOUTH, Office
+
+
+def raws(office: Office) -> Iterator[bytes]:
+    chains = [
+        (fact.raw for fact in store.chain(place, 0, 100_000))
+        for store in (office.registry_store, office.store)
+        for place in (COMPANY, NORTH, SOUTH, LONDON)
+    ]
+    return in_recorded_order(*chains)
+
+
+def judged(office: Office, lines: list[bytes]) -> tuple[list[Finding], Summary]:
+    summary = Summary()
+    return list(readjudicate(iter(lines), office.keys, summary=summary)), summary
+
+
+def test_every_ruling_and_every_term_comes_out_again(office: Office) -> None:
+    play(office)
+    findings, summary = judged(office, list(raws(office)))
+    assert findings == []
+    assert summary.judged > 30
+    assert summary.agrees
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value", "field"),
+    [
+        ("ticket_registered", ("deadlines", 1, "due_at"), "2026-03-03T10:00:00Z", "deadlines"),
+        ("deadline_breached", ("reckoning", "due_at"), "2026-03-02T01:00:00Z", "reckoning"),
+        ("ticket_resumed", ("held", "until"), "2026-03-04T10:00:00Z", "deadlines"),
+        ("ticket_assigned", ("ruling", "outcome"), "refused", "ruling"),
+        ("work_order_issued", ("ruling", "row_id"), "P6", "ruling"),
+        ("renovation_forwarded", ("to",), "cleaning", "to"),
+    ],
+)
+def test_what_was_altered_is_found(
+    office: Office, kind: str, path: tuple[str | int, ...], value: str, field: str
+) -> None:
+    play(office)
+    lines = list(raws(office))
+    index = next(n for n, raw in enumerate(lines) if f"tickets.{kind}." in read_event(raw).type)
+    document = from_json(lines[index])
+    place = document["data"]
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    attributes = {name: part for name, part in document.items() if name != "data"}
+    from pydantic_core import to_json  # noqa: PLC0415
+
+    lines[index] = render(attributes, to_json(document["data"]))
+    findings, _ = judged(office, lines)
+    assert any(one.fact_id == document["id"] and one.field.startswith(field) for one in findings), findings
