@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import audit, billing, dead_letters, demo, door, imports, properties, statements, tickets
+from services.cli import audit, billing, dead_letters, demo, door, imports, properties, rebuild, statements, tickets
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.logs import configure
@@ -30,6 +30,7 @@ app.add_typer(door.account, name="account")
 app.add_typer(door.api_key, name="api-key")
 app.command()(door.listen)
 app.command()(demo.demo)
+app.command()(rebuild.rebuild)
 
 
 @app.callback()

@@ -21,8 +21,11 @@ from services.kernel.dead_letters import DeadLetters
 from services.kernel.decision import Rejected
 from services.kernel.doors import Doors
 from services.kernel.feed import log_page, page, stream_page
+from services.kernel.lease import Lease, Leased
 from services.kernel.liveness import Part, Watch
+from services.kernel.nudge import Nudge
 from services.kernel.reactor import Reactor, read_feed
+from services.kernel.rebuilding import Rebuilding
 from services.kernel.relay import Relay
 from services.kernel.scope import ScopedReading
 from services.kernel.sealing import KeyStore
@@ -49,12 +52,13 @@ class Runtime:
         self.keys = keys or KeyStore(settings.keys_dir)
         tables = [table for view in service.views for table in view.tables]
         self.store = Store(settings.store_url(service.name), schema=service.name, views=tables)
-        self.writer = Writer(service, self.store, self.keys)
+        self.writer = Writer(service, self.store, self.keys, limit=settings.batch_limit)
         self.doors = Doors(settings.doors_dir)
         self.ready = asyncio.Event()
         self.relay: Relay | None = None
         self.reactors: list[Reactor] = []
         self._answering: set[asyncio.Task[None]] = set()
+        self.rebuilding: Rebuilding | None = None
         self.broker = NatsBroker(
             settings.nats_url,
             apply_types=False,
@@ -129,10 +133,17 @@ class Runtime:
         self.doors.verify(command, from_json(body)["data"])
 
     async def _on_command(self, command: Command[Any]) -> Answer:
+        self._check_ready()
         answer: Answer = await self.writer.submit(command)
         return answer
 
+    def _check_ready(self) -> None:
+        """Nothing is decided or read on views of another version. Raises BusyError meanwhile."""
+        if not self.ready.is_set():
+            raise BusyError("this service is starting; send this one again in a second")
+
     async def _on_query(self, command: Command[Any]) -> Answer:
+        self._check_ready()
         return await asyncio.to_thread(self._query, command)
 
     def _query(self, command: Command[Any]) -> Answer:
@@ -144,6 +155,8 @@ class Runtime:
 
     def _feed(self, body: bytes) -> bytes:
         asked = from_json(body)
+        if asked.get("stored"):
+            return b""
         if asked.get("heads"):
             return b"\n".join(f"{p} {h.number} {h.hash}".encode() for p, h in self.store.heads().items())
         if asked.get("taken_in"):
@@ -191,17 +204,19 @@ class Runtime:
 
             await heal()
             await asyncio.to_thread(self.writer.repeat_effects)
-            parts = self._parts(client, heal)
-            for label, part in parts.items():
-                self.watch.part(f"{name} {label}", part)
+            self.rebuilding = Rebuilding(self.service, self.store, partial(read_feed, client))
+            self.watch.part(f"{name} views", self.rebuilding)
             async with asyncio.TaskGroup() as group:
-                for part in parts.values():
-                    group.create_task(part.run())
-                for beside in self.service.alongside:
-                    group.create_task(beside(self, client))
                 await self._answer_unknown(client)
                 await self.broker.start()
                 self.watch.line(f"{name} requests", self.broker.connection, url)
+                await self.rebuilding.until_current()
+                group.create_task(self.rebuilding.run())
+                for label, part in self._parts(client, heal).items():
+                    self.watch.part(f"{name} {label}", part)
+                    group.create_task(part.run())
+                for beside in self.service.alongside:
+                    group.create_task(beside(self, client))
                 self.ready.set()
         finally:
             self.ready.clear()
@@ -211,17 +226,20 @@ class Runtime:
     def _parts(self, client: Client, heal: Callable[[], Awaitable[object]]) -> dict[str, Part]:
         """What runs side by side for this service."""
         name, store, writer = self.service.name, self.store, self.writer
-        self.relay = Relay(client, name, store, writer.committed, heal)
-        self.reactors = [Reactor(client, name, source, writer, heal) for source in self.service.consumes]
-        parts: dict[str, Part] = {"writer": writer}
-        parts |= {f"reactor {source}": one for source, one in zip(self.service.consumes, self.reactors, strict=True)}
+        limit = self.settings.batch_limit
+        self.relay = Relay(client, name, store, writer.committed, heal, limit)
+        self.reactors = [Reactor(client, name, source, writer, heal, limit) for source in self.service.consumes]
+        active: dict[str, Part] = {}
+        active |= {f"reactor {source}": one for source, one in zip(self.service.consumes, self.reactors, strict=True)}
         if self.service.timers:
-            parts["timers"] = Timers(name, store, writer)
+            active["timers"] = Timers(name, store, writer)
         if self.service.consumes:
-            parts["dead letters"] = DeadLetters(name, store, writer, partial(read_feed, client))
+            active["dead letters"] = DeadLetters(name, store, writer, partial(read_feed, client))
         if self.settings.relay:
-            parts["relay"] = self.relay
-        return parts
+            active["relay"] = self.relay
+        lease = Lease(store, "active")
+        parts: dict[str, Part] = {"writer": writer, "lease": lease, "nudge": Nudge(client, name, writer, lease)}
+        return parts | {label: Leased(lease, part) for label, part in active.items()}
 
     async def _stop(self, client: Client) -> None:
         """Stop taking requests and close; a broker that does not answer is not waited for."""

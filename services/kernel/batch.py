@@ -1,7 +1,7 @@
 """One transaction of the writer: what all units in it share, and what is remembered from one to the next."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from services.kernel.due import Row
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Add, Change, Put, Remove, Service
 from services.kernel.store import Head, Store, StoredFact
+from services.kernel.versions import check_versions
 
 _CACHED_STREAMS = 20_000
 
@@ -32,7 +33,8 @@ class Stream:
 class Memory:
     """What the writer remembers between batches; checked against the log at the start of each."""
 
-    position: int = -1
+    head: Head = field(default_factory=lambda: Head(-1))
+    """Where the log stood, and the mark that changes when a view is rebuilt."""
     log: str = ""
     recorded_at: datetime | None = None
     streams: dict[str, Stream] = field(default_factory=dict)
@@ -59,12 +61,13 @@ class Batch:
     ) -> None:
         """Start on an open transaction that holds the lock; `now` is the wall clock."""
         self.service, self.store, self.keys, self.memory, self.connection = service, store, keys, memory, connection
-        position, self.known = store.begin(connection, command_ids)
-        if position != memory.position:
-            # Another instance wrote since: nothing that is remembered is sure.
+        head, self.known = store.begin(connection, command_ids)
+        if head != memory.head:
+            # Another instance wrote since, or rebuilt a view: nothing that is remembered is sure.
+            check_versions(service, connection)
             memory.streams.clear()
             memory.heads.clear()
-            memory.position = position
+            memory.head = head
             memory.log = store.setting(connection, "log") or ""
             last = store.setting(connection, "recorded_at")
             memory.recorded_at = datetime.fromisoformat(last) if last else None
@@ -124,6 +127,6 @@ class Batch:
     def committed(self) -> None:
         """Remember what the database now holds."""
         self.memory.heads.update(self.heads)
-        self.memory.position += len(self.stored)
+        self.memory.head = replace(self.memory.head, number=self.memory.head.number + len(self.stored))
         self.memory.recorded_at = self.now
         self.memory.trim()

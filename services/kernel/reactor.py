@@ -25,9 +25,19 @@ class Reactor:
     """Reads one source's stream through a durable, whatever is there at a time, and has the writer take it in."""
 
     def __init__(
-        self, client: Client, consumer: str, source: str, writer: Writer, heal: Callable[[], Awaitable[object]]
+        self,
+        client: Client,
+        consumer: str,
+        source: str,
+        writer: Writer,
+        heal: Callable[[], Awaitable[object]],
+        pull: int = PULL,
     ) -> None:
-        """`consumer` is the service that takes in, `source` the one it takes from; `heal` makes a missing durable."""
+        """`consumer` is the service that takes in, `source` the one it takes from; `heal` makes a missing durable.
+
+        `pull` is how many facts are asked for, and taken in, at a time.
+        """
+        self._pull_size, self._asked = pull, 0
         self._client, self._consumer, self._source, self._writer, self._heal = client, consumer, source, writer, heal
         self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
         self.taken_in = 0
@@ -51,11 +61,14 @@ class Reactor:
             await self._reconcile()
             while True:
                 self.turns += 1
-                await self._pull(inbox)
+                # Half is asked for before the rest has come, so that the server never waits for us.
+                if self._asked <= self._pull_size // 2:
+                    await self._pull(inbox)
                 batch = [await self._next()]
-                while len(batch) < PULL and not self._arrived.empty():
+                while len(batch) < self._pull_size and not self._arrived.empty():
                     batch.append(self._arrived.get_nowait())
                 facts = [message for message in batch if message.headers is None or "Status" not in message.headers]
+                self._asked = max(0, self._asked - len(facts) - sum(map(_unanswered, batch)))
                 if facts:
                     await self._take_in(facts)
                 else:
@@ -100,7 +113,8 @@ class Reactor:
                 have += len(raws)
 
     async def _pull(self, inbox: str) -> None:
-        request = to_json({"batch": PULL, "expires": PULL_SECONDS * 1_000_000_000})
+        self._asked += self._pull_size
+        request = to_json({"batch": self._pull_size, "expires": PULL_SECONDS * 1_000_000_000})
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream_of(self._source)}.{self._consumer}"
         await self._client.publish(subject, request, reply=inbox)
 
@@ -121,7 +135,7 @@ class Reactor:
                 LOG.error("reactor.malformed", consumer=self._consumer, subject=message.subject, error=str(error)[:300])
         facts.sort(key=lambda fact: (fact[0].log, fact[0].property_id, fact[0].chainnumber))
         for chain, members in groupby(facts, key=lambda fact: (fact[0].log, fact[0].property_id)):
-            await self._until_taken(chain[1], Intake(f"{chain[0]}:{chain[1]}", tuple(raw for _, raw in members)))
+            await self._until_taken(chain[1], _intake(f"{chain[0]}:{chain[1]}", list(members)))
         crash_point("before-ack")
         await messages[-1].ack()
         self.taken_in += len(facts)
@@ -159,6 +173,16 @@ class Reactor:
             LOG.warning("reactor.feed", source=self._source, error=str(error))
             return []
         return page[: before - after - 1]
+
+
+def _intake(source: str, facts: list[tuple[Event[Any], bytes]]) -> Intake:
+    return Intake(source, tuple(raw for _, raw in facts), events=tuple(event for event, _ in facts))
+
+
+def _unanswered(message: Msg) -> int:
+    """How many of the facts asked for will not come, by what the server said of a pull: all, where it does not say."""
+    headers = message.headers or {}
+    return int(headers.get("Nats-Pending-Messages", 1 << 30)) if "Status" in headers else 0
 
 
 async def read_feed(client: Client, service: str, property_id: str, after: int, *, timeout: float = 5) -> list[bytes]:

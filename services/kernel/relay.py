@@ -9,6 +9,7 @@ from bailiwick_contracts.envelope import CONTENT_TYPE
 from bailiwick_contracts.subjects import stream_of, subject_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.js.errors import NotFoundError
 from pydantic_core import from_json
 
@@ -34,9 +35,19 @@ class Relay:
     """Publishes one service's log. Two relays may run: the expected sequence lets only one of them get through."""
 
     def __init__(
-        self, client: Client, service: str, store: Store, poke: asyncio.Event, heal: Callable[[], Awaitable[object]]
+        self,
+        client: Client,
+        service: str,
+        store: Store,
+        poke: asyncio.Event,
+        heal: Callable[[], Awaitable[object]],
+        window: int = WINDOW,
     ) -> None:
-        """`poke` is set by the writer after a commit; `heal` makes the stream where it is missing."""
+        """`poke` is set by the writer after a commit; `heal` makes the stream where it is missing.
+
+        `window` is how many facts are on the way before an answer is awaited.
+        """
+        self._window = window
         self._client, self._service, self._store, self._poke, self._heal = client, service, store, poke, heal
         self._stream = stream_of(service)
         self.published = 0
@@ -85,13 +96,28 @@ class Relay:
             self.heals += 1
             LOG.error("relay.heals", service=self._service, stream_at=position, was_at=self.published)
         self.published = position
+        acks = Acks(self._client)
+        await acks.open()
+        try:
+            await self._publish_all(acks, position, sequence)
+        finally:
+            await acks.close()
+
+    async def _publish_all(self, acks: "Acks", position: int, sequence: int) -> None:
+        following: asyncio.Task[list[StoredFact]] | None = None
         while True:
             self.turns += 1
             self._poke.clear()
-            facts = await asyncio.to_thread(self._store.after, position, WINDOW)
+            facts = await (following or self._read(position))
+            following = None
             if facts:
-                sequence = await self._publish(facts, sequence)
-                position = self.published = facts[-1].position
+                position = facts[-1].position
+                await self._publish(acks, facts, sequence)
+                if len(facts) == self._window:
+                    following = asyncio.create_task(self._read(position))
+                await acks.expect(sequence, len(facts), self._stream)
+                sequence += len(facts)
+                self.published = position
                 continue
             try:
                 await asyncio.wait_for(self._poke.wait(), POLL_SECONDS)
@@ -111,40 +137,74 @@ class Relay:
         last = await js.get_msg(self._stream, state.last_seq)
         return int((last.headers or {})[POSITION_HEADER]), state.last_seq
 
-    async def _publish(self, facts: list[StoredFact], sequence: int) -> int:
-        inbox = self._client.new_inbox()
-        acks: dict[int, bytes] = {}
-        done = asyncio.Event()
+    async def _read(self, position: int) -> list[StoredFact]:
+        return await asyncio.to_thread(self._store.after, position, self._window)
 
-        async def on_ack(message: Msg) -> None:
-            acks[int(message.subject.rsplit(".", 1)[1])] = message.data
-            if len(acks) == len(facts):
-                done.set()
+    async def _publish(self, acks: "Acks", facts: list[StoredFact], sequence: int) -> None:
+        crash_point("before-publish")
+        replies = acks.begin()
+        for index, fact in enumerate(facts):
+            await self._client.publish(
+                subject_of(fact.type, fact.property or "", "event"),
+                fact.raw,
+                reply=f"{replies}{index}",
+                headers={
+                    "content-type": CONTENT_TYPE,
+                    "Nats-Msg-Id": _id_of(fact.raw),
+                    "Nats-Expected-Last-Sequence": str(sequence + index),
+                    POSITION_HEADER: str(fact.position),
+                },
+            )
+        crash_point("after-publish")
 
-        subscription = await self._client.subscribe(f"{inbox}.*", cb=on_ack)
-        try:
-            crash_point("before-publish")
-            for index, fact in enumerate(facts):
-                await self._client.publish(
-                    subject_of(fact.type, fact.property or "", "event"),
-                    fact.raw,
-                    reply=f"{inbox}.{index}",
-                    headers={
-                        "content-type": CONTENT_TYPE,
-                        "Nats-Msg-Id": _id_of(fact.raw),
-                        "Nats-Expected-Last-Sequence": str(sequence + index),
-                        POSITION_HEADER: str(fact.position),
-                    },
-                )
-            crash_point("after-publish")
-            await asyncio.wait_for(done.wait(), ACK_SECONDS)
-        finally:
-            await subscription.unsubscribe()
-        for index in range(len(facts)):
-            ack = from_json(acks[index])
+
+class Acks:
+    """Where JetStream's answers to the facts of one window arrive; an answer to an earlier window is nobody's."""
+
+    def __init__(self, client: Client) -> None:
+        """Answers come over `client`; nothing is subscribed before `open`."""
+        self._client, self._inbox = client, client.new_inbox()
+        self._window = 0
+        self._arrived: dict[int, bytes] = {}
+        self._some = asyncio.Event()
+        self._subscription: Subscription | None = None
+
+    async def open(self) -> None:
+        """Listen, for as many windows as there will be."""
+        self._subscription = await self._client.subscribe(f"{self._inbox}.*.*", cb=self._on_ack)
+
+    async def close(self) -> None:
+        """Listen no more."""
+        if self._subscription is not None and self._client.is_connected:
+            await self._subscription.unsubscribe()
+
+    def begin(self) -> str:
+        """Begin a window; the fact of index n is to be answered at what this answers, followed by n."""
+        self._window += 1
+        self._arrived = {}
+        return f"{self._inbox}.{self._window}."
+
+    async def _on_ack(self, message: Msg) -> None:
+        window, _, index = message.subject[len(self._inbox) + 1 :].partition(".")
+        if int(window) == self._window:
+            self._arrived[int(index)] = message.data
+            self._some.set()
+
+    async def expect(self, sequence: int, count: int, stream: str) -> None:
+        """Wait for the window's answers and check that it stands in the stream right after `sequence`.
+
+        Raises:
+            FencedError: it does not.
+            TimeoutError: not every fact was answered in time.
+        """
+        async with asyncio.timeout(ACK_SECONDS):
+            while len(self._arrived) < count:
+                self._some.clear()
+                await self._some.wait()
+        for index in range(count):
+            ack = from_json(self._arrived[index])
             if "error" in ack or ack.get("duplicate") or ack["seq"] != sequence + index + 1:
-                raise FencedError(f"{self._stream} at {sequence + index}: {ack}")
-        return sequence + len(facts)
+                raise FencedError(f"{stream} at {sequence + index}: {ack}")
 
 
 def _id_of(raw: bytes) -> str:

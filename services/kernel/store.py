@@ -102,7 +102,7 @@ class Store(ProcessRecorder):
             schema: the PostgreSQL schema that holds the tables.
             views: tables of the service's views, created beside the log.
         """
-        self._sqlite = url.startswith("sqlite")
+        self.sqlite = self._sqlite = url.startswith("sqlite")
         self._writing = sqlite_engine(url, "IMMEDIATE") if self._sqlite else postgresql_engine(url, schema, 3)
         self._reading = sqlite_engine(url, "DEFERRED") if self._sqlite else postgresql_engine(url, schema, 8)
         self._thread_lock = threading.RLock()
@@ -130,26 +130,31 @@ class Store(ProcessRecorder):
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """A transaction that holds the writers' lock from its first statement; other writers wait."""
-        with self._thread_lock:
-            try:
-                with self._writing.begin() as connection:
-                    if not self._sqlite:
-                        connection.exec_driver_sql("LOCK TABLE facts IN EXCLUSIVE MODE")
-                    try:
-                        yield connection
-                    except self._driver.Error:
-                        if getattr(connection.connection.dbapi_connection, "closed", False):
-                            connection.invalidate()
-                        raise
-            except (sa.exc.IntegrityError, self._driver.IntegrityError) as error:
-                raise IntegrityError(str(getattr(error, "orig", error))) from error
-            except (
-                sa.exc.OperationalError,
-                sa.exc.InterfaceError,
-                self._driver.OperationalError,
-                self._driver.InterfaceError,
-            ) as error:
-                raise OperationalError(str(getattr(error, "orig", error))) from error
+        with self._thread_lock, self.beside() as connection:
+            if not self._sqlite:
+                connection.exec_driver_sql("LOCK TABLE facts IN EXCLUSIVE MODE")
+            yield connection
+
+    @contextmanager
+    def beside(self) -> Iterator[sa.Connection]:
+        """A transaction that writes what no writer of the log does; only on SQLite do they wait for each other."""
+        try:
+            with self._writing.begin() as connection:
+                try:
+                    yield connection
+                except self._driver.Error:
+                    if getattr(connection.connection.dbapi_connection, "closed", False):
+                        connection.invalidate()
+                    raise
+        except (sa.exc.IntegrityError, self._driver.IntegrityError) as error:
+            raise IntegrityError(str(getattr(error, "orig", error))) from error
+        except (
+            sa.exc.OperationalError,
+            sa.exc.InterfaceError,
+            self._driver.OperationalError,
+            self._driver.InterfaceError,
+        ) as error:
+            raise OperationalError(str(getattr(error, "orig", error))) from error
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -262,7 +267,7 @@ class Store(ProcessRecorder):
         """
         if facts:
             self._statements.rows(FACTS).insert(cursor_of(connection), facts)
-            self.set_heads(connection, {LOG_POSITION: Head(facts[-1].position)})
+            cursor_of(connection).execute(self._sql.advance, (LOG_POSITION, facts[-1].position, FIRST_HASH))
 
     def head(self, connection: sa.Connection, property_id: str) -> Head:
         """Where the chain of a property stands."""
@@ -272,6 +277,11 @@ class Store(ProcessRecorder):
     def set_heads(self, connection: sa.Connection, heads: Mapping[str, Head]) -> None:
         """Move chain heads on."""
         self.put(connection, HEADS, [{"property": p, "number": h.number, "hash": h.hash} for p, h in heads.items()])
+
+    def mark(self, connection: sa.Connection, mark: str) -> None:
+        """Change the mark beside the log's last position, by which writers see that they are to look again."""
+        number = self.head(connection, LOG_POSITION).number
+        self.put(connection, HEADS, [{"property": LOG_POSITION, "number": number, "hash": mark}])
 
     def track(self, connection: sa.Connection, source: str, position: int, link: str | None = None) -> None:
         """Record that `source` was taken in up to `position`, only ever forward. Raises IntegrityError otherwise."""
@@ -315,15 +325,15 @@ class Store(ProcessRecorder):
 
     def begin(
         self, connection: sa.Connection, command_ids: Sequence[str]
-    ) -> tuple[int, dict[str, tuple[bytes, bytes]]]:
-        """The last position of the log; and command id to (digest of its body, its answer), of those that were decided."""
+    ) -> tuple[Head, dict[str, tuple[bytes, bytes]]]:
+        """The head of the log; and command id to (digest of its body, its answer), of those that were decided."""
         with self.together(connection):
             position = cursor_of(connection).execute(self._sql.head, (LOG_POSITION,))
             rows: Any = ()
             if command_ids:
                 rows = cursor_of(connection).execute(self._sql.answered, (self._statements.listed(command_ids),))
         found = position.fetchone()
-        return found[0] if found else 0, {command_id: (digest, answer) for command_id, digest, answer in rows}
+        return Head(*found) if found else Head(), {command_id: (digest, answer) for command_id, digest, answer in rows}
 
     def version_of(self, connection: sa.Connection, stream: str) -> int:
         """The version of the last fact of a stream; 0 where there is none."""
@@ -380,6 +390,10 @@ class _Sql:
     def __init__(self, statements: Statements) -> None:
         sql, facts = statements.sql, "SELECT position, stream, version, type, raw, property, number FROM facts"
         self.head = sql("SELECT number, hash FROM heads WHERE property = ?")
+        self.advance = sql(
+            "INSERT INTO heads (property, number, hash) VALUES (?, ?, ?) "
+            "ON CONFLICT (property) DO UPDATE SET number = excluded.number"
+        )
         self.after = sql(f"{facts} WHERE position > ? ORDER BY position LIMIT ?")
         self.chain = sql(f"{facts} WHERE property = ? AND number > ? ORDER BY number LIMIT ?")
         self.stream = sql(f"{facts} WHERE stream = ? ORDER BY version")

@@ -220,7 +220,7 @@ class WorkUnit:
         event = trusted_event(attributes, fact)
         if may_seal(type(fact)) and any(True for _ in sealed_fields(fact)):
             event = read_event(raw, wire)
-        position = self._batch.memory.position + len(self._batch.stored) + len(self._raws) + 1
+        position = self._batch.memory.head.number + len(self._batch.stored) + len(self._raws) + 1
         return event, StoredFact(position, stream, version, wire, raw, owner, head.number + 1)
 
     def _provenance(self) -> dict[str, Any]:
@@ -280,9 +280,9 @@ class WorkUnit:
     def _merge_changes(self) -> None:
         for change in self._changes:
             values = change.row if isinstance(change, Put) else change.key
-            key = tuple([values[name] for name in _key_of(change.table)])
+            key = tuple([values[name] for name in key_of(change.table)])
             changes = self._batch.changes.setdefault(change.table, {})
-            changes[key] = _added(changes.get(key), change) if isinstance(change, Add) else change
+            changes[key] = added(changes.get(key), change) if isinstance(change, Add) else change
         self._changes = []
 
     def __enter__(self) -> Self:
@@ -305,7 +305,7 @@ class WorkUnit:
             self._savepoint.rollback()
 
 
-def _added(waiting: Change | None, change: Add) -> Change:
+def added(waiting: Change | None, change: Add) -> Change:
     """What two changes of one row come to, the second adding to it."""
     match waiting:
         case None:
@@ -323,7 +323,8 @@ def _sum(one: Mapping[str, Any], other: Mapping[str, int]) -> dict[str, Any]:
 
 
 @cache
-def _key_of(table: sa.Table) -> tuple[str, ...]:
+def key_of(table: sa.Table) -> tuple[str, ...]:
+    """The names of a table's primary key."""
     return tuple(column.name for column in table.primary_key.columns)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from bailiwick_contracts.envelope import Answer, Command, FactReference, data_of, hash_of, read_event
+from bailiwick_contracts.envelope import Answer, Command, Event, FactReference, data_of, hash_of, read_event
 from bailiwick_contracts.message import Refusal
 from eventsourcing.persistence import PersistenceError
 from pydantic_core import from_json
@@ -30,6 +30,7 @@ from services.kernel.sealing import KeyStore
 from services.kernel.service import Outcome, Service
 from services.kernel.store import Store
 from services.kernel.unit import WorkUnit
+from services.kernel.versions import adopt
 
 LOG = structlog.get_logger()
 BATCH_LIMIT = 500
@@ -53,6 +54,8 @@ class Intake:
     raws: tuple[bytes, ...]
     failure: str | None = None
     """Set, for one fact, where its transaction failed as a whole: then it is parked unhandled."""
+    events: tuple[Event[Any], ...] | None = None
+    """The same facts, where they were read already."""
 
 
 class GapError(Exception):
@@ -70,9 +73,16 @@ class Writer:
     """The one that stores, for one service in one process. Two instances on one database take turns by its lock."""
 
     def __init__(
-        self, service: Service, store: Store, keys: KeyStore, *, clock: Callable[[], datetime] | None = None
+        self,
+        service: Service,
+        store: Store,
+        keys: KeyStore,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        limit: int = BATCH_LIMIT,
     ) -> None:
-        """`clock` answers the current instant in UTC; tests give their own."""
+        """`clock` answers the current instant in UTC; tests give their own. `limit` is how much shares one transaction."""
+        self._limit = limit
         self._service, self._store, self._keys = with_dead_letters(service), store, keys
         self._clock = clock or (lambda: datetime.now(UTC))
         self._secret = keys.ensure(f"commands/{service.name}")
@@ -92,6 +102,7 @@ class Writer:
     def _prepare(self) -> None:
         with self._store.transaction() as connection:
             if self._store.setting(connection, "log") is None:
+                adopt(self._service, self._store, connection)
                 self._store.set_setting(connection, "log", f"{self._service.name}-{uuid7()[-12:]}")
 
     async def submit(self, work: Work) -> Any:
@@ -131,7 +142,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         while True:
             batch = [await self._waiting.get()]
-            while len(batch) < BATCH_LIMIT and not self._waiting.empty():
+            while len(batch) < self._limit and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             self._busy = True
             running = loop.run_in_executor(self._thread, self.process, [work for work, _ in batch])
@@ -268,8 +279,8 @@ class Writer:
             intake.source
         )
         have, link = tracked or (0, None)
-        for raw in intake.raws:
-            event, unread = readable(raw)
+        for index, raw in enumerate(intake.raws):
+            event, unread = readable(raw) if intake.events is None else (intake.events[index], None)
             if event.chainnumber <= have:
                 continue
             if event.chainnumber != have + 1:

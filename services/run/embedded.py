@@ -66,12 +66,14 @@ class Supervisor:
         return [n for n in self._factories if n not in self.runtimes or not self.runtimes[n].ready.is_set()]
 
     async def wait_ready(self) -> None:
-        """Return once every service takes commands. Raises StartError after 30 seconds."""
+        """Return once every service takes commands. Raises StartError after 30 seconds in which no view was rebuilt."""
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            async with asyncio.timeout(READY_SECONDS) as limit:
                 # A service that failed comes back as a new runtime, so they are looked up again each time.
-                while self._waiting():  # noqa: ASYNC110
+                while self._waiting():
                     await asyncio.sleep(0.02)
+                    if any(runtime.rebuilding and runtime.rebuilding.busy for runtime in self.runtimes.values()):
+                        limit.reschedule(asyncio.get_running_loop().time() + READY_SECONDS)
         except TimeoutError:
             waiting = {name: self.failures.get(name, "still starting") for name in self._waiting()}
             raise StartError(f"not ready after {READY_SECONDS} s: {waiting}") from None

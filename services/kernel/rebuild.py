@@ -1,0 +1,308 @@
+"""Rebuilds views from the facts, beside the ones in use, and swaps them in one transaction while commands flow.
+
+Own views are folded from the log, local copies from their source's feed, as far as the service took that source in. Views
+that share a table are rebuilt together. What is folded lies in tables of its own until the swap, so a rebuild may be killed at
+any point and begun again. All coordination is in the database: the service may run in another process, or in several.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from bailiwick_contracts.dead_letter import DeadLetterDropped
+from bailiwick_contracts.envelope import Event, read_event
+from eventsourcing.persistence import OperationalError
+
+from services.kernel import parked
+from services.kernel.crash import crash_point
+from services.kernel.intake import letter_stream, readable
+from services.kernel.service import Add, Change, Put, Remove, Service, View
+from services.kernel.store import LOG_POSITION, Store
+from services.kernel.unit import added, key_of
+from services.kernel.versions import rebuilt
+
+LOG = structlog.get_logger()
+PAGE = 1_000
+TAIL = 2_000
+"""Facts that are folded while the writers' lock is held, at most."""
+SWAPS = 10
+ROUNDS = 20
+AGAIN_SECONDS = 0.5
+SHADOW = "__new"
+Feed = Callable[[str, str, int], Sequence[bytes]]
+"""A source's facts of a property's chain after a number, waited for."""
+Progress = Callable[[int, int], None]
+"""Told how many facts of how many are folded."""
+
+
+class RebuildError(Exception):
+    """A view could not be rebuilt; the message says why. The one in use is as it was."""
+
+
+class _NotYetError(Exception):
+    """Too much was stored since: more is to be folded before the lock is taken again."""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild came to."""
+
+    views: tuple[str, ...]
+    tables: tuple[str, ...]
+    facts: int
+    seconds: float
+    locked_seconds: float
+    """How long commands waited for the swap."""
+
+
+def together(service: Service, name: str) -> list[View]:
+    """A view with all that share a table with it. Raises RebuildError for an unknown name."""
+    group = [view for view in service.views if view.name == name]
+    if not group:
+        known = ", ".join(view.name for view in service.views) or "none"
+        raise RebuildError(f"{service.name} has no view {name!r}; it has {known}")
+    while True:
+        tables = {table for view in group for table in view.tables}
+        wider = [view for view in service.views if tables & set(view.tables)]
+        if len(wider) == len(group):
+            return wider
+        group = wider
+
+
+class Rebuild:
+    """One rebuild of views that belong together."""
+
+    def __init__(
+        self,
+        service: Service,
+        store: Store,
+        views: Sequence[View],
+        feed: Feed,
+        *,
+        progress: Progress = lambda _, __: None,
+        stop: threading.Event | None = None,
+        tries: int | None = 1,
+    ) -> None:
+        """`feed` gives the facts of other services, asked `tries` times or for ever; `stop` ends it between two pages."""
+        self._service, self._store, self._views, self._feed = service, store, list(views), feed
+        self._progress, self._stop, self._tries = progress, stop or threading.Event(), tries
+        self._locked = False
+        self._tables = list(dict.fromkeys(table for view in views for table in view.tables))
+        self._mark = secrets.token_hex(4)
+        self._shadow = dict(zip(self._tables, map(self._beside, self._tables), strict=True))
+        self._done: dict[str, int] = {}
+        """Where each source stands: `""` the own log, else `<log>:<property>`."""
+        self.facts = 0
+
+    def run(self) -> Rebuilt:
+        """Fold everything, then swap.
+
+        Raises:
+            RebuildError: a fold failed on a fact, another rebuild of the same views began, or it was stopped.
+            PersistenceError: the database failed.
+        """
+        began = time.monotonic()
+        self._begin()
+        # What comes from another service is fetched before the lock is taken, but for what is taken in meanwhile.
+        near = TAIL // 4 if all(view.source == self._service.name for view in self._views) else 0
+        for attempt in range(SWAPS):
+            for _ in range(ROUNDS):
+                if self._missing(reached := self._reached()) <= near:
+                    break
+                self._fold(reached, self._in_transaction)
+            try:
+                locked = self._swap()
+            except _NotYetError:
+                continue
+            except OperationalError as error:
+                # A reader that takes long keeps PostgreSQL from exchanging the table under it.
+                if attempt == SWAPS - 1:
+                    raise
+                LOG.warning("rebuild.swap", service=self._service.name, error=str(error)[:200])
+                self._rest(1)
+            else:
+                return Rebuilt(
+                    tuple(view.name for view in self._views),
+                    tuple(table.name for table in self._tables),
+                    self.facts,
+                    time.monotonic() - began,
+                    locked,
+                )
+        raise RebuildError(
+            f"{self._service.name}: more was stored than folded, {SWAPS} times; try when less is going on"
+        )
+
+    # -- tables -----------------------------------------------------------------------------------------------------
+
+    def _beside(self, table: sa.Table) -> sa.Table:
+        made = table.to_metadata(sa.MetaData(), name=f"{table.name}{SHADOW}")
+        for number, index in enumerate(sorted(made.indexes, key=lambda one: one.name or "")):
+            index.name = sa.quoted_name(f"{table.name[:40]}_{self._mark}_{number}", quote=None)
+        return made
+
+    def _begin(self) -> None:
+        """Make the tables anew; whatever a rebuild left that was killed goes."""
+        with self._store.transaction() as connection:
+            for table, shadow in self._shadow.items():
+                shadow.drop(connection, checkfirst=True)
+                shadow.create(connection)
+                self._store.set_setting(connection, f"rebuild:{table.name}", self._mark)
+
+    def _check_mine(self, connection: sa.Connection) -> None:
+        for table in self._tables:
+            if self._store.setting(connection, f"rebuild:{table.name}") != self._mark:
+                raise RebuildError(f"{self._service.name}: another rebuild of {table.name} began; this one ends")
+        if self._stop.is_set():
+            raise RebuildError(f"{self._service.name}: stopped; the view in use is as it was")
+
+    # -- folding ----------------------------------------------------------------------------------------------------
+
+    def _reached(self) -> dict[str, int]:
+        """How far the views in use reach."""
+        with self._store.reading() as connection:
+            return self._reached_in(connection)
+
+    def _reached_in(self, connection: sa.Connection) -> dict[str, int]:
+        reached = {}
+        for source in dict.fromkeys(view.source for view in self._views):
+            if source == self._service.name:
+                reached[""] = self._store.head(connection, LOG_POSITION).number
+            else:
+                tracked = self._store.tracked(connection, f"{source}-%")
+                reached |= {
+                    chain: number for chain, (number, _) in tracked.items() if parked.service_of(chain) == source
+                }
+        return reached
+
+    def _missing(self, reached: dict[str, int]) -> int:
+        total = sum(reached.values())
+        self._progress(self.facts, total)
+        return sum(number - self._done.get(chain, 0) for chain, number in reached.items())
+
+    def _fold(self, reached: dict[str, int], write: Callable[[list[tuple[str, Event[Any], bytes]]], None]) -> None:
+        for chain, until in reached.items():
+            while (have := self._done.get(chain, 0)) < until:
+                page = self._own(have, until) if chain == "" else self._copied(chain, have, until)
+                write(page)
+                self.facts += len(page)
+                self._progress(self.facts, max(self.facts, sum(reached.values())))
+
+    def _own(self, have: int, until: int) -> list[tuple[str, Event[Any], bytes]]:
+        facts = [fact for fact in self._store.after(have, PAGE) if fact.position <= until]
+        self._done[""] = facts[-1].position if facts else until
+        return [(self._service.name, read_event(fact.raw, fact.type), fact.raw) for fact in facts]
+
+    def _copied(self, chain: str, have: int, until: int) -> list[tuple[str, Event[Any], bytes]]:
+        log, _, property_id = chain.partition(":")
+        source = parked.service_of(chain)
+        page = []
+        for raw in self._asked(source, property_id, have)[: until - have]:
+            event, unread = readable(raw)
+            if event.log != log or event.chainnumber != have + 1:
+                raise RebuildError(
+                    f"{source} gives number {event.chainnumber} of {event.log} where {have + 1} of {log} is due"
+                )
+            have += 1
+            if unread is None:
+                page.append((source, event, raw))
+        if have == self._done.get(chain, 0):
+            raise RebuildError(f"{source} gives nothing after number {have} of {chain}, of which {until} were taken in")
+        self._done[chain] = have
+        return page
+
+    def _asked(self, source: str, property_id: str, have: int) -> Sequence[bytes]:
+        """A page of a source's facts; while the lock is held it is asked for once, and quickly."""
+        attempt = 0
+        while True:
+            try:
+                return self._feed(source, property_id, have)
+            except Exception as error:
+                attempt += 1
+                if self._locked:
+                    raise _NotYetError from error
+                if attempt == self._tries or self._stop.is_set():
+                    raise RebuildError(
+                        f"{source} does not give its facts ({type(error).__name__}); is it running?"
+                    ) from error
+                self._rest(AGAIN_SECONDS)
+
+    def _in_transaction(self, page: list[tuple[str, Event[Any], bytes]]) -> None:
+        began = time.monotonic()
+        with self._store.beside() as connection:
+            self._check_mine(connection)
+            self._write(connection, page)
+        crash_point("rebuild-page")
+        if self._store.sqlite:
+            # The file has one writer at a time, and the service's is to have its turn.
+            self._rest(min(0.2, time.monotonic() - began))
+
+    def _write(self, connection: sa.Connection, page: Iterable[tuple[str, Event[Any], bytes]]) -> None:
+        tables: dict[sa.Table, dict[tuple[Any, ...], Change]] = {}
+        for source, event, raw in page:
+            for view in self._views:
+                if view.source == source:
+                    for change in self._changes(connection, view, event, raw):
+                        values = change.row if isinstance(change, Put) else change.key
+                        key = tuple([values[name] for name in key_of(change.table)])
+                        rows = tables.setdefault(self._shadow[change.table], {})
+                        rows[key] = added(rows.get(key), change) if isinstance(change, Add) else change
+        for table, changes in tables.items():
+            self._store.put(connection, table, [c.row for c in changes.values() if isinstance(c, Put)])
+            self._store.remove(connection, table, [c.key for c in changes.values() if isinstance(c, Remove)])
+            self._store.add(connection, table, [{**c.key, **c.amounts} for c in changes.values() if isinstance(c, Add)])
+
+    def _changes(self, connection: sa.Connection, view: View, event: Event[Any], raw: bytes) -> list[Change]:
+        try:
+            return list(view.fold(event, raw))
+        except Exception as error:
+            if self._forgone(connection, event):
+                return []
+            raise RebuildError(
+                f"{self._service.name}: view {view.name} fails on {event.type} {event.id}: {type(error).__name__}: {error}"
+            ) from error
+
+    def _forgone(self, connection: sa.Connection, event: Event[Any]) -> bool:
+        """Whether the view in use lacks this fact too: its letter waits to be mended, or was dropped."""
+        row = parked.row_of(connection, f"{event.log}:{event.property_id}", event.chainnumber)
+        if row is not None:
+            return not row["copied"]
+        stream = letter_stream(event.id)
+        told = self._store.facts_of(connection, [stream])[stream]
+        return any(isinstance(read_event(fact.raw, fact.type).data, DeadLetterDropped) for fact in told)
+
+    # -- the swap ---------------------------------------------------------------------------------------------------
+
+    def _swap(self) -> float:
+        """Fold what was stored meanwhile and exchange the tables, with the writers' lock held."""
+        with self._store.transaction() as connection:
+            began = time.monotonic()
+            if not self._store.sqlite:
+                connection.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
+            self._check_mine(connection)
+            reached = self._reached_in(connection)
+            if self._missing(reached) > TAIL:
+                raise _NotYetError
+            before, facts, self._locked = dict(self._done), self.facts, True
+            try:
+                self._fold(reached, lambda page: self._write(connection, page))
+                crash_point("rebuild-swap")
+                for table, shadow in self._shadow.items():
+                    quote = connection.dialect.identifier_preparer.quote
+                    table.drop(connection)
+                    connection.execute(sa.text(f"ALTER TABLE {quote(shadow.name)} RENAME TO {quote(table.name)}"))
+                rebuilt(self._store, connection, self._views)
+            except BaseException:
+                self._done, self.facts = before, facts
+                raise
+            finally:
+                self._locked = False
+        crash_point("rebuild-swapped")
+        return time.monotonic() - began
+
+    def _rest(self, seconds: float) -> None:
+        self._stop.wait(seconds)

@@ -1,0 +1,107 @@
+"""Keeps a running service's views current: what the code folds differently than the store's rows is rebuilt at the start."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from services.kernel.lease import Lease
+from services.kernel.rebuild import Feed, Rebuild, RebuildError, together
+from services.kernel.service import Service, View
+from services.kernel.store import Store
+from services.kernel.versions import to_rebuild
+
+LOG = structlog.get_logger()
+LOOK_SECONDS = 30.0
+AGAIN_SECONDS = 2.0
+FEED_SECONDS = 5.0
+AsyncFeed = Callable[[str, str, int], Awaitable[list[bytes]]]
+
+
+def waited_for(feed: AsyncFeed, loop: asyncio.AbstractEventLoop) -> Feed:
+    """A feed that a thread beside the loop waits for, at most 5 seconds."""
+
+    def read(service: str, property_id: str, after: int) -> list[bytes]:
+        asked = asyncio.run_coroutine_threadsafe(_read(feed, service, property_id, after), loop)
+        return asked.result(FEED_SECONDS)
+
+    return read
+
+
+async def _read(feed: AsyncFeed, service: str, property_id: str, after: int) -> list[bytes]:
+    return await feed(service, property_id, after)
+
+
+class Rebuilding:
+    """The part of a running service that rebuilds; only one of its instances does at a time."""
+
+    def __init__(self, service: Service, store: Store, feed: AsyncFeed) -> None:
+        """`feed` gives the facts of other services."""
+        self._service, self._store, self._feed = service, store, feed
+        self.turns = 0
+        """Grows while views are looked at or folded."""
+        self.busy = False
+
+    def waits(self) -> bool:
+        """Whether a view is being rebuilt."""
+        return self.busy
+
+    async def run(self) -> None:
+        """Look again from time to time, until cancelled: a mended dead letter may have marked a view."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.until_current()
+            except Exception as error:  # noqa: BLE001 - the database may be away; it is looked at again
+                LOG.warning("rebuild.again", service=self._service.name, error=f"{type(error).__name__}: {error}")
+
+    async def until_current(self) -> None:
+        """Return once every view is of the code's version, by this instance's work or another's."""
+        if not await asyncio.to_thread(self._outdated):
+            return
+        lease = Lease(self._store, "rebuild")
+        beating = asyncio.create_task(lease.run())
+        self.busy = True
+        try:
+            while outdated := await asyncio.to_thread(self._outdated):
+                if not lease.taken.is_set():
+                    await asyncio.sleep(0.2)
+                    continue
+                try:
+                    await self._rebuild(together(self._service, outdated[0].name))
+                except RebuildError as error:
+                    LOG.error("rebuild.failed", service=self._service.name, error=str(error)[:300])
+                    await asyncio.sleep(AGAIN_SECONDS)
+        finally:
+            self.busy = False
+            beating.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beating
+
+    def _outdated(self) -> list[View]:
+        self.turns += 1
+        with self._store.reading() as connection:
+            return to_rebuild(self._service, connection)
+
+    async def _rebuild(self, views: list[View]) -> None:
+        stop = threading.Event()
+        feed = waited_for(self._feed, asyncio.get_running_loop())
+        made = Rebuild(self._service, self._store, views, feed, progress=self._moved, stop=stop, tries=None)
+        working = asyncio.ensure_future(asyncio.to_thread(made.run))
+        try:
+            done = await asyncio.shield(working)
+        finally:
+            stop.set()
+            await asyncio.gather(working, return_exceptions=True)
+        LOG.warning(
+            "rebuild.done",
+            service=self._service.name,
+            views=done.views,
+            facts=done.facts,
+            seconds=round(done.seconds, 1),
+        )
+
+    def _moved(self, _: int, __: int) -> None:
+        self.turns += 1

@@ -1,0 +1,157 @@
+"""Every view of every service equals its rebuild over the demonstration's history, while the system runs in another process."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from services.kernel.bus import connect
+from services.kernel.reactor import caught_up, read_feed
+from services.kernel.rebuild import Rebuild, together
+from services.kernel.rebuilding import waited_for
+from services.kernel.sealing import KeyStore
+from services.kernel.service import Service
+from services.kernel.settings import Settings
+from services.kernel.store import Store
+from services.kernel.versions import VIEWS
+from services.run.catalogue import factories
+
+ROOT = Path(__file__).parents[2]
+BAILIWICK = [sys.executable, "-m", "services.cli.main"]
+SERVICES: dict[str, Service] = {n: make(KeyStore(Path(mkdtemp()))) for n, make in factories().items()}
+EVERY_VIEW = [(name, view.name) for name, service in SERVICES.items() for view in service.views]
+pytestmark = [pytest.mark.xdist_group("rebuild"), pytest.mark.timeout(180)]
+
+
+@dataclass
+class Running:
+    """The demonstration's data, and the system that runs on it."""
+
+    settings: Settings
+    environment: dict[str, str]
+
+    def bailiwick(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        environment = self.environment | more
+        return subprocess.run(
+            [*BAILIWICK, *arguments], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
+        )
+
+    def store(self, name: str) -> Store:
+        tables = [table for view in SERVICES[name].views for table in view.tables]
+        return Store(self.settings.store_url(name), schema=name, views=tables)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    directory = tmp_path_factory.mktemp("rebuild")
+    environment = os.environ | {"BAILIWICK_DATA_DIR": str(directory / "data")}
+    done = subprocess.run(
+        [*BAILIWICK, "demo", "--json"], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    environment["BAILIWICK_DATA_DIR"] = str(directory / "data-demo")
+    with subprocess.Popen(
+        [*BAILIWICK, "up", "--json"], env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while not said.endswith("}\n"):
+            line = process.stdout.readline()
+            assert line, f"it ended: {said}"
+            said += line
+        yield Running(Settings(data_dir=directory / "data-demo", nats_url=json.loads(said)["nats_url"]), environment)
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def rows(store: Store, service: Service, name: str) -> dict[str, list[str]]:
+    """Everything in the tables of a view and of those that share them."""
+    tables = {table for view in together(service, name) for table in view.tables}
+    with store.reading() as connection:
+        return {t.name: sorted(repr(tuple(row)) for row in connection.execute(sa.select(t))) for t in tables}
+
+
+@pytest.mark.parametrize(("name", "view"), EVERY_VIEW)
+async def test_every_view_of_every_service_equals_its_rebuild(running: Running, name: str, view: str) -> None:
+    service, store = SERVICES[name], running.store(name)
+    client = await connect(running.settings.nats_url, "test")
+    for source in service.consumes:
+        assert await caught_up(client, name, source)
+    before = rows(store, service, view)
+    feed = waited_for(partial(read_feed, client), asyncio.get_running_loop())
+    done = await asyncio.to_thread(Rebuild(service, store, together(service, view), feed).run)
+    after = rows(store, service, view)
+    assert after == before
+    if name in ("registry", "attendance", "audit"):
+        assert done.facts > 100
+        assert any(after.values())
+    await client.close()
+    store.close()
+
+
+def test_from_the_command_line_killed_at_any_point_and_begun_again(running: Running) -> None:
+    store, service = running.store("attendance"), SERVICES["attendance"]
+    view = next(one.name for one in service.views if one.source == "attendance")
+    before = rows(store, service, view)
+    for point in ("rebuild-page", "rebuild-swap"):
+        killed = running.bailiwick("rebuild", "attendance", view, "--json", BAILIWICK_CRASH_AT=point)
+        assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+        assert rows(store, service, view) == before
+    done = running.bailiwick("rebuild", "attendance", view, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert (view in told["views"], told["facts"] > 0, told["locked_seconds"] < 2) == (True, True, True)
+    assert rows(store, service, view) == before
+    shown = running.bailiwick("rebuild", "attendance", view)
+    assert "locked_seconds" in shown.stdout
+    unknown = running.bailiwick("rebuild", "attendance", "nothing", "--json")
+    assert (unknown.returncode, view in json.loads(unknown.stdout)["error"]["message"]) == (2, True)
+    store.close()
+
+
+def test_an_outdated_view_is_rebuilt_when_its_service_starts(running: Running, tmp_path: Path) -> None:
+    """On a copy of the data, whose stored version is set back: the next start brings rows and version up to the code."""
+    shutil.copytree(
+        running.settings.data_dir, tmp_path / "data", ignore=shutil.ignore_patterns("nats", "lock", "running.json")
+    )
+    settings = Settings(data_dir=tmp_path / "data")
+    found: dict[str, Any] = {}
+    for name in ("registry", "attendance", "audit"):
+        tables = [table for view in SERVICES[name].views for table in view.tables]
+        store = Store(settings.store_url(name), schema=name, views=tables)
+        view = SERVICES[name].views[-1].name
+        found[name] = (view, rows(store, SERVICES[name], view))
+        with store.transaction() as connection:
+            connection.execute(sa.update(VIEWS).where(VIEWS.c.name == view).values(version=7_000))
+            connection.execute(sa.delete(SERVICES[name].views[-1].tables[0]))
+        store.close()
+    environment = running.environment | {"BAILIWICK_DATA_DIR": str(tmp_path / "data")}
+    listed = subprocess.run(
+        [*BAILIWICK, "property", "list", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+    for name, (view, before) in found.items():
+        tables = [table for one in SERVICES[name].views for table in one.tables]
+        store = Store(settings.store_url(name), schema=name, views=tables)
+        assert rows(store, SERVICES[name], view) == before
+        with store.reading() as connection:
+            versions = {row.name: row.version for row in connection.execute(sa.select(VIEWS))}
+        assert versions == {one.name: one.version for one in SERVICES[name].views}
+        store.close()
