@@ -152,7 +152,7 @@ async def _listen(
 
 async def has_accounts(settings: Settings) -> bool:
     """Whether anybody has a local account yet."""
-    client = await connect(settings.nats_url, "command-line")
+    client = await connect(settings.nats_url, "command-line", **settings.nats_options("office"))
     try:
         answer = await Desk(client, Door(settings.doors_dir)).query(ListAccounts(), SETUP, COMPANY)
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -95,7 +96,7 @@ async def _provision(as_json: bool) -> None:
 
     settings = Settings()
     async with asyncio.timeout(15):
-        client = await connect(settings.nats_url, "provision")
+        client = await connect(settings.nats_url, "provision", **settings.nats_options("provision"))
     made = []
     try:
         for name, factory in factories().items():
@@ -106,6 +107,35 @@ async def _provision(as_json: bool) -> None:
     finally:
         await client.close()
     emit({"made": made, "as_described": True}, as_json, "JetStream")
+
+
+@app.command("nats-accounts")
+def nats_accounts(
+    directory: Annotated[Path, typer.Argument(help="Where seeds, accounts.conf and certificates are written.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="A name or address of the server, for its certificate.")
+    ] = None,
+    subscriber: Annotated[
+        list[str] | None, typer.Option(help="Another system that reads events: NAME, or NAME:PROPERTY.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the users of NATS: an nkey for each service, with the least that it needs. Run again, it keeps what is there."""
+    import re
+    import tempfile
+
+    from services.kernel.sealing import KeyStore
+    from services.run.catalogue import factories
+    from services.run.nats_accounts import write
+
+    named = dict(one.partition(":")[::2] for one in subscriber or [])
+    for name in named:
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name):
+            fail(f"{name}: lower-case letters, digits and hyphens", BAD_INPUT, as_json)
+    with tempfile.TemporaryDirectory() as empty:
+        services = [factory(KeyStore(Path(empty))) for factory in factories().values()]
+    made = write(directory, services, {name: place or None for name, place in named.items()}, host or ())
+    emit({"directory": str(directory), "users": made}, as_json, "NATS accounts")
 
 
 @app.command()

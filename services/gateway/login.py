@@ -32,6 +32,7 @@ class Doorway:
         """Everything a login needs."""
         self._standing, self._tokens, self._identity = standing, tokens, identity
         self._guesses = Rates(5 / 60, 10)
+        self._from_address = Rates(1, 100)
         self._hashing = asyncio.Semaphore(2)
 
     async def token(self, request: HttpRequest) -> Response:
@@ -64,7 +65,7 @@ class Doorway:
         except ValidationError as error:
             raise invalid(_without_values(error)) from None
         self._guesses.take(f"account:{given.account}")
-        self._guesses.take(f"address:{request.client.host if request.client else ''}")
+        self._from_address.take(f"{request.client.host if request.client else ''}")
         found = self._standing.account(given.account)
         async with self._hashing:
             fits = await asyncio.to_thread(password_fits, found[1] if found else None, given.password)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import socket
 import ssl
 from datetime import UTC, datetime
 from typing import Any
@@ -110,14 +111,27 @@ async def serve_http(runtime: Any, client: Client, surface: Surface) -> None:
         **made.protection,
     )  # fmt: skip
     server = _Server(config)
+    family = socket.AF_INET6 if ":" in made.settings.http_host else socket.AF_INET
+    listening = socket.create_server((made.settings.http_host, made.settings.http_port), family=family, backlog=1_024)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(made.tail.run())
             group.create_task(made.deliverer.run())
-            group.create_task(server.serve())
+            group.create_task(_until_cancelled(server, listening))
+    finally:
+        listening.close()
+        made.deliveries.close()
+
+
+async def _until_cancelled(server: uvicorn.Server, listening: socket.socket) -> None:
+    """Serve, and let what is being answered come to its end."""
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        await asyncio.shield(serving)
     finally:
         server.should_exit = True
-        made.deliveries.close()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(serving, 5)
 
 
 class _Server(uvicorn.Server):

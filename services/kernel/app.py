@@ -9,7 +9,8 @@ import structlog
 from bailiwick_contracts.envelope import MESSAGE_LIMIT_BYTES, Answer, Command, Event, read_command
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.subjects import feed_of, parse, subject_of
-from faststream.nats import NatsBroker
+from faststream.nats import NatsBroker, NatsNKey
+from faststream.security import BaseSecurity
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from pydantic import ValidationError
@@ -65,7 +66,7 @@ class Runtime:
             graceful_timeout=STOP_SECONDS,
             logger=None,
             **CONNECT_OPTIONS,
-            **settings.nats_options(service.name),
+            **_broker_options(settings.nats_options(service.name)),
         )
         self._declare()
 
@@ -263,6 +264,14 @@ class Runtime:
     async def _answered(self) -> None:
         if self._answering:
             await asyncio.wait(self._answering)
+
+
+def _broker_options(options: dict[str, Any]) -> dict[str, Any]:
+    """FastStream takes the key and the context of TLS under a name of its own."""
+    seed, context = options.pop("nkeys_seed", None), options.pop("tls", None)
+    if seed is not None:
+        return options | {"security": NatsNKey.from_file(seed, ssl_context=context)}
+    return options if context is None else options | {"security": BaseSecurity(ssl_context=context, use_ssl=True)}
 
 
 async def _undecoded(message: Any) -> Msg:

@@ -1,5 +1,6 @@
 """What a query of one property may see: its own facts and rows and the company's, whatever the handler asks for."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -7,7 +8,6 @@ import sqlalchemy as sa
 from bailiwick_contracts.envelope import Event, RecordVersion
 from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.sealed import Sealed
-from sqlalchemy.sql.visitors import iterate
 
 from services.kernel.decision import Noun
 from services.kernel.service import Reading
@@ -69,9 +69,16 @@ class ScopedReading:
 def _narrowed(statement: sa.Select[Any], property_id: str) -> sa.Select[Any]:
     """With the property's condition for each table of the statement's own FROM; a subquery narrows for itself."""
     for source in statement.get_final_froms() if isinstance(statement, sa.Select) else ():
-        parts: Any = iterate(source) if isinstance(source, sa.Join) else (source,)
-        for part in dict.fromkeys(part for part in parts if isinstance(part, sa.Table | sa.Alias)):
+        for part in _tables_of(source):
             if "property_id" in part.c:
                 column = part.c.property_id
                 statement = statement.where(sa.or_(column.is_(None), column.in_((property_id, COMPANY))))
     return statement
+
+
+def _tables_of(source: Any) -> Iterator[sa.FromClause]:
+    if isinstance(source, sa.Join):
+        yield from _tables_of(source.left)
+        yield from _tables_of(source.right)
+    elif isinstance(source, sa.Table | sa.Alias):
+        yield source

@@ -68,6 +68,7 @@ async def system(settings: Settings) -> AsyncIterator[Desk]:
         if found is None:
             started, _ = await stack.enter_async_context(embedded(settings, factories()))
             found = started.nats_url
-        client = await connect(found, "command-line")
+        connected = settings.model_copy(update={"nats_url": found})
+        client = await connect(found, "command-line", **connected.nats_options("office"))
         stack.push_async_callback(client.close)
         yield Desk(client, Door(settings.doors_dir))

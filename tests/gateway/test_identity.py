@@ -1,0 +1,175 @@
+"""Who is asking: only tokens that are right in every respect, and only for as long as the registry and the account say so."""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import jwt
+import pytest
+from bailiwick_contracts.staff import EndEmployment
+from cryptography.hazmat.primitives import serialization
+
+from services.gateway.oidc import AGAIN_SECONDS
+from services.gateway.oidc import Provider as Reader
+from services.gateway.token import LIFETIME, Tokens, hash_password, password_fits
+from services.kernel.settings import Settings
+from tests.gateway.conftest import NORTH, PASSWORD, System, key
+from tests.gateway.provider import Provider
+
+PAGE = f"/v1/properties/{NORTH}/registry/get_property"
+
+
+def status(system: System, token: str) -> int:
+    with system.http(authorization=f"Bearer {token}") as http:
+        return http.get(PAGE).status_code
+
+
+def test_a_person_comes_in_through_the_provider_s_code_flow_with_pkce(system: System, provider: Provider) -> None:
+    verifier = secrets.token_urlsafe(48)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    with httpx.Client(base_url=provider.issuer) as http:
+        known = http.get("/.well-known/openid-configuration").json()
+        assert known["jwks_uri"] == f"{provider.issuer}/jwks"
+        asked = {"client_id": "bailiwick", "redirect_uri": "http://127.0.0.1/callback", "response_type": "code", "state": "s",
+                 "code_challenge": challenge, "code_challenge_method": "S256", "login_hint": "sub-1"}  # fmt: skip
+        back = parse_qs(urlsplit(http.get(known["authorization_endpoint"], params=asked).headers["location"]).query)
+        grant = {"grant_type": "authorization_code", "code": back["code"][0], "client_id": "bailiwick"}
+        assert http.post(known["token_endpoint"], data=grant | {"code_verifier": "wrong"}).status_code == 400
+        back = parse_qs(urlsplit(http.get(known["authorization_endpoint"], params=asked).headers["location"]).query)
+        token = http.post(
+            known["token_endpoint"], data=grant | {"code": back["code"][0], "code_verifier": verifier}
+        ).json()["id_token"]
+    assert status(system, token) == 200
+    with system.http(authorization=f"Bearer {token}") as http:
+        body = {
+            "type": "attendance.publish_roster.v1",
+            "roster_id": "by-oidc",
+            "staff_ids": ["guard"],
+            "days": [{"day": "2026-06-01"}],
+        }
+        done = http.post(f"/v1/properties/{NORTH}/attendance/publish_roster", json=body, headers=key())
+        assert done.status_code == 200, done.text
+        facts = http.get(f"/v1/properties/{NORTH}/records/attendance/roster-by-oidc").json()["facts"]
+    assert (facts[0]["actor"], facts[0]["authmethod"], facts[0]["door"]) == ("director", "oidc", "gateway")
+
+
+def test_a_token_that_is_wrong_in_any_respect_lets_nobody_in(system: System, provider: Provider) -> None:
+    good = provider.claims("sub-1")
+    now = int(time.time())
+    assert status(system, provider.sign(good)) == 200
+    assert status(system, provider.sign(good | {"exp": now - 30})) == 200, "60 seconds of skew"
+    public = provider.keys[provider.kid].public_key()
+    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    head = base64.urlsafe_b64encode(json.dumps({"alg": "HS256", "typ": "JWT", "kid": provider.kid}).encode()).rstrip(
+        b"="
+    )
+    body = base64.urlsafe_b64encode(json.dumps(good).encode()).rstrip(b"=")
+    mac = hmac.new(pem, head + b"." + body, "sha256").digest()
+    confused = (head + b"." + body + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
+    wrong: dict[str, str] = {
+        "alg none": jwt.encode(good, "", "none", headers={"kid": provider.kid}),
+        "HS256 with the public key": confused,
+        "another issuer": provider.sign(good | {"iss": "https://elsewhere.example"}),
+        "another audience": provider.sign(good | {"aud": "another"}),
+        "expired": provider.sign(good | {"exp": now - 120}),
+        "not yet": provider.sign(good | {"nbf": now + 120}),
+        "no expiry": provider.sign({name: value for name, value in good.items() if name != "exp"}),
+        "another type": provider.sign(good, typ="logout+jwt"),
+        "critical header": provider.sign(good, crit=["exp"]),
+        "unknown key": provider.sign(good, kid="../../etc/passwd"),
+        "no key id": jwt.encode(good, provider.keys[provider.kid], "RS256"),
+        "unknown subject": provider.sign(good | {"sub": "sub-unheard-of"}),
+        "too long": provider.sign(good | {"x": "x" * 20_000}),
+        "garbage": "a.b.c",
+        "our issuer, their key": provider.sign(good | {"iss": "bailiwick"}),
+    }
+    assert {name: status(system, token) for name, token in wrong.items()} == dict.fromkeys(wrong, 401)
+
+
+def test_a_new_key_of_the_provider_is_taken_and_a_made_up_one_does_not_have_it_asked_each_time(
+    system: System, provider: Provider
+) -> None:
+    before = provider.fetched
+    for number in range(20):
+        assert status(system, provider.sign(provider.claims("sub-1"), kid=f"made-up-{number}")) == 401
+    assert provider.fetched - before <= 2
+    provider.rotate()
+    deadline = time.monotonic() + AGAIN_SECONDS + 5
+    while status(system, provider.sign(provider.claims("sub-1"))) != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_keys_come_from_the_settings_and_over_https(tmp_path: Any) -> None:
+    with pytest.raises(ValueError, match="JWKS_URL"):
+        Reader(Settings(data_dir=tmp_path, oidc_issuer="https://id.example"))
+    with pytest.raises(ValueError, match="https"):
+        Reader(Settings(data_dir=tmp_path, oidc_issuer="https://id.example", oidc_jwks_url="http://id.example/jwks"))
+
+
+def test_our_own_token_ends_with_its_hour_its_password_and_its_account(system: System) -> None:
+    with system.http("admin") as http:
+        made = http.post(
+            "/v1/accounts", json={"account": "brief", "staff_id": "hr", "password": PASSWORD}, headers=key()
+        )
+        assert made.status_code == 200, made.text
+        time.sleep(1.1)
+        token = system.http("brief").headers["authorization"].removeprefix("Bearer ")
+        path = "/v1/properties/company/registry/list_staff"
+        with system.http(authorization=f"Bearer {token}") as brief:
+            assert brief.get(path).status_code == 200
+            time.sleep(1)
+            changed = http.put("/v1/accounts/brief", json={"password": PASSWORD + "!"}, headers=key())
+            assert changed.status_code == 200, changed.text
+            assert brief.get(path).status_code == 401
+        assert http.delete("/v1/accounts/brief", headers=key()).json()["outcome"] == "done"
+        with system.http() as nobody:
+            assert nobody.post("/v1/tokens", json={"account": "brief", "password": PASSWORD + "!"}).status_code == 401
+    tokens = Tokens(b"k" * 32, lambda: datetime.now(UTC) - 2 * LIFETIME)
+    with pytest.raises(jwt.ExpiredSignatureError):
+        tokens.read(tokens.issue("x")[0])
+
+
+def test_whoever_has_left_comes_in_no_more(system: System) -> None:
+    with system.http("southguard") as http:
+        path = "/v1/properties/south-court/attendance/get_day?staff_id=southguard&day=2026-03-02"
+        assert http.get(path).status_code == 200, http.get(path).text
+        system.done(EndEmployment(staff_id="southguard", last_on=date(2026, 1, 31)))
+        system.settled()
+        assert http.get(path).status_code == 404
+
+
+def test_an_api_key_is_shown_once_kept_as_a_hash_and_ends_at_once(system: System) -> None:
+    with system.http("admin") as http:
+        used = key()
+        body = {"name": "payroll", "acts_as": "payroll-1", "properties": [NORTH], "access": ["events"]}
+        made = http.post("/v1/api-keys", json=body, headers=used).json()
+        assert http.post("/v1/api-keys", json=body, headers=used).json() == made, "a lost answer can be asked for again"
+        time.sleep(1.1)
+        with system.http(authorization=f"Bearer {made['api_key']}") as integration:
+            assert integration.get("/v1/events", params={"property": NORTH}).status_code == 200
+            assert integration.get(PAGE).status_code == 403
+            listed = http.get("/v1/api-keys").text
+            assert made["api_key"].partition(".")[2] not in listed
+            assert "secret_hash" not in listed
+            assert (
+                http.post(f"/v1/api-keys/{made['key_id']}/revoke", json={"why": "over"}, headers=key()).status_code
+                == 200
+            )
+            assert integration.get("/v1/events", params={"property": NORTH}).status_code == 401
+        assert http.post("/v1/api-keys", json=body | {"acts_as": "system-setup"}, headers=key()).status_code == 422
+
+
+def test_passwords_are_hashed_with_argon2id() -> None:
+    hashed = hash_password("a password of mine")
+    assert hashed.startswith("$argon2id$")
+    assert password_fits(hashed, "a password of mine")
+    assert not password_fits(hashed, "another")
+    assert not password_fits(None, "a password of mine")

@@ -1,0 +1,126 @@
+"""Who may do what, cell by cell: every endpoint, every role, its own property, another one, and the company."""
+
+import httpx
+import pytest
+
+from services.gateway.permission import Key, Resource, Who, may, role
+from services.gateway.surface import Operation, Surface
+from services.kernel.sealing import KeyStore
+from services.run.catalogue import others
+from tests.gateway.conftest import GATE_SECRET, NORTH, SOUTH, System, key
+
+PLACES = (NORTH, SOUTH, "company", "never-was")
+EVERYWHERE = {"admin", "hr", "auditor"}
+HOME = {"director": NORTH, "guard": NORTH, "southern": SOUTH, "southguard": SOUTH}
+LEADING = {"director", "southern"}
+
+
+def expected(who: str | None, operation: Operation, place: str) -> str:
+    """The table as it is meant, written down apart from the code that is tested."""
+    if who is None:
+        return "unauthenticated"
+    if who in EVERYWHERE:
+        return "granted"
+    if who == "gate":
+        if place != NORTH:
+            return "hidden"
+        return "granted" if operation.kind == "command" and operation.service != "audit" else "forbidden"
+    if HOME.get(who) != place:
+        return "hidden"
+    if operation.service == "audit":
+        return "forbidden"
+    return "granted" if operation.kind == "command" or who in LEADING else "forbidden"
+
+
+def found(answer: httpx.Response) -> str:
+    if answer.status_code == 401:
+        return "unauthenticated"
+    kind = answer.json().get("type", "") if answer.status_code >= 400 else ""
+    return {"/problems/forbidden": "forbidden", "/problems/not_found": "hidden"}.get(kind, "granted")
+
+
+def ask(http: httpx.Client, operation: Operation, place: str) -> httpx.Response:
+    path = operation.path.replace("{property}", place)
+    return http.post(path, json={}, headers=key()) if operation.kind == "command" else http.get(path)
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory: pytest.TempPathFactory) -> list[Operation]:
+    return Surface(others(KeyStore(tmp_path_factory.mktemp("keys")))).operations
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "who", [None, "admin", "hr", "auditor", "director", "guard", "southern", "southguard", "nobody", "gate"]
+)
+def test_no_cell_of_the_matrix_is_unintended(system: System, operations: list[Operation], who: str | None) -> None:
+    client = system.http(authorization=f"Bearer bwk_k-gate.{GATE_SECRET}") if who == "gate" else system.http(who)
+    unintended = []
+    with client as http, system.http("admin") as admin:
+        for operation in operations:
+            for place in PLACES:
+                wanted, got = expected(who, operation, place), found(ask(http, operation, place))
+                if got == "hidden" and wanted == "granted" and found(ask(admin, operation, place)) == "hidden":
+                    continue  # what was asked for is not there, for whoever asks
+                if got != wanted:
+                    unintended.append((operation.wire, place, wanted, got))
+    assert unintended == []
+    assert len(operations) > 60
+
+
+ADMINISTRATION = [
+    ("GET", "/v1/accounts"), ("POST", "/v1/accounts"), ("PUT", "/v1/accounts/x"), ("DELETE", "/v1/accounts/x"),
+    ("GET", "/v1/api-keys"), ("POST", "/v1/api-keys"), ("POST", "/v1/api-keys/x/revoke"),
+    ("GET", "/v1/webhooks"), ("POST", "/v1/webhooks"), ("DELETE", "/v1/webhooks/x"), ("POST", "/v1/webhooks/x/rotate"),
+    ("POST", "/v1/webhooks/x/enable"), ("POST", "/v1/webhooks/x/disable"), ("GET", "/v1/webhooks/x/deliveries"),
+    ("POST", "/v1/webhooks/x/deliveries/y/resend"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), ADMINISTRATION)
+def test_only_a_doorkeeper_changes_who_comes_in_and_who_is_told(system: System, method: str, path: str) -> None:
+    for who in (None, "hr", "auditor", "director", "guard", "nobody", "gate"):
+        client = system.http(authorization=f"Bearer bwk_k-gate.{GATE_SECRET}") if who == "gate" else system.http(who)
+        with client as http:
+            answer = http.request(method, path, json={} if method != "GET" else None, headers=key())
+            wanted = {None: 401, "nobody": 404}.get(who, 403)
+            assert answer.status_code == wanted, (who, answer.text)
+    with system.http("admin") as http:
+        answer = http.request(method, path, json={} if method != "GET" else None, headers=key())
+        assert answer.status_code in (200, 404, 422), answer.text
+
+
+def test_events_are_seen_by_those_who_see_the_property(system: System) -> None:
+    for who, place, status in (
+        ("director", NORTH, 200), ("director", SOUTH, 404), ("director", "company", 404), ("guard", NORTH, 403),
+        ("auditor", SOUTH, 200), ("hr", "company", 200), ("nobody", NORTH, 404), ("director", "never-was", 404),
+    ):  # fmt: skip
+        with system.http(who) as http:
+            assert http.get("/v1/events", params={"property": place}).status_code == status, (who, place)
+    with system.http("director") as http:
+        seen, path = set(), "/v1/events?limit=500"
+        while True:
+            page = http.get(path).json()
+            seen |= {event["source"].split("/")[2] for event in page["events"]}
+            if not page["events"]:
+                break
+            path = f"/v1/events?limit=500&after={page['next']}"
+        assert seen == {NORTH}
+
+
+def test_whoever_has_no_position_has_no_way_in() -> None:
+    assert may(Who("x", "local", "x"), "query", Resource(frozenset({NORTH}))) == "hidden"
+    assert may(Who("x", "local", "x"), "query", Resource(frozenset())) == "hidden"
+    assert role(Who("x", "local", "x"), NORTH) == "none"
+
+
+def test_a_key_narrows_what_its_person_may_and_never_widens_it() -> None:
+    powers = frozenset({"office_director"})
+    narrow = Key("k", frozenset({NORTH}), frozenset({"query"}))
+    person = Who("d", "apikey", "k", {NORTH: "office_director", SOUTH: "office_director"}, powers, key=narrow)
+    assert may(person, "query", Resource(frozenset({NORTH}))) == "granted"
+    assert may(person, "command", Resource(frozenset({NORTH}))) == "forbidden"
+    assert may(person, "query", Resource(frozenset({SOUTH}))) == "hidden"
+    guard = Who("g", "apikey", "k", {NORTH: "guard"}, powers, key=narrow)
+    assert may(guard, "query", Resource(frozenset({NORTH}))) == "forbidden"
+    assert may(guard, "query", Resource(frozenset({NORTH}), about="g")) == "granted"
