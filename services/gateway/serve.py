@@ -104,7 +104,7 @@ class Open:
 
 async def serve_http(runtime: Any, client: Client, surface: Surface) -> None:
     """Serve until cancelled."""
-    made = Open(runtime, client, surface)
+    made = runtime.open_door = Open(runtime, client, surface)
     config = uvicorn.Config(
         made.app, made.settings.http_host, made.settings.http_port, log_config=None, access_log=False, server_header=False,
         proxy_headers=False, lifespan="off", timeout_graceful_shutdown=2, timeout_keep_alive=30, h11_max_incomplete_event_size=64 * 1024,

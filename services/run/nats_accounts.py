@@ -1,6 +1,7 @@
 """The users of NATS: an nkey each, and exactly the subjects that each needs.
 
-Allowing less than all of `$JS.API` is the point: whoever may use the whole of it reads every stream, whatever event subjects are denied (reliability.md, experiment s1).
+Allowing less than all of `$JS.API` is the point: whoever may use the whole of it reads every stream, whatever event
+subjects are denied (reliability.md, experiment s1).
 """
 
 import ipaddress
