@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from bailiwick_contracts import (  # noqa: F401 - this service's other nouns register with this one
+    breach,
     conduct,
     house_rules,
     leave,
@@ -13,6 +14,9 @@ from bailiwick_contracts import (  # noqa: F401 - this service's other nouns reg
     notice,
     offsite,
     overtime,
+    swap,
+    team,
+    temporary,
 )
 from bailiwick_contracts.authority import CopyPosition, Ruling
 from bailiwick_contracts.confirmation import ArrivalEvidence

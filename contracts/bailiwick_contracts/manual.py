@@ -21,15 +21,18 @@ from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
 
 MANUAL_VERSION = "manual-2"
-"""Since `manual-1`: an unconfirmed month blocks deductions (A7), the S rows say who is above the director in attendance, the D rows
-and S3-2 who decides about tickets."""
+"""Since `manual-1`: an unconfirmed month blocks deductions (A7), serious breaches go to the manager (D4b), the S rows say who is
+above the director in attendance, the D rows and S3-2 who decides about tickets."""
 DIRECTOR, MANAGER, HR, ADMIN, FINANCE = "office_director", "property_manager", "hr", "company_admin", "finance"
 ASSISTANT, OFFICER, ESTATE_OFFICER = "property_assistant", "customer_service_officer", "estate_officer"
 _OWN, _DUTY_ROWS = "bailiwick", "job-manual-duties"
+SERIOUS = "serious_breach"
+"""The kind of matter that D4b keeps from the director: only 一般違紀 are handled in the office."""
 
 _EMPLOYEE = Scope(of="employee")
 _TEAM = Scope(of="employee", grade_ceiling="team_leader")
 _PUNISHED = Scope(of="employee", meets=("A1",))
+_ORDINARY = Scope(of="employee", meets=("A1",), excluded_kinds=(SERIOUS,))
 _OFFICE = Scope(of="office")
 _COMPANY = Scope(of="company", own_office=False)
 
@@ -172,7 +175,7 @@ def _administration(readings: Readings) -> tuple[MatrixRow, ...]:
         _row("G3", "recommend", _CONTRACT_RANGE, contracts, spend),
         *(decides if readings.contract_below_range == "decide" else ()),
         _row("G4", "inspect", _INSPECTION, _EMPLOYEE),
-        _row("G4", "decide", _INSPECTION, _PUNISHED),
+        _row("G4", "decide", _INSPECTION, _ORDINARY),
         _row("G4", "demand", _RECORDS, Scope(of="employee", grade_ceiling="team_leader", beyond="refuse")),
         _row("G5", "decide", _COMPLAINTS),
         _row("G5", "report", _COMPLAINTS, next_in_line=MANAGER),

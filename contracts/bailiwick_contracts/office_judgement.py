@@ -1,20 +1,22 @@
 """The judges of an office's newer powers: what each decision showed is gathered again from the facts, and it is ruled again."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from bailiwick_contracts import leave as leaves
 from bailiwick_contracts import overtime as overtimes
-from bailiwick_contracts.authority import Outcome, rule
-from bailiwick_contracts.envelope import Event
-from bailiwick_contracts.evidence import Evidence
-from bailiwick_contracts.finding import Finding, Skipped, compared, ruling_compared
+from bailiwick_contracts.conduct_judgement import POWERS as CONDUCT_POWERS
+from bailiwick_contracts.finding import Finding, Skipped, compared
 from bailiwick_contracts.house_rules import CLAUSE as RULES
-from bailiwick_contracts.house_rules import CalendarOverridden, HouseRulesAdopted, HouseRulesRefused, OvertimeRates
+from bailiwick_contracts.house_rules import (
+    CalendarOverridden,
+    HouseRulesAdopted,
+    HouseRulesRefused,
+    OvertimeRates,
+)
 from bailiwick_contracts.judgement import JUDGES as DAILY
-from bailiwick_contracts.judgement import Ground, Judge, beyond_reach, day_of, ground_of
+from bailiwick_contracts.judgement import Judge, day_of
 from bailiwick_contracts.leave import (
     LeaveApproved,
     LeaveBalanceSet,
@@ -23,7 +25,6 @@ from bailiwick_contracts.leave import (
     LeaveForwarded,
     LeaveRefused,
 )
-from bailiwick_contracts.mark import Sees, copied, recorded_by
 from bailiwick_contracts.matrix import Verb
 from bailiwick_contracts.month import (
     CLOSES,
@@ -45,88 +46,12 @@ from bailiwick_contracts.overtime import (
     OvertimeRefused,
     OvertimeSubmitted,
 )
+from bailiwick_contracts.power import BEYOND, GRANTED, OPENED, Case, Power, judged_by, nobody
 from bailiwick_contracts.registry import PAID_DAYS_PER_MONTH
 from bailiwick_contracts.sealed import open_record
-from bailiwick_contracts.showing import Showing, shown
+from bailiwick_contracts.showing import Showing
 from bailiwick_contracts.standing import property_of
-
-
-@dataclass(frozen=True)
-class Case:
-    """A decision under judgement, with everything it may have rested on."""
-
-    event: Event[Any]
-    evidence: Evidence
-    ground: Ground
-
-    @property
-    def fact(self) -> Any:
-        """What was recorded."""
-        return self.event.data
-
-    @property
-    def sees(self) -> Sees:
-        """What of attendance had been recorded before it."""
-        return self.ground.sees
-
-    @property
-    def knows(self) -> Sees:
-        """What of the registry its copy held."""
-        return copied(self.ground.positions) if self.ground.positions else recorded_by(self.event.recordedat)
-
-
-def _nothing(_: Case) -> Showing:
-    return Showing()
-
-
-def _its_person(fact: Any) -> str | None:
-    found: str | None = getattr(fact, "staff_id", None)
-    return found
-
-
-def _nobody(_: Any) -> str | None:
-    return None
-
-
-@dataclass(frozen=True)
-class Power:
-    """Under which row a kind of fact is decided, and what it shows."""
-
-    row_id: str | Callable[[Case], tuple[str, Verb]]
-    verb: Verb = "decide"
-    shows: Callable[[Case], Showing] = _nothing
-    subject: Callable[[Any], str | None] = _its_person
-    expects: tuple[Outcome, ...] = ()
-    """The outcomes of which this kind of fact comes; empty: any."""
-    also: Callable[[Case], Iterator[Finding]] | None = None
-    """What else of the fact comes out again."""
-
-
-def judged_by(power: Power) -> Judge:
-    """The judge of one kind of fact."""
-
-    def judge(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
-        fact = event.data
-        if fact.ruling is None:
-            raise Skipped("taken_over_without_ruling" if not hasattr(fact, "reason") else "refused_without_ruling")
-        yield from beyond_reach(event, evidence)
-        named = power.row_id if isinstance(power.row_id, str) else "A1"
-        ground = ground_of(event, evidence, under, named, power.verb, power.subject(fact))
-        case = Case(event, evidence, ground)
-        row_id, verb = (power.row_id, power.verb) if isinstance(power.row_id, str) else power.row_id(case)
-        asked = shown(ground.asked, row_id, verb, power.shows(case))
-        again = rule(ground.matrix, asked, selected_at=event.recordedat, positions=ground.positions)
-        if under is not None:
-            for name in ("outcome", "reason", "escalate_to"):
-                yield from compared(event, name, "different", getattr(fact.ruling, name), getattr(again, name))
-            return
-        yield from ruling_compared(event, again)
-        if power.expects and again.outcome not in power.expects:
-            yield Finding.about(event, field="outcome", kind="ruling", was=fact.ruling.outcome, would_be=again.outcome)
-        if power.also is not None:
-            yield from power.also(case)
-
-    return judge
+from bailiwick_contracts.swap import ShiftsSwapped
 
 
 def _offsite(case: Case) -> Showing:
@@ -201,9 +126,6 @@ _OVERTIME: Mapping[str, tuple[str, Verb]] = {
     "comp_leave": ("A5", "decide"),
     "pay": ("A6", "recommend"),
 }
-_GRANTED: tuple[Outcome, ...] = ("granted",)
-_OPENED: tuple[Outcome, ...] = ("recommend_only",)
-_BEYOND: tuple[Outcome, ...] = ("escalated", "recommend_only")
 _SUPPLIED: Mapping[str, tuple[str, Verb]] = {
     "supply": (SUPPLIES, "decide"),
     "close": (CLOSES, "decide"),
@@ -212,35 +134,39 @@ _SUPPLIED: Mapping[str, tuple[str, Verb]] = {
 _HOUSE = {"adopt": RULES, "override_calendar": "A5", "set_leave_balance": RULES}
 
 POWERS: Mapping[type[Any], Power] = {
-    AttendanceSupplied: Power(SUPPLIES, subject=_nobody, expects=_GRANTED),
-    AttendanceConfirmed: Power(CONFIRMS, "confirm", subject=_nobody, expects=_GRANTED),
-    AttendanceDisputed: Power(CONFIRMS, "confirm", subject=lambda fact: fact.days[0].staff_id, expects=_GRANTED),
-    MonthClosed: Power(CLOSES, subject=_nobody, expects=_GRANTED),
+    AttendanceSupplied: Power(SUPPLIES, subject=nobody, expects=GRANTED),
+    AttendanceConfirmed: Power(CONFIRMS, "confirm", subject=nobody, expects=GRANTED),
+    AttendanceDisputed: Power(CONFIRMS, "confirm", subject=lambda fact: fact.days[0].staff_id, expects=GRANTED),
+    MonthClosed: Power(CLOSES, subject=nobody, expects=GRANTED),
     MonthRefused: Power(
         lambda case: _SUPPLIED.get(case.fact.asked_for, (CONFIRMS, "confirm")),
         subject=lambda fact: fact.ruling.asked.subject_id,
     ),
-    OffsiteConfirmed: Power("A9", "confirm", _offsite, expects=_GRANTED),
+    OffsiteConfirmed: Power("A9", "confirm", _offsite, expects=GRANTED),
     OffsiteRefused: Power("A9", "confirm", _offsite),
-    PenaltyNoticeGiven: Power("G4", expects=_GRANTED),
+    PenaltyNoticeGiven: Power("G4", expects=GRANTED),
     PenaltyNoticeRefused: Power("G4"),
-    HouseRulesAdopted: Power(RULES, subject=_nobody, expects=_GRANTED),
-    CalendarOverridden: Power("A5", subject=_nobody, expects=_GRANTED),
+    HouseRulesAdopted: Power(RULES, subject=nobody, expects=GRANTED),
+    CalendarOverridden: Power("A5", subject=nobody, expects=GRANTED),
     HouseRulesRefused: Power(
         lambda case: (_HOUSE[case.fact.asked_for], "decide"), subject=lambda fact: fact.ruling.asked.subject_id
     ),
-    LeaveApproved: Power(_leave_power, shows=_leave, expects=_GRANTED),
-    LeaveForwarded: Power(_leave_power, shows=_leave, expects=_BEYOND),
-    LeaveDeclined: Power(_leave_power, shows=_leave, expects=(*_GRANTED, *_BEYOND)),
+    LeaveApproved: Power(_leave_power, shows=_leave, expects=GRANTED),
+    LeaveForwarded: Power(_leave_power, shows=_leave, expects=BEYOND),
+    LeaveDeclined: Power(_leave_power, shows=_leave, expects=(*GRANTED, *BEYOND)),
     LeaveRefused: Power(_leave_power, shows=_leave),
-    LeaveCancelled: Power(_leave_power, shows=_leave, expects=(*_GRANTED, *_BEYOND)),
-    LeaveBalanceSet: Power(RULES, expects=_GRANTED),
-    OvertimeSubmitted: Power("A11", "submit", _overtime, expects=_OPENED),
-    OvertimeConfirmed: Power("A11", "confirm", _overtime, expects=_GRANTED, also=_kind_of_day),
-    CompLeaveGranted: Power("A5", "decide", _overtime, expects=_GRANTED),
-    OvertimePayRecommended: Power("A6", "recommend", _overtime, expects=_OPENED, also=_overtime_figures),
+    LeaveCancelled: Power(_leave_power, shows=_leave, expects=(*GRANTED, *BEYOND)),
+    LeaveBalanceSet: Power(RULES, expects=GRANTED),
+    OvertimeSubmitted: Power("A11", "submit", _overtime, expects=OPENED),
+    OvertimeConfirmed: Power("A11", "confirm", _overtime, expects=GRANTED, also=_kind_of_day),
+    CompLeaveGranted: Power("A5", "decide", _overtime, expects=GRANTED),
+    OvertimePayRecommended: Power("A6", "recommend", _overtime, expects=OPENED, also=_overtime_figures),
     OvertimeRefused: Power(lambda case: _OVERTIME[case.fact.asked_for], shows=_overtime),
+    ShiftsSwapped: Power("A5", subject=nobody, expects=GRANTED),
 }
 
-JUDGES: Mapping[str, Judge] = {**DAILY, **{kind.wire(): judged_by(power) for kind, power in POWERS.items()}}
+JUDGES: Mapping[str, Judge] = {
+    **DAILY,
+    **{kind.wire(): judged_by(power) for kind, power in {**POWERS, **CONDUCT_POWERS}.items()},
+}
 """The judge of each kind of fact that carries a ruling, or that a ruling rests on as derived."""

@@ -43,16 +43,17 @@ from bailiwick_contracts.envelope import Command, RowAnswer
 from bailiwick_contracts.penalty import PenaltyCase
 from bailiwick_contracts.registry import ZoneAdopted
 from bailiwick_contracts.standing import entered_on, matrix_in_force, of_kind, policy_in_force, property_of
+from bailiwick_contracts.swap import ShiftsSwapped, SwapShifts, swapped
 
 from services import registry_copy as registry
-from services.attendance import asking, leave_app, month_app, overtime_app, query
+from services.attendance import asking, breach_app, leave_app, month_app, overtime_app, query, team_app
 from services.attendance import day as days
 from services.attendance import gathering as gather
 from services.attendance.confirmation import confirm
 from services.attendance.day import DAY
 from services.attendance.deriving import Shifts, derive, derive_around, derive_whole, person_day, punches_by_day
 from services.attendance.penalty import PENALTY, WITHDRAWAL, decide, take_over, withdraw
-from services.attendance.roster import publish
+from services.attendance.roster import publish, swap
 from services.attendance.views import DAYS, SHIFTS, VIEWS
 from services.kernel.service import Outcome, Service, Unit
 
@@ -81,6 +82,34 @@ def on_publish_roster(unit: Unit, command: Command[PublishRoster]) -> Outcome:
         return Outcome()
     for (staff_id, on), facts in changes.items():
         unit.append(day_stream(staff_id, on), *facts)
+    derive_around(unit, changes)
+    return Outcome(result={"person_days": len(changes)})
+
+
+def on_swap_shifts(unit: Unit, command: Command[SwapShifts]) -> Outcome:
+    """Swap two people's shifts (A5), then derive again what it changes."""
+    request = command.data
+    question = asking.question(unit, command, "A5", "decide")
+    known = registry.people(unit, [request.first.staff_id, request.second.staff_id])
+    for one in (request.first, request.second):
+        registry.reject_unknown(known.events, one.staff_id)
+    parts = [(one.staff_id, one.day) for one in (request.first, request.second)]
+    others = [(request.first.staff_id, request.second.day), (request.second.staff_id, request.first.day)]
+    unit.load(day_stream(*part) for part in (*parts, *others))
+    of_first, of_second = (unit.state(DAY, day_stream(*part)).shifts for part in parts)
+    apart = request.first.day != request.second.day
+    taken = tuple(part[0] for part in others if apart and unit.state(DAY, day_stream(*part)).shifts)
+    stream = f"roster-{request.roster_id}"
+    facts = swap(
+        request, question, of_first=of_first, of_second=of_second, taken=taken, known=bool(unit.history(stream))
+    )
+    unit.append(stream, *facts)
+    if not any(isinstance(fact, ShiftsSwapped) for fact in facts):
+        return Outcome()
+    changes = swapped(request.first, request.second, of_first, of_second)
+    for (staff_id, on), shifts in changes.items():
+        part = ShiftRostered(staff_id=staff_id, day=on, roster_id=request.roster_id, shifts=shifts)
+        unit.append(day_stream(staff_id, on), part)
     derive_around(unit, changes)
     return Outcome(result={"person_days": len(changes)})
 
@@ -265,6 +294,7 @@ SERVICE = Service(
         RosterPublished,
         RosterRefused,
         ShiftRostered,
+        ShiftsSwapped,
         PunchRecorded,
         DayDerived,
         MissedPunchConfirmed,
@@ -278,9 +308,12 @@ SERVICE = Service(
         *month_app.PUBLISHES,
         *leave_app.PUBLISHES,
         *overtime_app.PUBLISHES,
+        *breach_app.PUBLISHES,
+        *team_app.PUBLISHES,
     ),
     commands={
         PublishRoster: on_publish_roster,
+        SwapShifts: on_swap_shifts,
         RecordPunches: on_record_punches,
         DeriveDays: on_derive_days,
         ConfirmMissedPunch: on_confirm_missed_punch,
@@ -290,6 +323,8 @@ SERVICE = Service(
         **month_app.COMMANDS,
         **leave_app.COMMANDS,
         **overtime_app.COMMANDS,
+        **breach_app.COMMANDS,
+        **team_app.COMMANDS,
     },
     queries={
         GetDay: query.get_day,
@@ -300,6 +335,8 @@ SERVICE = Service(
         **month_app.QUERIES,
         **leave_app.QUERIES,
         **overtime_app.QUERIES,
+        **breach_app.QUERIES,
+        **team_app.QUERIES,
     },
     views=VIEWS,
     consumes=("registry",),

@@ -1,11 +1,16 @@
-"""The roster: the director publishes who works when (A5); each person's day holds its own part."""
+"""The roster: the director publishes who works when, and lets people swap (A5); each person's day holds its own part."""
 
 from datetime import datetime
 
 from bailiwick_contracts.attendance import PublishRoster, RosterPublished, RosterRefused
 from bailiwick_contracts.authority import Asked, CopyPosition, rule
+from bailiwick_contracts.lateness import Shift
 from bailiwick_contracts.matrix import AuthorityMatrix
 from bailiwick_contracts.message import Fact
+from bailiwick_contracts.swap import ShiftsSwapped, SwapShifts
+
+from services.attendance.question import Question
+from services.kernel.decision import Rejected
 
 
 def publish(
@@ -44,3 +49,45 @@ def publish(
             ruling=ruling,
         )
     ]
+
+
+def swap(
+    request: SwapShifts,
+    question: Question,
+    *,
+    of_first: tuple[Shift, ...],
+    of_second: tuple[Shift, ...],
+    taken: tuple[str, ...],
+    known: bool,
+) -> list[Fact]:
+    """Let two people swap, or record that the actor may not; the same swap again is nothing new (A5, D4d).
+
+    Args:
+        request: who and when.
+        question: who asks.
+        of_first: the shifts that the first gives away.
+        of_second: those of the second.
+        taken: who works already on the day to be taken over.
+        known: whether this swap was published before.
+
+    Raises:
+        Rejected: somebody swaps with himself, has no shift to give, or works on the other's day already.
+    """
+    if known:
+        return []
+    if request.first.staff_id == request.second.staff_id:
+        raise _no_swap("a person does not swap alone", request.second.staff_id, "two people")
+    if not of_first or not of_second:
+        nobody = request.first if not of_first else request.second
+        raise _no_swap(f"{nobody.staff_id} has no shift on {nobody.day}", nobody.staff_id, "each has a rostered shift")
+    if taken:
+        raise _no_swap(f"{taken[0]} works on that day already", taken[0], "who takes a shift over is free on its day")
+    ruling = question.ruled("A5", "decide")
+    if ruling.outcome != "granted":
+        return [RosterRefused(reason=ruling.reason, roster_id=request.roster_id, ruling=ruling)]
+    return [ShiftsSwapped(roster_id=request.roster_id, first=request.first, second=request.second, ruling=ruling)]
+
+
+def _no_swap(message: str, staff_id: str, rule: str) -> Rejected:
+    return Rejected(message, code="no_such_swap", field="staff_id", value=staff_id, rule=rule,
+                    remedy="publish the roster of these days instead")  # fmt: skip

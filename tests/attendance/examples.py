@@ -9,6 +9,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from bailiwick_contracts.attendance import DeriveDays
+from bailiwick_contracts.breach import (
+    AppealCase,
+    DecideAppeal,
+    DecideCase,
+    GetConduct,
+    GiveCaseNotice,
+    OpenCase,
+    RecordStatement,
+)
 from bailiwick_contracts.deductions import Requested
 from bailiwick_contracts.house_rules import AdoptHouseRules, GetHouseRules, OverriddenDay, OverrideCalendar
 from bailiwick_contracts.leave import (
@@ -21,6 +31,7 @@ from bailiwick_contracts.leave import (
 )
 from bailiwick_contracts.matrix import Ratio
 from bailiwick_contracts.message import Request
+from bailiwick_contracts.money import Money
 from bailiwick_contracts.month import (
     CloseMonth,
     ConfirmAttendance,
@@ -38,9 +49,19 @@ from bailiwick_contracts.overtime import (
     RecommendOvertimePay,
     SubmitOvertime,
 )
+from bailiwick_contracts.swap import RosteredPart, SwapShifts
+from bailiwick_contracts.team import (
+    AppointToTeam,
+    DecideReward,
+    DecideTransfer,
+    GetTeam,
+    RecommendDismissal,
+    RecommendPayChange,
+)
+from bailiwick_contracts.temporary import EndTemp, GetTemporary, HireTemp
 
 from tests.attendance.house import RULES
-from tests.attendance.office import DIRECTOR, HR, MANAGER, MONDAY, Office, local, punch
+from tests.attendance.office import DIRECTOR, HR, MANAGER, MONDAY, Office, local, punch, shift
 from tests.contracts.examples import DOOR, PERSON, keep_facts, keep_requests, keys_in
 
 DAYS = [MONDAY + timedelta(days=offset) for offset in range(20)]
@@ -114,6 +135,47 @@ def absences(scene: Scene) -> None:
     scene.read(GetOvertime(staff_id=PERSON))
 
 
+def discipline(scene: Scene) -> None:
+    scene.office.now = local("09:00", DAYS[15])
+    opened = OpenCase(case_id="case-0001", staff_id=PERSON, incident_on=DAYS[14], code="late-report", grounds=WHY)
+    scene.ask(opened)
+    scene.ask(opened.model_copy(update={"case_id": "case-0002"}))
+    scene.ask(RecordStatement(case_id="case-0001", staff_id=PERSON, statement="樣本陳述"), by=PERSON)
+    scene.ask(DecideCase(case_id="case-0001", staff_id=PERSON, finding="breach", grounds=WHY))
+    scene.ask(GiveCaseNotice(case_id="case-0001", staff_id=PERSON, given_on=DAYS[15], document="file 2026/18"))
+    scene.ask(AppealCase(case_id="case-0001", staff_id=PERSON, grounds=WHY), by=PERSON)
+    scene.ask(DecideAppeal(case_id="case-0001", staff_id=PERSON, outcome="overturned", grounds=WHY), by=MANAGER)
+    scene.ask(OpenCase(case_id="case-0003", staff_id=PERSON, incident_on=DAYS[14], code="theft", grounds=WHY))
+    scene.ask(RecordStatement(case_id="case-0003", staff_id=PERSON))
+    scene.ask(DecideCase(case_id="case-0003", staff_id=PERSON, finding="breach", grounds=WHY))
+    scene.read(GetConduct(staff_id=PERSON))
+
+
+def team(scene: Scene) -> None:
+    day = DAYS[19]
+    bonus = Money.model_validate({"amount": "300.00"})
+    scene.ask(DecideReward(matter_id="team-0001", staff_id=PERSON, reward="bonus", amount=bonus, grounds=WHY))
+    scene.ask(DecideTransfer(matter_id="team-0002", staff_id=PERSON, position="guard", effective_on=day, grounds=WHY))
+    chosen = AppointToTeam(matter_id="team-0003", staff_id=PERSON, position="guard", effective_on=day, grounds=WHY)
+    scene.ask(chosen)
+    scene.ask(chosen.model_copy(update={"matter_id": "team-0004", "staff_id": MANAGER}))
+    scene.ask(chosen.model_copy(update={"matter_id": "team-0005"}), by=HR)
+    scene.ask(RecommendDismissal(matter_id="team-0006", staff_id=PERSON, cases=("case-0003",), grounds=WHY))
+    change = Money.model_validate({"amount": "150.00"})
+    scene.ask(RecommendPayChange(matter_id="team-0007", staff_id=PERSON, direction="raise", amount=change, grounds=WHY))
+    for number in (1, 2, 3):
+        scene.ask(HireTemp(hire_id=f"temp-000{number}", position="cleaner", first_on=DAYS[15], last_on=day, why="盤點"))
+    scene.ask(EndTemp(hire_id="temp-0001", last_on=DAYS[17]))
+    scene.read(GetTeam(staff_id=PERSON))
+    scene.read(GetTemporary())
+    scene.office.roster(day, who=(PERSON,))
+    scene.office.roster(DAYS[18], who=(MANAGER,), shifts=lambda on: (shift("14:00", "22:00", on),))
+    parts = RosteredPart(staff_id=PERSON, day=day), RosteredPart(staff_id=MANAGER, day=DAYS[18])
+    scene.ask(SwapShifts(roster_id="swap-0001", first=parts[0], second=parts[1]))
+    scene.office.now = local("23:30", day)
+    scene.office.ask(DeriveDays(first_on=DAYS[0], last_on=day))
+
+
 def close(scene: Scene) -> None:
     office = scene.office
     office.now = local("09:00", date(2026, 4, 1))
@@ -128,7 +190,7 @@ def close(scene: Scene) -> None:
     scene.read(GetMonth(month=MARCH))
 
 
-SCENES = (months, absences, close)
+SCENES = (months, absences, discipline, team, close)
 
 
 def play(directory: Path) -> tuple[Office, list[Request]]:
