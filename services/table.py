@@ -57,6 +57,16 @@ def read_table(content: bytes, columns: Sequence[str]) -> tuple[list[Line], list
     return lines, bad
 
 
+def header_of(content: bytes) -> set[str]:
+    """The names in a file's first line, by whichever separator finds most."""
+    first, _, _ = content.removeprefix(_BOM).decode(_encoding(content), "surrogateescape").partition("\n")
+    found: set[str] = set()
+    for one in _DELIMITERS:
+        names = set(_names(first, one))
+        found = names if len(names) > len(found) else found
+    return found
+
+
 def _encoding(content: bytes) -> str:
     """UTF-8 where it is, or where a line beyond ASCII is; else GB18030 where that fits; else UTF-8 with bad rows."""
     lines = [line for line in content.removeprefix(_BOM).split(b"\n") if not line.isascii()]

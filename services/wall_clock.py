@@ -1,6 +1,7 @@
 """Times as other systems write them: a cell in, a wall-clock time or an instant out, or what is wrong with the cell."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -49,25 +50,31 @@ def wall_clock(column: str, value: str) -> tuple[datetime, str | None]:
     return clock, offset
 
 
-def instant_of(column: str, value: str, zone: Sequence[OffsetChange]) -> datetime:
+class Clocks:
+    """The offset changes of a zone, made ready once to be asked for every row of a file."""
+
+    def __init__(self, changes: Sequence[OffsetChange]) -> None:
+        """`changes`: in order; the first holds for everything before it too."""
+        self._ats = [change.at for change in changes]
+        self._offsets = [timedelta(seconds=change.offset_seconds) for change in changes]
+        self._distinct = sorted(set(self._offsets), reverse=True)
+
+    def instants(self, clock: datetime) -> list[datetime]:
+        """The instants at which the wall clock showed this time, the earlier first; none where it was skipped."""
+        candidates = ((clock.replace(tzinfo=UTC) - offset, offset) for offset in self._distinct)
+        return [at for at, offset in candidates if self._offset(at) == offset]
+
+    def _offset(self, at: datetime) -> timedelta:
+        return self._offsets[max(0, bisect_right(self._ats, at) - 1)]
+
+
+def instant_of(column: str, value: str, zone: Sequence[OffsetChange] | Clocks) -> datetime:
     """A cell as an instant; without an offset by a property's adopted zone, of a time that occurs twice the earlier. Raises BadCell."""
     clock, offset = wall_clock(column, value)
     if offset is not None:
         return datetime.fromisoformat(f"{clock.isoformat()}{offset}").astimezone(UTC)
-    found = [at for at in _candidates(clock, zone) if _offset(zone, at) == clock.replace(tzinfo=UTC) - at]
+    found = (zone if isinstance(zone, Clocks) else Clocks(zone)).instants(clock)
     if not found:
         raise BadCell(column, value, "a wall-clock time that occurred: the clocks were set forward over this one",
                    "correct the cell, or write it with its offset from UTC")  # fmt: skip
     return min(found)
-
-
-def _candidates(clock: datetime, zone: Sequence[OffsetChange]) -> set[datetime]:
-    return {clock.replace(tzinfo=UTC) - timedelta(seconds=change.offset_seconds) for change in zone}
-
-
-def _offset(zone: Sequence[OffsetChange], at: datetime) -> timedelta:
-    seconds = zone[0].offset_seconds
-    for change in zone:
-        if change.at <= at:
-            seconds = change.offset_seconds
-    return timedelta(seconds=seconds)

@@ -1,9 +1,9 @@
 """A month of attendance: HR supplies it, the director confirms it (A7), HR closes it; what changes later is said, not undone."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from bailiwick_contracts.authority import Ruling
 from bailiwick_contracts.message import Fact, Identifier, Label, Record, Refusal, Request, Text
@@ -170,3 +170,17 @@ class GetMonth(Request):
 
     type: Literal["attendance.get_month.v1"] = "attendance.get_month.v1"
     month: Month
+
+
+class ListWorkingDays(Request):
+    """The working days of a property from a day to a day: its adopted calendar with its own days over it."""
+
+    type: Literal["attendance.list_working_days.v1"] = "attendance.list_working_days.v1"
+    first_on: date
+    last_on: date
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if not 0 <= (self.last_on - self.first_on).days <= 4_000:
+            raise ValueError("last_on: not before first_on, and at most 4,000 days later; ask for fewer")
+        return self

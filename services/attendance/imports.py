@@ -1,9 +1,10 @@
 """Punches, people and working days from files of other systems: parsed only; what is taken is asked for elsewhere."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Generic, TypeVar
 
@@ -12,10 +13,12 @@ from bailiwick_contracts.money import AMOUNT_PATTERN
 from bailiwick_contracts.registry import OffsetChange
 
 from services.table import BadRow, Line, read_table
-from services.wall_clock import BadCell, instant_of, wall_clock
+from services.wall_clock import BadCell, Clocks, instant_of, wall_clock
 
 T = TypeVar("T")
+M = TypeVar("M")
 _amount = re.compile(AMOUNT_PATTERN)
+_hour = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 _IN: Direction = "in"
 _OUT: Direction = "out"
 _WORDS: Mapping[str, Direction] = {
@@ -44,6 +47,41 @@ class StaffMapping:
     job_role: str = "job_role"
     job_level: str = "job_level"
     monthly_income: str = "monthly_income"
+
+
+@dataclass(frozen=True)
+class RosterMapping:
+    """How a file of shifts names things. Times are the property's wall clock; a row without times is a day of rest."""
+
+    staff_id: str = "staff_id"
+    date: str = "date"
+    start: str = "start"
+    end: str = "end"
+
+
+@dataclass(frozen=True)
+class CalendarMapping:
+    """How a file of a property's own working days names things."""
+
+    date: str = "date"
+    kind: str = "kind"
+    words: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "holiday": "holiday", "假日": "holiday", "rest_day": "rest_day", "休息": "rest_day",
+            "working_day": "working_day", "上班": "working_day",
+        }
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReadShift:
+    """A shift of a file, by the wall clock; None and None for a day of rest."""
+
+    row: int
+    external_id: str
+    day: date
+    start: time | None
+    end: time | None
 
 
 @dataclass(frozen=True)
@@ -87,12 +125,13 @@ def read_punches(content: bytes, zone: Sequence[OffsetChange], mapping: PunchMap
     """
     named = mapping or PunchMapping()
     columns = [named.staff_id, named.at, *([named.direction] if named.direction else [])]
+    changes = Clocks(zone)
 
     def punch(line: Line) -> ReadPunch:
         return ReadPunch(
             row=line.number,
             external_id=_given(line, named.staff_id),
-            at=instant_of(named.at, _given(line, named.at), zone),
+            at=instant_of(named.at, _given(line, named.at), changes),
             direction=_direction(line, named),
         )
 
@@ -126,6 +165,70 @@ def read_staff(content: bytes, mapping: StaffMapping | None = None) -> Read[Read
 def read_workdays(content: bytes, column: str = "date") -> Read[date]:
     """The dates of a file of working days."""
     return _read(content, [column], lambda line: wall_clock(column, _given(line, column))[0].date())
+
+
+def read_roster(content: bytes, mapping: RosterMapping | None = None) -> Read[ReadShift]:
+    """The shifts of a file that has one row per person and shift."""
+    named = mapping or RosterMapping()
+
+    def shift(line: Line) -> ReadShift:
+        given = [line.cells[column] for column in (named.start, named.end)]
+        if bool(given[0]) != bool(given[1]):
+            raise BadCell(named.start, " ".join(given), "both times, or neither for a day of rest", "fill the cell in")
+        day = wall_clock(named.date, _given(line, named.date))[0].date()
+        times = [
+            _clock(column, value) if value else None
+            for column, value in zip((named.start, named.end), given, strict=True)
+        ]
+        return ReadShift(line.number, _given(line, named.staff_id), day, times[0], times[1])
+
+    return _read(content, [named.staff_id, named.date, named.start, named.end], shift)
+
+
+def read_calendar(content: bytes, mapping: CalendarMapping | None = None) -> Read[tuple[date, str]]:
+    """The days of a file on which a property works or rests against its calendar."""
+    named = mapping or CalendarMapping()
+
+    def own(line: Line) -> tuple[date, str]:
+        value = _given(line, named.kind)
+        kind = named.words.get(value.lower())
+        if kind is None:
+            raise BadCell(named.kind, value, f"one of {', '.join(named.words)}", "say in a mapping what the word means")
+        return wall_clock(named.date, _given(line, named.date))[0].date(), kind
+
+    return _read(content, [named.date, named.kind], own)
+
+
+def read_mapping(content: bytes, kind: type[M]) -> M:
+    """How a file names its columns, from a JSON document such as `{"staff_id": "工號", "at": "時間"}`.
+
+    Raises:
+        ValueError: it is no such document, or names what the mapping does not have.
+    """
+    try:
+        given = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError as error:
+        raise ValueError(f"no JSON document: {error}") from None
+    known = [one.name for one in fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(given, dict) or not set(given) <= set(known):
+        raise ValueError(f"an object with some of the names {', '.join(known)}")
+    for name, value in given.items():
+        if name == "words":
+            if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+                raise ValueError("words: an object from what stands in the file to what it means")
+            given[name] = {written.lower(): meaning for written, meaning in value.items()}
+        elif value is not None and not isinstance(value, str):
+            raise ValueError(f"{name}: the name of a column")
+    return kind(**given)
+
+
+def _clock(column: str, value: str) -> time:
+    found = _hour.fullmatch(value)
+    try:
+        hours, minutes, seconds = (int(number or 0) for number in found.groups()) if found else (99, 0, 0)
+        return time(hours, minutes, seconds)
+    except ValueError:
+        raise BadCell(column, value, "a time of day such as 09:30", "format the column so before exporting") from None
 
 
 def _read(content: bytes, columns: Sequence[str], row: Callable[[Line], T]) -> Read[T]:

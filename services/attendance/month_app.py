@@ -28,6 +28,7 @@ from bailiwick_contracts.month import (
     ConfirmedDayChanged,
     DisputeAttendance,
     GetMonth,
+    ListWorkingDays,
     MonthClosed,
     MonthRefused,
     SupplyAttendance,
@@ -150,6 +151,14 @@ def get_house_rules(reading: Reading, command: Command[GetHouseRules]) -> Mappin
     }
 
 
+def list_working_days(reading: Reading, command: Command[ListWorkingDays]) -> Mapping[str, Any]:
+    """`days`: the working days, in order; and the `facts` of the calendars they come from."""
+    asked = command.data
+    calendar = asking.working_days(reading, command.property)
+    days = calendar.between(asked.first_on, asked.last_on)
+    return {"days": [day.isoformat() for day in days], "facts": list(calendar.facts)}
+
+
 PUBLISHES: tuple[type[Fact], ...] = (
     AttendanceSupplied,
     AttendanceConfirmed,
@@ -175,4 +184,8 @@ COMMANDS: Mapping[type[Request], CommandHandler] = {
     AdoptHouseRules: on_adopt_house_rules,
     OverrideCalendar: on_override_calendar,
 }
-QUERIES: Mapping[type[Request], QueryHandler] = {GetMonth: get_month, GetHouseRules: get_house_rules}
+QUERIES: Mapping[type[Request], QueryHandler] = {
+    GetMonth: get_month,
+    GetHouseRules: get_house_rules,
+    ListWorkingDays: list_working_days,
+}

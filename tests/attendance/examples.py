@@ -38,6 +38,7 @@ from bailiwick_contracts.month import (
     DisputeAttendance,
     DisputedDay,
     GetMonth,
+    ListWorkingDays,
     SupplyAttendance,
 )
 from bailiwick_contracts.notice import GivePenaltyNotice
@@ -104,6 +105,7 @@ def months(scene: Scene) -> None:
     scene.ask(AdoptHouseRules(rules=RULES.model_copy(update={"version": "house-2"})), by=DIRECTOR)
     scene.ask(OverrideCalendar(days=(OverriddenDay(on=DAYS[5], kind="working_day"),), why="made up for 1 May"))
     scene.read(GetHouseRules())
+    scene.read(ListWorkingDays(first_on=DAYS[0], last_on=DAYS[9]))
 
 
 def absences(scene: Scene) -> None:

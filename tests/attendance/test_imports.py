@@ -1,12 +1,21 @@
 """Files as devices and spreadsheets write them: what is wrong with a row is said, and the rest is taken."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import pytest
 from bailiwick_contracts.registry import OffsetChange
 
-from services.attendance.imports import PunchMapping, read_punches, read_staff, read_workdays
+from services.attendance.imports import (
+    PunchMapping,
+    RosterMapping,
+    read_calendar,
+    read_mapping,
+    read_punches,
+    read_roster,
+    read_staff,
+    read_workdays,
+)
 from tests.attendance.office import local
 
 SHANGHAI = (OffsetChange(at=datetime(1991, 9, 15, tzinfo=UTC), offset_seconds=28_800),)
@@ -110,3 +119,39 @@ def test_people_and_working_days_are_read_by_name() -> None:
     assert [(one.external_id, one.monthly_income) for one in people.rows] == [("1", Decimal(4350))]
     assert [(one.row, one.field) for one in people.bad] == [(3, "monthly_income")]
     assert read_workdays(b"date\n2026-03-02\nMarch\n").rows == (date(2026, 3, 2),)
+
+
+def test_shifts_of_people_are_read_with_days_of_rest_and_several_a_day() -> None:
+    content = "工號,日期,上,下\n7,2026-03-02,09:00,12:00\n7,2026-03-02,13:00,17:00\n7,2026-03-03,,\n8,2026-03-02,23:00,07:00\n"
+    mapping = read_mapping('{"staff_id": "工號", "date": "日期", "start": "上", "end": "下"}'.encode(), RosterMapping)
+    read = read_roster(content.encode("gb18030"), mapping)
+    assert read.bad == ()
+    assert [(one.external_id, one.day.day, one.start, one.end) for one in read.rows] == [
+        ("7", 2, time(9), time(12)), ("7", 2, time(13), time(17)), ("7", 3, None, None), ("8", 2, time(23), time(7)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cells", "field"), [("09:00,", "start"), ("25:00,26:00", "start"), ("9am,17:00", "start")])
+def test_a_shift_that_is_none_is_named_with_its_row(cells: str, field: str) -> None:
+    read = read_roster(f"staff_id,date,start,end\n7,2026-03-02,{cells}\n".encode())
+    assert [(one.row, one.field) for one in read.bad] == [(2, field)]
+
+
+def test_a_propertys_own_days_are_read_in_either_language() -> None:
+    read = read_calendar("date,kind\n2026-03-07,working_day\n2026-03-09,休息\n2026-03-10,party\n".encode())
+    assert [(day.day, kind) for day, kind in read.rows] == [(7, "working_day"), (9, "rest_day")]
+    assert [(one.row, one.value) for one in read.bad] == [(4, "party")]
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{", b'{"colour": "red"}', b'{"at": 7}', b'{"words": {"in": 7}}'])
+def test_a_mapping_that_is_none_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"JSON|object|column"):
+        read_mapping(content, PunchMapping)
+
+
+def test_a_mapping_serves_other_columns_and_words() -> None:
+    mapping = read_mapping(
+        b'{"staff_id": "id", "at": "clock", "direction": "way", "words": {"KOMMT": "in", "geht": "out"}}', PunchMapping
+    )
+    content = b"id,clock,way\n7,2026-03-02T09:10:00,Kommt\n7,2026-03-02T17:00:00,geht\n"
+    assert [one.direction for one in read_punches(content, SHANGHAI, mapping).rows] == ["in", "out"]
