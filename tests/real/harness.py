@@ -36,6 +36,8 @@ class Installation:
     database_url: str | None
     port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    relay_apart: bool = True
+    """Whether the relay is a process of its own, or runs in each of toy's."""
 
     def __enter__(self) -> Self:
         for name in ("nats", "toy", "relay", "echo"):
@@ -63,7 +65,7 @@ class Installation:
             "BAILIWICK_DATA_DIR": str(self.directory),
             "BAILIWICK_NATS_URL": f"nats://127.0.0.1:{self.port}",
             "BAILIWICK_CRASH_AT": crash_at,
-            "BAILIWICK_RELAY": "false" if name == "toy" else "true",
+            "BAILIWICK_RELAY": "false" if self.relay_apart and name.startswith("toy") else "true",
         }
         if self.database_url is not None:
             environment["BAILIWICK_DATABASE_URL"] = self.database_url

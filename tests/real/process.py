@@ -1,4 +1,4 @@
-"""One part as a process of its own: `python -m tests.real.process toy|relay|echo`, settings from the environment."""
+"""One part as a process of its own: `python -m tests.real.process toy|relay|echo[-2]`, settings from the environment."""
 
 import asyncio
 import sys
@@ -9,6 +9,7 @@ if __name__ == "__main__":
     end_at_once()
 
 from services.kernel.bus import connect, provision
+from services.kernel.lease import Lease, Leased
 from services.kernel.relay import Relay
 from services.kernel.settings import Settings
 from services.kernel.store import Store
@@ -20,12 +21,15 @@ from tests.kernel.toy import ECHO, TOKENS, TOY
 async def _relay(settings: Settings) -> None:
     client = await connect(settings.nats_url, "relay")
     store = Store(settings.store_url("toy"), schema="toy", views=[TOKENS])
-    await Relay(client, "toy", store, asyncio.Event(), lambda: provision(client.jetstream(timeout=5), "toy", ())).run()
+    relay = Relay(client, "toy", store, asyncio.Event(), lambda: provision(client.jetstream(timeout=5), "toy", ()))
+    lease = Lease(store, "relay")
+    await asyncio.gather(lease.run(), Leased(lease, relay).run())
 
 
 if __name__ == "__main__":
     configure("WARNING")
-    if sys.argv[1] == "relay":
+    part, _, _ = sys.argv[1].partition("-")
+    if part == "relay":
         asyncio.run(_relay(Settings()))
-    chosen = {"toy": TOY, "echo": ECHO}[sys.argv[1]]
+    chosen = {"toy": TOY, "echo": ECHO}[part]
     asyncio.run(serve(Settings(), {chosen.name: lambda _: chosen}))

@@ -1,4 +1,4 @@
-"""Every view of every service equals its rebuild over the demonstration's history, while the system runs in another process."""
+"""What keeps a running system sound, over the demonstration's history: every view equals its rebuild; dead letters by hand."""
 
 import asyncio
 import json
@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from bailiwick_contracts.envelope import read_event
 
 from services.kernel.bus import connect
+from services.kernel.parked import PARKED
 from services.kernel.reactor import caught_up, read_feed
 from services.kernel.rebuild import Rebuild, together
 from services.kernel.rebuilding import waited_for
@@ -32,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 BAILIWICK = [sys.executable, "-m", "services.cli.main"]
 SERVICES: dict[str, Service] = {n: make(KeyStore(Path(mkdtemp()))) for n, make in factories().items()}
 EVERY_VIEW = [(name, view.name) for name, service in SERVICES.items() for view in service.views]
-pytestmark = [pytest.mark.xdist_group("rebuild"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("upkeep"), pytest.mark.timeout(180)]
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    directory = tmp_path_factory.mktemp("rebuild")
+    directory = tmp_path_factory.mktemp("upkeep")
     environment = os.environ | {"BAILIWICK_DATA_DIR": str(directory / "data")}
     done = subprocess.run(
         [*BAILIWICK, "demo", "--json"], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
@@ -155,3 +157,59 @@ def test_an_outdated_view_is_rebuilt_when_its_service_starts(running: Running, t
             versions = {row.name: row.version for row in connection.execute(sa.select(VIEWS))}
         assert versions == {one.name: one.version for one in SERVICES[name].views}
         store.close()
+
+
+def test_a_dead_letter_is_seen_tried_again_and_dropped_by_two_persons_from_the_command_line(running: Running) -> None:
+    """Two facts that attendance took in are parked by hand as given up: no shipped handler fails on the demonstration."""
+    registry, attendance = running.store("registry"), running.store("attendance")
+    log = read_event(registry.chain("company", 0, 1)[0].raw).log
+    first, second = (read_event(fact.raw) for fact in registry.chain("company", 0, 2))
+    for event in (first, second):
+        row = {
+            "source": f"{log}:company", "number": event.chainnumber, "lane": f"{log}/{event.subject}", "version": event.version,
+            "property_id": "company", "fact_id": event.id, "type": event.type, "copied": True, "tries": 5, "next_us": None,
+            "reason": "KeyError: made up", "raised": True, "parked_us": 1_770_000_000_000_000,
+        }  # fmt: skip
+        with attendance.transaction() as connection:
+            attendance.put(connection, PARKED, [row])
+
+    def ran(*arguments: str, code: int = 0) -> Any:
+        done = running.bailiwick("dead-letters", *arguments, "--json")
+        assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    listed = ran("list", "attendance")["letters"]
+    assert [(one["letter_id"], one["state"], one["number"]) for one in listed] == [
+        (first.id, "given_up", 1), (second.id, "given_up", 2),
+    ]  # fmt: skip
+    shown = ran("show", "attendance", first.id)
+    assert (shown["fact"]["id"], shown["letter"]["reason"], shown["history"]) == (first.id, "KeyError: made up", [])
+    said = running.bailiwick("dead-letters", "show", "attendance", first.id).stdout
+    assert "made up" in said
+
+    proposal = ("drop", "attendance", first.id, "--grounds", "A trial.")
+    assert ran(*proposal, "--by", "ann-sample")["outcome"] == "done"
+    assert ran(*proposal, "--by", "ann-sample", "--confirm", code=1)["error"]["reason"] == "same_person"
+    assert ran(*proposal, "--by", "ben-sample", "--confirm")["outcome"] == "done"
+    tried = ran("retry", "attendance", second.id, "--by", "ann-sample", "--grounds", "Mended.")
+    assert tried["facts"][0]["type"] == "attendance.dead_letter_retried.v1"
+    for _ in range(100):
+        if not ran("list")["letters"]:
+            break
+    assert ran("list")["letters"] == []
+    done = [
+        e.type.split(".")[1]
+        for f in attendance.after(0, 100_000)
+        if "dead_letter" in f.type
+        for e in (read_event(f.raw),)
+    ]
+    assert done == [
+        "dead_letter_drop_proposed", "dead_letter_drop_refused", "dead_letter_dropped", "dead_letter_retried",
+        "dead_letter_resolved",
+    ]  # fmt: skip
+    assert ran("show", "attendance", first.id, code=2)["error"]["code"] == "unknown_letter"
+    assert (
+        ran("drop", "nobody", first.id, "--grounds", "x", "--by", "ann-sample", code=2)["error"]["field"] == "service"
+    )
+    registry.close()
+    attendance.close()
