@@ -163,12 +163,3 @@ def config_show(as_json: AsJson = False) -> None:
     if unknown:
         shown["unknown"] = unknown
     emit(shown, as_json, "settings")
-
-
-def main() -> None:
-    """The entry point of the command `bailiwick`."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

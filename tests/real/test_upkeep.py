@@ -31,7 +31,7 @@ from services.kernel.versions import VIEWS
 from services.run.catalogue import factories
 
 ROOT = Path(__file__).parents[2]
-BAILIWICK = [sys.executable, "-m", "services.cli.main"]
+BAILIWICK = [sys.executable, "-m", "services.cli.entry"]
 SERVICES: dict[str, Service] = {n: make(KeyStore(Path(mkdtemp()))) for n, make in factories().items()}
 EVERY_VIEW = [(name, view.name) for name, service in SERVICES.items() for view in service.views]
 pytestmark = [pytest.mark.xdist_group("upkeep"), pytest.mark.timeout(180)]
