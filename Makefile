@@ -36,8 +36,8 @@ containers: .venv/.installed ## the same behaviour on servers in containers (nee
 bench: .venv/.installed ## measurements; nothing fails on a number
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-check: .venv/.installed ## style, types and import rules
-	@$(MAKE) -k -j2 --output-sync=target format lint types imports
+check: .venv/.installed ## style, types, import rules, and every kept release of the contracts
+	@$(MAKE) -k -j2 --output-sync=target format lint types imports compatibility
 
 format: .venv/.installed
 	@$(BIN)/ruff format --quiet --check --output-format concise . && echo "format: ok"
@@ -50,6 +50,9 @@ types: .venv/.installed
 
 imports: .venv/.installed
 	@PYTHONPATH= $(BIN)/lint-imports --no-logo >.venv/imports.log 2>&1 && echo "imports: ok" || { cat .venv/imports.log; exit 1; }
+
+compatibility: .venv/.installed
+	@$(BIN)/python -m bailiwick_contracts.compatibility contracts/released && echo "compatibility: ok"
 
 lock: ## both lock files, compiled anew from the two pyproject files
 	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip -qq --disable-pip-version-check install uv; }

@@ -1,0 +1,120 @@
+"""The gate before every release: what breaks a subscriber or a caller is named, with what to do; what only adds passes."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bailiwick_contracts import compatibility
+from bailiwick_contracts.compatibility import breaks, check, keep, main
+from bailiwick_contracts.schema import EXAMPLES
+from jsonschema import Draft202012Validator
+
+RELEASED = Path(__file__).parents[2] / "contracts/released"
+FACT: dict[str, Any] = {
+    "type": "object",
+    "description": "A penalty.",
+    "properties": {
+        "id": {"type": "string"},
+        "data": {"$ref": "#/$defs/Data"},
+    },
+    "required": ["id", "data"],
+    "$defs": {
+        "Data": {
+            "type": "object",
+            "properties": {
+                "share": {"type": "integer", "minimum": 0, "maximum": 100, "description": "In percent."},
+                "kind": {"enum": ["late", "absent"], "type": "string"},
+                "note": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
+                "parts": {"type": "array", "items": {"type": "string", "maxLength": 10}},
+            },
+            "required": ["share", "kind"],
+        }
+    },
+}
+Change = Callable[[dict[str, Any]], Any]
+
+
+def changed(change: Change) -> dict[str, Any]:
+    made = copy.deepcopy(FACT)
+    change(made["$defs"]["Data"])
+    return made
+
+
+BREAKING: dict[str, Change] = {
+    "the field is gone": lambda d: d["properties"].pop("note"),
+    "its type was": lambda d: d["properties"]["share"].update(type="string"),
+    "is no longer one of its values": lambda d: d["properties"]["kind"].update(enum=["late"]),
+    "rose from": lambda d: d["properties"]["share"].update(minimum=1),
+    "fell from": lambda d: d["properties"]["parts"]["items"].update(maxLength=5),
+    "pattern was": lambda d: d["properties"]["parts"]["items"].update(pattern="^a"),
+    "has to be there now": lambda d: d["required"].append("note"),
+    "may mean something else": lambda d: d["properties"]["share"].update(description="In thousandths."),
+    "no longer one of its forms": lambda d: (
+        d["properties"]["note"]["anyOf"].pop(0) and d["properties"]["note"]["anyOf"].append({"type": "integer"})
+    ),
+}
+
+
+@pytest.mark.parametrize("said", BREAKING)
+@pytest.mark.parametrize("request_", [True, False])
+def test_what_takes_something_away_is_named_with_a_remedy(said: str, request_: bool) -> None:
+    found = list(breaks(FACT, changed(BREAKING[said]), request=request_))
+    assert any(said in what for _, what, _ in found), found
+    assert all(instead for _, _, instead in found)
+
+
+ADDING: dict[str, Change] = {
+    "an optional field": lambda d: d["properties"].update(more={"type": "string"}),
+    "nothing": lambda _: None,
+    "a wider limit": lambda d: d["properties"]["share"].update(maximum=200),
+}
+
+
+@pytest.mark.parametrize("name", ADDING)
+@pytest.mark.parametrize("request_", [True, False])
+def test_what_only_adds_passes(name: str, request_: bool) -> None:
+    assert list(breaks(FACT, changed(ADDING[name]), request=request_)) == []
+
+
+def test_a_request_may_take_more_and_a_fact_may_not_say_more() -> None:
+    more_values = changed(lambda d: d["properties"]["kind"]["enum"].append("early"))
+    optional = changed(lambda d: d["required"].remove("share"))
+    for today in (more_values, optional):
+        assert list(breaks(FACT, today, request=True)) == []
+        assert list(breaks(FACT, today, request=False)) != []
+
+
+def test_every_kept_release_goes_on_working() -> None:
+    assert list(check(RELEASED)) == []
+    assert main([str(RELEASED)]) == 0
+
+
+def test_a_message_that_is_taken_away_is_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = keep(tmp_path, "9.9.9")
+    kept = json.loads((made / "schemas.json").read_text())
+    kept["attendance.never_was.v1"] = {}
+    (made / "schemas.json").write_text(json.dumps(kept))
+    assert main([str(tmp_path)]) == 1
+    assert "attendance.never_was.v1: the message is gone" in capsys.readouterr().err
+
+
+def test_other_words_for_the_same_are_accepted_once(tmp_path: Path) -> None:
+    made = keep(tmp_path, "9.9.9")
+    kept = json.loads((made / "schemas.json").read_text())
+    kept["attendance.penalty_decided.v1"]["description"] = "Said otherwise."
+    (made / "schemas.json").write_text(json.dumps(kept))
+    assert [line for line in check(tmp_path) if "accept-wording" in line]
+    compatibility.accept_wording(tmp_path)
+    assert list(check(tmp_path)) == []
+
+
+@pytest.mark.parametrize("release", sorted(path.name for path in RELEASED.iterdir() if path.is_dir()))
+def test_the_last_release_reads_what_is_written_today(release: str) -> None:
+    schemas = json.loads((RELEASED / release / "schemas.json").read_text())
+    for wire, schema in schemas.items():
+        path = EXAMPLES / f"{wire}.json"
+        if path.is_file():
+            Draft202012Validator(schema).validate(json.loads(path.read_text()))

@@ -1,0 +1,381 @@
+"""Webhooks: whatever a receiver does, it gets every event, each stream in order, and nobody else waits for it."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+from bailiwick_contracts.attendance import PublishRoster, RosterDay
+from bailiwick_contracts.envelope import Actor
+from bailiwick_contracts.lateness import Shift
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from services.gateway import target as targets
+from services.gateway.delivery import BACK_OFF
+from services.gateway.target import RefusedTargetError, Target
+from tests.gateway.conftest import NORTH, System, key
+
+DIRECTOR = Actor(actor="director")
+Behaviour = Callable[[BaseHTTPRequestHandler], None]
+
+
+def fine(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(204)
+    handler.end_headers()
+
+
+def failing(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(500)
+    handler.end_headers()
+
+
+def hanging(handler: BaseHTTPRequestHandler) -> None:
+    time.sleep(3)
+
+
+def redirecting(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(302)
+    handler.send_header("Location", "http://169.254.169.254/latest/meta-data")
+    handler.end_headers()
+
+
+def garbage(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"\x00\xff not HTTP at all \r\n\r\n" * 50)
+    handler.close_connection = True
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(500)
+    handler.end_headers()
+    for _ in range(200):
+        handler.wfile.write(b"x" * 65_536)
+
+
+class Receiver:
+    """Another system's end of a webhook; it behaves as it is told, and can go away and come back on its port."""
+
+    def __init__(self) -> None:
+        self.behaviour: Behaviour = fine
+        self.taken: list[tuple[dict[str, str], bytes]] = []
+        self.asked = 0
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/events"
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.asked += 1
+                if receiver.behaviour is fine:
+                    receiver.taken.append(({k.lower(): v for k, v in self.headers.items()}, body))
+                try:
+                    receiver.behaviour(self)
+                except OSError:
+                    self.close_connection = True
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body in self.taken]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    made.start()
+    yield made
+    made.stop()
+
+
+class Clock:
+    """The gateway's clock for retries, which can be put forward."""
+
+    ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+def clock(system: System, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(door(system).deliverer, "_now", made)
+    monkeypatch.setattr(targets, "ATTEMPT_SECONDS", 1)
+    return made
+
+
+def door(system: System) -> Any:
+    return system.supervisor.runtimes["gateway"].open_door  # type: ignore[attr-defined]
+
+
+def add(system: System, receiver: Receiver, **more: Any) -> dict[str, str]:
+    with system.http("admin") as http:
+        body = {"url": receiver.url, "property_id": NORTH, "types": ["attendance.*"], **more}
+        answer = http.post("/v1/webhooks", json=body, headers=key())
+        assert answer.status_code == 200, answer.text
+        made: dict[str, str] = answer.json()
+    until(lambda: door(system).deliveries.place(made["webhook_id"]), "the webhook begins")
+    return made
+
+
+def remove(system: System, webhook: dict[str, str]) -> None:
+    with system.http("admin") as http:
+        assert http.delete(f"/v1/webhooks/{webhook['webhook_id']}", headers=key()).status_code == 200
+
+
+_day = date(2027, 1, 1)
+
+
+def happen(system: System, changes: int = 3, days: int = 1) -> list[str]:
+    """Change the roster of new days again and again; answers the ids of the facts of attendance in their order."""
+    global _day  # noqa: PLW0603 - each test has days of its own
+    ids = []
+    for number in range(changes):
+        for offset in range(days):
+            day = _day + timedelta(days=offset)
+            at = datetime(day.year, day.month, day.day, 1 + number, tzinfo=UTC)
+            shift = Shift(starts_at=at, ends_at=at + timedelta(hours=8), zone="Asia/Shanghai")
+            request = PublishRoster(
+                roster_id=f"hook-{day:%Y%m%d}-{number}",
+                staff_ids=("guard",),
+                days=(RosterDay(day=day, shifts=(shift,)),),
+            )
+            answer = system.done(request, NORTH, DIRECTOR)
+            ids += [fact.id for fact in answer.facts]
+    _day += timedelta(days=days)
+    return ids
+
+
+def until(true: Callable[[], Any], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def complete(receiver: Receiver, ids: list[str], seconds: float = 40) -> None:
+    """Every event arrived, and within each stream in its order, each once."""
+    until(lambda: set(ids) <= {event["id"] for event in receiver.events()}, "complete", seconds)
+    streams: dict[str, list[int]] = {}
+    for event in receiver.events():
+        streams.setdefault(event["subject"], []).append(int(event["sequence"]))
+    for stream, sequences in streams.items():
+        assert sequences == sorted(set(sequences)), (stream, sequences)
+
+
+def ahead(clock: Clock, system: System, webhook: dict[str, str], by: timedelta) -> None:
+    clock.ahead += by
+    door(system).deliverer.poke(webhook["webhook_id"])
+
+
+def test_an_event_arrives_byte_for_byte_and_signed(system: System, receiver: Receiver) -> None:
+    webhook = add(system, receiver)
+    ids = happen(system)
+    complete(receiver, ids)
+    headers, body = receiver.taken[0]
+    assert headers["content-type"] == "application/cloudevents+json"
+    assert headers["webhook-id"] == json.loads(body)["id"]
+    Webhook(webhook["secret"]).verify(body, headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(webhook["secret"]).verify(body + b" ", headers)
+    stored = {raw for event in receiver.events() for raw in _stored(system, event)}
+    assert {body for _, body in receiver.taken} == stored
+    with system.http("admin") as http:
+        assert webhook["secret"] not in http.get("/v1/webhooks").text
+        log = http.get(f"/v1/webhooks/{webhook['webhook_id']}/deliveries").json()["deliveries"]
+        assert [one["state"] for one in log] == ["delivered"] * len(ids)
+        assert log[0]["attempts"][0]["status"] == 204
+        again = http.post(f"/v1/webhooks/{webhook['webhook_id']}/deliveries/{ids[0]}/resend", headers=key())
+        assert again.json()["delivered"] is True
+        assert receiver.events()[-1]["id"] == ids[0]
+    remove(system, webhook)
+
+
+def _stored(system: System, event: dict[str, Any]) -> list[bytes]:
+    store = system.supervisor.runtimes["attendance"].store
+    return [fact.raw for fact in store.chain(NORTH, event["chainnumber"] - 1, 1)]
+
+
+@pytest.mark.parametrize("behaviour", [failing, hanging, redirecting, garbage, endless])
+def test_a_receiver_that_misbehaves_gets_everything_later_and_holds_up_nobody(
+    system: System, receiver: Receiver, clock: Clock, behaviour: Behaviour
+) -> None:
+    receiver.behaviour = behaviour
+    webhook = add(system, receiver)
+    good = Receiver()
+    good.start()
+    beside = add(system, good)
+    ids = happen(system, 3, 2)
+    complete(good, ids, 15)
+    until(lambda: receiver.asked >= 1, "it was tried")
+    assert receiver.taken == []
+    with system.http("director") as http:
+        began = time.monotonic()
+        assert http.get(f"/v1/properties/{NORTH}/registry/get_property").status_code == 200
+        assert time.monotonic() - began < 2
+    receiver.behaviour = fine
+    for wait in BACK_OFF[:4]:
+        time.sleep(0.2)
+        ahead(clock, system, webhook, wait)
+    complete(receiver, ids)
+    with system.http("admin") as http:
+        log = http.get(f"/v1/webhooks/{webhook['webhook_id']}/deliveries").json()["deliveries"]
+        failed = next(one for one in log if one["tries"] > 1)["attempts"][0]
+        assert failed.get("status") in (None, 302, 500)
+        if behaviour is redirecting:
+            assert "169.254.169.254" in failed["error"]
+    good.stop()
+    remove(system, webhook)
+    remove(system, beside)
+
+
+def test_a_receiver_that_comes_back_after_an_hour_gets_everything_in_order(system: System, clock: Clock) -> None:
+    receiver = Receiver()
+    webhook = add(system, receiver)
+    ids = happen(system, 4, 2)
+    for wait in BACK_OFF[:3]:
+        time.sleep(0.3)
+        ahead(clock, system, webhook, wait)
+    ids += happen(system, 2, 1)
+    time.sleep(0.3)
+    with system.http("admin") as http:
+        path = f"/v1/webhooks/{webhook['webhook_id']}/deliveries?state=waiting"
+        waiting = http.get(path).json()["deliveries"]
+        assert [one["event_id"] for one in waiting] == ids
+        assert sum(len(one["attempts"]) for one in waiting) <= 4 + len(BACK_OFF), (
+            "one that is down is asked once, not for each event"
+        )
+    receiver.start()
+    ahead(clock, system, webhook, timedelta(hours=1))
+    complete(receiver, ids)
+    receiver.stop()
+    remove(system, webhook)
+
+
+def test_a_webhook_that_failed_for_days_is_disabled_for_all_to_see_and_goes_on_where_it_stopped(
+    system: System, receiver: Receiver, clock: Clock
+) -> None:
+    receiver.behaviour = failing
+    webhook = add(system, receiver)
+    ids = happen(system, 2, 1)
+
+    def state() -> tuple[str, str | None]:
+        with system.http("admin") as http:
+            one = next(
+                w for w in http.get("/v1/webhooks").json()["webhooks"] if w["webhook_id"] == webhook["webhook_id"]
+            )
+            return one["state"], one["why"]
+
+    deadline = time.monotonic() + 90
+    while state()[0] == "enabled" and time.monotonic() < deadline:
+        ahead(clock, system, webhook, timedelta(hours=12))
+        time.sleep(0.25)
+    assert state()[0] == "disabled"
+    assert "in vain" in str(state()[1])
+    assert sum(BACK_OFF, timedelta()) > timedelta(days=3)
+    receiver.behaviour = fine
+    with system.http("admin") as http:
+        assert http.post(f"/v1/webhooks/{webhook['webhook_id']}/enable", headers=key()).status_code == 200
+    complete(receiver, ids)
+    remove(system, webhook)
+
+
+def test_while_a_secret_is_changed_both_sign(system: System, receiver: Receiver) -> None:
+    webhook = add(system, receiver)
+    with system.http("admin") as http:
+        rotated = http.post(f"/v1/webhooks/{webhook['webhook_id']}/rotate", json={"hours": 24}, headers=key())
+        assert rotated.status_code == 200, rotated.text
+        new = rotated.json()["secret"]
+        complete(receiver, happen(system, 1))
+        headers, body = receiver.taken[-1]
+        Webhook(webhook["secret"]).verify(body, headers)
+        Webhook(new).verify(body, headers)
+        newest = http.post(f"/v1/webhooks/{webhook['webhook_id']}/rotate", json={"hours": 0}, headers=key()).json()[
+            "secret"
+        ]
+        complete(receiver, happen(system, 1))
+    headers, body = receiver.taken[-1]
+    Webhook(newest).verify(body, headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new).verify(body, headers)
+    remove(system, webhook)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/", "https://localhost/", "https://10.1.2.3/", "https://172.16.0.1/", "https://192.168.1.1/",
+        "https://169.254.169.254/latest", "https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/",
+        "https://0.0.0.0/", "https://2130706433/", "https://0x7f.1/", "https://100.64.0.1/", "https://224.0.0.1/", "https://[64:ff9b::a00:1]/",
+        "http://93.184.216.34/", "https://no-such-name.invalid/",
+    ],
+)  # fmt: skip
+async def test_an_address_inside_is_no_target(url: str) -> None:
+    with pytest.raises(RefusedTargetError):
+        await Target().check(url)
+
+
+async def test_a_name_that_leads_elsewhere_the_second_time_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio  # noqa: PLC0415
+
+    answers = iter(["93.184.216.34", "10.0.0.7", "10.0.0.7"])
+
+    async def lookup(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), 443))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lookup)
+    target = Target()
+    await target.check("https://rebinding.example/")
+    refused = await target.post("https://rebinding.example/", b"{}", {})
+    assert "10.0.0.7" in refused.error
+
+
+async def test_the_address_that_was_looked_up_is_the_one_that_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio  # noqa: PLC0415
+
+    receiver = Receiver()
+    receiver.start()
+    lookups = []
+
+    async def lookup(host: Any, port: Any, **_: Any) -> list[Any]:
+        lookups.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lookup)
+    target = Target(["127.0.0.0/8"])
+    answered = await target.post(f"http://hook.example:{receiver.port}/x", b"{}", {"content-type": "application/json"})
+    receiver.stop()
+    assert answered.taken, answered
+    assert lookups.count("hook.example") == 1
+    assert receiver.taken[0][0]["host"] == f"hook.example:{receiver.port}"
+
+
+def test_a_webhook_to_the_inside_is_refused_when_it_is_added(system: System) -> None:
+    with system.http("admin") as http:
+        for url in ("https://10.0.0.1/x", "http://93.184.216.34/x"):
+            answer = http.post("/v1/webhooks", json={"url": url}, headers=key())
+            assert answer.status_code == 422, answer.text
+            assert answer.json()["problems"][0]["field"] == "url"
+    assert httpx.URL("https://10.0.0.1/x").host == "10.0.0.1"
