@@ -56,9 +56,7 @@ def movements_of(fact: Any) -> Iterator[Movement]:
 
 
 def _moved(charge: Any, kind: MovementKind, counted_on: date, booked_on: date, amount: Decimal) -> Movement:
-    return Movement(
-        charge.month, charge.fee_class, charge.payer_class, kind, counted_on, booked_on, int(amount.scaleb(2))
-    )
+    return Movement(charge.month, charge.fee_class, charge.payer_class, kind, counted_on, booked_on, int(amount * 100))
 
 
 class Collected(Record):

@@ -75,6 +75,21 @@ def booking_of(fact: Any) -> Booking | None:
             return None
 
 
+SIDES: dict[str, tuple[str, str]] = {
+    "charged": ("receivable", "revenue"),
+    "reversed": ("revenue", "receivable"),
+    "waived": ("waived", "receivable"),
+    "cash": (UNAPPLIED, "receivable"),
+    "offset": (UNAPPLIED, "receivable"),
+}
+"""For each kind of movement of a charge, the account that is debited and the one that is credited."""
+
+
+def account_of(name: str, fee_class: str) -> str:
+    """An account of a fee class; what is unapplied is of none."""
+    return name if name == UNAPPLIED else f"{name}:{fee_class}"
+
+
 def _booking(currency: str, moves: list[tuple[str, str, str, Decimal]]) -> Booking:
     postings = []
     for debit, credit, fee_class, amount in moves:

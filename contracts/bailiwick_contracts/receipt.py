@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from bailiwick_contracts.authority import Ruling
 from bailiwick_contracts.matrix import Ratio
-from bailiwick_contracts.message import Fact, Identifier, Label, Record, Request
+from bailiwick_contracts.message import Fact, Identifier, Label, Record, Request, built
 from bailiwick_contracts.money import Amount, Currency, Money, allocate
 from bailiwick_contracts.part import whole
 from bailiwick_contracts.sealed import Personal
@@ -309,16 +309,28 @@ def with_fee(parts: Sequence[Part], fee: Decimal) -> list[Part]:
 
 def allocation_lines(parts: Sequence[Part], received_on: date) -> tuple[AllocationLine, ...]:
     """The lines of an allocation. What was received before a charge was made is an offset, counted on the day it was made."""
-    return tuple(
-        AllocationLine(
-            amount=part.amount,
-            fee=part.fee,
-            kind="offset" if part.charge.accrued_on > received_on else "cash",
-            counted_on=max(part.charge.accrued_on, received_on),
-            after=part.charge.model_copy(update={"open": part.charge.open - part.amount}),
+    lines = []
+    for charge, amount, fee in parts:
+        is_offset = charge.accrued_on > received_on
+        lines.append(
+            # Built from what was checked already: a month has hundreds of thousands of these.
+            built(
+                AllocationLine,
+                {
+                    "amount": amount,
+                    "fee": fee,
+                    "kind": "offset" if is_offset else "cash",
+                    "counted_on": charge.accrued_on if is_offset else received_on,
+                    "after": with_open(charge, charge.open - amount),
+                },
+            )
         )
-        for part in parts
-    )
+    return tuple(lines)
+
+
+def with_open(charge: Standing, amount: Decimal) -> Standing:
+    """A charge of which this much is open."""
+    return built(Standing, {**charge.__dict__, "open": amount})
 
 
 def explain(fact: PaymentAllocated | PaymentReleased) -> list[str]:

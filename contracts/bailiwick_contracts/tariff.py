@@ -4,7 +4,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -227,6 +227,7 @@ def _spells(unit: BilledUnit, first: date, last: date) -> list[tuple[PayerClass,
     return [one for one in cut if one[1] < one[2]]
 
 
+_ONE = Decimal(1)
 _UNITS: dict[Basis, str] = {"per_area": "m²", "per_unit": "unit", "per_bay": "bays", "fixed": "fixed"}
 
 
@@ -234,22 +235,28 @@ def _by_days(
     unit: BilledUnit, line: TariffLine, dated: Dated, spells: Sequence[tuple[PayerClass, date, date]], days: int,
     due_on: date,
 ) -> list[Priced]:  # fmt: skip
-    quantity = {"per_area": unit.area, "per_bay": Decimal(unit.bays)}.get(line.basis, Decimal(1))
+    quantity = unit.area if line.basis == "per_area" else Decimal(unit.bays) if line.basis == "per_bay" else _ONE
     price = line.price or Decimal(0)
     lengths = [(until - first).days for _, first, until in spells]
     held = sum(lengths)
-    whole = rounded(price * quantity, Fraction(held, days) if line.prorated else Fraction(1))
+    exact = price * quantity
+    whole = (
+        rounded(exact, Fraction(held, days)) if line.prorated and held != days else exact.quantize(CENT, ROUND_HALF_UP)
+    )
     if whole == 0:
         return []
-    shares = allocate(Money(amount=whole, currency=dated.tariff.currency), [Decimal(one) for one in lengths])
-    said = f"{quantity:f} {_UNITS[line.basis]} × {price:f}"
+    shares = [whole]
+    if len(spells) > 1:
+        money = Money(amount=whole, currency=dated.tariff.currency)
+        shares = [share.amount for share in allocate(money, [Decimal(one) for one in lengths])]
+    said = f"{quantity} {_UNITS[line.basis]} × {price}"
     found = []
     for (payer, first, until), length, share in zip(spells, lengths, shares, strict=True):
         part = f" × {length}/{days}" if line.prorated and length != days else ""
         part = part if line.prorated or len(spells) == 1 else f" × {length}/{held} of its payer"
         found.append(
             Priced(line.line_id, 0, line.fee_class, payer, dated.tariff.version, quantity, first, until, due_on,
-                   share.amount, f"{said}{part} = {share.amount}")
+                   share, f"{said}{part} = {share}")
         )  # fmt: skip
     return [one for one in found if one.amount > 0]
 
@@ -284,7 +291,7 @@ def price_steps(quantity: Decimal, line: TariffLine) -> tuple[Decimal, str]:
             exact += (top - below) * step.price
             said.append(f"{top - below:f} × {step.price:f}")
             below = top
-    amount = rounded(exact, Fraction(1))
+    amount = exact.quantize(CENT, ROUND_HALF_UP)
     return amount, " + ".join(said) + f" = {amount}"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from bailiwick_contracts.authority import Ruling
 from bailiwick_contracts.charge import ChargeLine, ChargesAccrued, ChargesReversed, ReversedLine, charge_id
 from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.message import built
 from bailiwick_contracts.tariff import (
     BilledUnit,
     Dated,
@@ -117,26 +118,37 @@ def _wanted(key: str, wanted: Mapping[str, Priced]) -> bool:
 
 
 def _line(priced: Priced, base: str, revision: int, unit_id: str, month: str, booked_on: date) -> ChargeLine:
-    charge = Standing(
-        charge_id=f"{base}-r{revision}" if revision else base,
-        unit_id=unit_id,
-        month=month,
-        fee_class=priced.fee_class,
-        payer_class=priced.payer_class,
-        accrued_on=booked_on,
-        due_on=priced.due_on,
-        amount=priced.amount,
-        open=priced.amount,
+    # Built from what was checked already: a run makes hundreds of thousands of these.
+    charge = built(
+        Standing,
+        {
+            "charge_id": f"{base}-r{revision}" if revision else base,
+            "unit_id": unit_id,
+            "month": month,
+            "fee_class": priced.fee_class,
+            "payer_class": priced.payer_class,
+            "accrued_on": booked_on,
+            "due_on": priced.due_on,
+            "amount": priced.amount,
+            "open": priced.amount,
+            "waived": ZERO,
+            "late_charged": ZERO,
+            "late_until": None,
+        },
     )
-    return ChargeLine(
-        charge=charge,
-        line_id=priced.line_id,
-        tariff_version=priced.tariff_version,
-        quantity=priced.quantity,
-        first_on=priced.first_on,
-        until_on=priced.until_on,
-        arithmetic=priced.arithmetic[:128],
-        readings=priced.readings,
+    return built(
+        ChargeLine,
+        {
+            "charge": charge,
+            "line_id": priced.line_id,
+            "tariff_version": priced.tariff_version,
+            "quantity": priced.quantity,
+            "first_on": priced.first_on,
+            "until_on": priced.until_on,
+            "arithmetic": priced.arithmetic[:128],
+            "readings": priced.readings,
+            "late_of": None,
+        },
     )
 
 
@@ -184,7 +196,7 @@ def accrue(
         return []
     total = sum((line.charge.amount for line in lines), ZERO)
     return [
-        ChargesAccrued(
+        ChargesAccrued.model_construct(
             unit_id=unit_id, month=month, currency=currency, booked_on=booked_on, total=total, lines=tuple(lines)
         )
     ]

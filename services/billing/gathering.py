@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from bailiwick_contracts.authority import Asked, CopyPosition, Ruling, rule
 from bailiwick_contracts.billing import BillingRefused, settings_stream
 from bailiwick_contracts.envelope import Command
 from bailiwick_contracts.matrix import Verb
+from bailiwick_contracts.message import built
 from bailiwick_contracts.sealed import SealingError
 from bailiwick_contracts.standing import local_date, matrix_in_force
 from bailiwick_contracts.tariff import BilledUnit, Standing, Usage
@@ -117,24 +119,28 @@ def open_charges(unit: Reading, property_id: str, unit_ids: Iterable[str] | None
     return found
 
 
+@lru_cache(maxsize=4_096)
 def _day(text: str) -> date:
     return date.fromisoformat(text)
 
 
 def _standing(row: Any) -> Standing:
-    return Standing.model_construct(
-        charge_id=row.charge_id,
-        unit_id=row.unit_id,
-        month=row.month,
-        fee_class=row.fee_class,
-        payer_class=row.payer_class,
-        accrued_on=_day(row.accrued_on),
-        due_on=_day(row.due_on),
-        amount=amount(row.amount),
-        open=amount(row.open),
-        waived=amount(row.waived),
-        late_charged=amount(row.late_charged),
-        late_until=_day(row.late_until) if row.late_until else None,
+    return built(
+        Standing,
+        {
+            "charge_id": row.charge_id,
+            "unit_id": row.unit_id,
+            "month": row.month,
+            "fee_class": row.fee_class,
+            "payer_class": row.payer_class,
+            "accrued_on": _day(row.accrued_on),
+            "due_on": _day(row.due_on),
+            "amount": amount(row.amount),
+            "open": amount(row.open),
+            "waived": amount(row.waived),
+            "late_charged": amount(row.late_charged),
+            "late_until": _day(row.late_until) if row.late_until else None,
+        },
     )
 
 

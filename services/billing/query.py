@@ -16,6 +16,7 @@ from bailiwick_contracts.collection import (
 )
 from bailiwick_contracts.dunning import ListNotices
 from bailiwick_contracts.envelope import Command
+from bailiwick_contracts.ledger import SIDES, account_of
 from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.meter import ListReadings
 from bailiwick_contracts.receipt import (
@@ -79,16 +80,15 @@ def _page(reading: Reading, query: sa.Select[Any], key: sa.Column[Any], request:
 
 def list_units(reading: Reading, command: Command[ListUnits]) -> Shown:
     """`units`, and `next` where there are more."""
-    place = command.property
     owed = (
-        sa.select(OPEN.c.unit_id, sa.cast(sa.func.sum(OPEN.c.open), sa.BigInteger).label("open"))
-        .where(OPEN.c.property_id == place).group_by(OPEN.c.unit_id).subquery()
-    )  # fmt: skip
+        sa.select(sa.cast(sa.func.coalesce(sa.func.sum(OPEN.c.open), 0), sa.BigInteger))
+        .where(OPEN.c.property_id == UNITS.c.property_id, OPEN.c.unit_id == UNITS.c.unit_id)
+        .scalar_subquery()
+    )
     query = (
-        sa.select(UNITS.c.unit_id, UNITS.c.label, sa.func.coalesce(owed.c.open, 0).label("open"), DISPUTES.c.grounds)
-        .outerjoin(owed, owed.c.unit_id == UNITS.c.unit_id)
-        .outerjoin(DISPUTES, (DISPUTES.c.unit_id == UNITS.c.unit_id) & (DISPUTES.c.property_id == place))
-        .where(UNITS.c.property_id == place)
+        sa.select(UNITS.c.unit_id, UNITS.c.label, owed.label("open"), DISPUTES.c.grounds)
+        .outerjoin(DISPUTES, (DISPUTES.c.unit_id == UNITS.c.unit_id) & (DISPUTES.c.property_id == UNITS.c.property_id))
+        .where(UNITS.c.property_id == command.property)
     )
     return _page(reading, query, UNITS.c.unit_id, command.data, "units")
 
@@ -317,24 +317,46 @@ def get_report(reading: Reading, command: Command[GetReport]) -> Shown:
 
 def get_ledger(reading: Reading, command: Command[GetLedger]) -> Shown:
     """`accounts` with `debit`, `credit` and `balance`, and `sums`: by currency, always 0.00."""
-    query = sa.select(
-        LEDGER.c.currency,
-        LEDGER.c.account,
-        sa.cast(sa.func.sum(LEDGER.c.debit), sa.BigInteger).label("debit"),
-        sa.cast(sa.func.sum(LEDGER.c.credit), sa.BigInteger).label("credit"),
-    ).where(LEDGER.c.property_id == command.property)
-    if command.data.as_of is not None:
-        query = query.where(LEDGER.c.booked_on <= command.data.as_of.isoformat())
-    rows = reading.rows(
-        query.group_by(LEDGER.c.currency, LEDGER.c.account).order_by(LEDGER.c.currency, LEDGER.c.account)
+    place, as_of = command.property, command.data.as_of
+    until = as_of.isoformat() if as_of is not None else "9999"
+    moved = (
+        sa.select(
+            COLLECTED.c.fee_class,
+            COLLECTED.c.kind,
+            sa.cast(sa.func.sum(COLLECTED.c.cents), sa.BigInteger).label("cents"),
+        )
+        .where(COLLECTED.c.property_id == place, COLLECTED.c.booked_on <= until)
+        .group_by(COLLECTED.c.fee_class, COLLECTED.c.kind)
     )
+    booked = (
+        sa.select(
+            LEDGER.c.currency,
+            LEDGER.c.account,
+            sa.cast(sa.func.sum(LEDGER.c.debit), sa.BigInteger).label("debit"),
+            sa.cast(sa.func.sum(LEDGER.c.credit), sa.BigInteger).label("credit"),
+        )
+        .where(LEDGER.c.property_id == place, LEDGER.c.booked_on <= until)
+        .group_by(LEDGER.c.currency, LEDGER.c.account)
+    )
+    sides: dict[tuple[str, str], list[int]] = {}
+    currency = gather.setting(reading, place).currency
+    for row in reading.rows(booked):
+        side = sides.setdefault((row.currency, row.account), [0, 0])
+        side[0], side[1] = side[0] + int(row.debit), side[1] + int(row.credit)
+    for row in reading.rows(moved):
+        debit, credit = SIDES[row.kind]
+        sides.setdefault((currency, account_of(debit, row.fee_class)), [0, 0])[0] += int(row.cents)
+        sides.setdefault((currency, account_of(credit, row.fee_class)), [0, 0])[1] += int(row.cents)
     sums: dict[str, int] = {}
     accounts = []
-    for row in rows:
-        balance = int(row.debit) - int(row.credit)
-        sums[row.currency] = sums.get(row.currency, 0) + balance
-        accounts.append(_row(row) | {"balance": f"{amount(balance):.2f}"})
-    return {"accounts": accounts, "sums": {currency: f"{amount(value):.2f}" for currency, value in sums.items()}}
+    for (of, account), (debit_cents, credit_cents) in sorted(sides.items()):
+        balance = debit_cents - credit_cents
+        sums[of] = sums.get(of, 0) + balance
+        shown = {"debit": debit_cents, "credit": credit_cents, "balance": balance}
+        accounts.append(
+            {"currency": of, "account": account} | {name: f"{amount(value):.2f}" for name, value in shown.items()}
+        )
+    return {"accounts": accounts, "sums": {of: f"{amount(value):.2f}" for of, value in sums.items()}}
 
 
 def list_status_requests(reading: Reading, command: Command[ListStatusRequests]) -> Shown:

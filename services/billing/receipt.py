@@ -9,6 +9,7 @@ from typing import Any
 
 from bailiwick_contracts.authority import Ruling
 from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.message import built
 from bailiwick_contracts.money import rounded
 from bailiwick_contracts.receipt import (
     AllocationLine,
@@ -78,11 +79,13 @@ def allocate(
         return []
     before = standing.unapplied
     given = standing.amount - standing.refunded - before
-    fee = _fee_of(standing, given + spent) - _fee_of(standing, given)
+    fee = _fee_of(standing, given + spent) - _fee_of(standing, given) if standing.fee else ZERO
     lines = allocation_lines(with_fee(parts, fee), standing.received_on)
-    after = standing.model_copy(update={"unapplied": before - spent})
+    after = built(ReceiptStanding, {**standing.__dict__, "unapplied": before - spent})
     return [
-        PaymentAllocated(receipt=after, mode=mode, available=before, booked_on=booked_on, lines=lines, ruling=ruling)
+        PaymentAllocated.model_construct(
+            receipt=after, mode=mode, available=before, booked_on=booked_on, lines=lines, ruling=ruling
+        )
     ]
 
 

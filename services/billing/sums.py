@@ -1,13 +1,16 @@
 """What rates and the ledger are summed from, by day, in whole cents that are added up and never read to be written."""
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from bailiwick_contracts.collection import movements_of
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.ledger import booking_of
+from bailiwick_contracts.receipt import ReceiptBounced, ReceiptPosted, ReceiptRefunded
 
 from services.kernel.service import Add, Change, View
 
@@ -50,30 +53,44 @@ def amount(value: int) -> Decimal:
     return Decimal(value).scaleb(-2)
 
 
+_OF_RECEIPTS = (ReceiptPosted, ReceiptRefunded, ReceiptBounced)
+
+
 def fold_sums(event: Event[Any], _: bytes) -> Iterable[Change]:
-    """What rates and the ledger are summed from, by day: whole cents, added up."""
+    """What rates and the ledger are summed from, by day: whole cents, added up.
+
+    Receivables, revenue, waivers and what receipts paid of them are the movements of charges; the ledger's own table holds
+    only what receipts book beside them.
+    """
     fact, place = event.data, event.property_id
-    moved: dict[tuple[str, ...], int] = {}
     for one in movements_of(fact):
-        of: tuple[str, ...] = (
-            one.month,
-            one.fee_class,
-            one.payer_class,
-            one.kind,
-            one.counted_on.isoformat(),
-            one.booked_on.isoformat(),
-        )
-        moved[of] = moved.get(of, 0) + one.cents
-    names = ("month", "fee_class", "payer_class", "kind", "counted_on", "booked_on")
-    for of, sum_ in moved.items():
-        yield Add(COLLECTED, {"property_id": place, **dict(zip(names, of, strict=True))}, {"cents": sum_})
-    booking = booking_of(fact)
-    if booking is not None:
-        booked_on = fact.booked_on.isoformat()
-        for account, value in booking.postings:
+        key_ = _movement_key(place, one.month, one.fee_class, one.payer_class, one.kind, one.counted_on, one.booked_on)
+        yield Add(COLLECTED, key_, {"cents": one.cents})
+    if isinstance(fact, _OF_RECEIPTS):
+        booking = booking_of(fact)
+        for account, value in booking.postings if booking is not None else ():
             side = {"debit": max(0, cents(value)), "credit": max(0, -cents(value))}
-            key_ = {"property_id": place, "currency": booking.currency, "account": account, "booked_on": booked_on}
-            yield Add(LEDGER, key_, side)
+            yield Add(LEDGER, _ledger_key(place, fact.receipt.currency, account, fact.booked_on), side)
+
+
+@lru_cache(maxsize=8_192)
+def _movement_key(
+    place: str, month: str, fee_class: str, payer_class: str, kind: str, counted_on: date, booked_on: date
+) -> dict[str, str]:
+    return {
+        "property_id": place,
+        "month": month,
+        "fee_class": fee_class,
+        "payer_class": payer_class,
+        "kind": kind,
+        "counted_on": counted_on.isoformat(),
+        "booked_on": booked_on.isoformat(),
+    }
+
+
+@lru_cache(maxsize=1_024)
+def _ledger_key(place: str, currency: str, account: str, booked_on: date) -> dict[str, str]:
+    return {"property_id": place, "currency": currency, "account": account, "booked_on": booked_on.isoformat()}
 
 
 SUMS = View("billing_sums", 1, "billing", (COLLECTED, LEDGER), fold_sums)

@@ -19,6 +19,7 @@ from bailiwick_contracts.tariff import BilledUnit, Spell, Tariff
 
 from services.billing.app import SERVICE
 from services.kernel.doors import Door
+from services.kernel.scope import ScopedReading
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.store import Store
@@ -162,7 +163,9 @@ class Accounts:
         with self.store.reading() as connection:
             reading = QueryReading(SERVICE, self.store, self.keys, connection)
             reading.now = self.now
-            return SERVICE.queries[type(request)](reading, self.sign(request, Actor(actor=CASHIER), at))
+            return SERVICE.queries[type(request)](
+                ScopedReading(reading, at), self.sign(request, Actor(actor=CASHIER), at)
+            )
 
     def fire(self, at: datetime) -> list[Answer]:
         """Let time pass until an instant."""
@@ -210,3 +213,8 @@ class Accounts:
         from bailiwick_contracts.receipt import ListReceipts  # noqa: PLC0415
 
         return {name: Decimal(value) for name, value in self.read(ListReceipts(), at)["totals"].items()}
+
+    def last_finished(self, at: str = NORTH, month: str = "2026-03") -> Decimal:
+        from bailiwick_contracts.charge import GetChargeRun  # noqa: PLC0415
+
+        return Decimal(self.read(GetChargeRun(month=month), at)["total"])

@@ -1,0 +1,221 @@
+"""A month of a company's billing by stage: `python -m tests.bench.billing [--units 100000] [--database sqlite|postgres]`.
+
+Fifty properties' units with 3.5 charges each (a water meter at every second one), receipts for 110 % of them, rates of all
+properties; straight through the service's writer, without a bus. Wall clock, and how long this process worked,
+which a busy machine does not stretch. Each figure stands beside a reference of the same run: plain
+rows of the same number put into the same database by the same driver. Nothing fails on a number.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from bailiwick_contracts.billing import UNITS_LIMIT, AdoptTariff, RegisterUnits
+from bailiwick_contracts.charge import RUN_LIMIT, ChargeUnits, FinishChargeRun, StartChargeRun
+from bailiwick_contracts.collection import GetCollection
+from bailiwick_contracts.message import COMPANY, Request
+from bailiwick_contracts.meter import METERS_LIMIT, READINGS_LIMIT, RecordReadings, RegisterMeters
+from bailiwick_contracts.receipt import RECEIPTS_LIMIT, AllocateReceipts, PostReceipts, ReceiptRow
+from bailiwick_contracts.registry import AddProperty
+
+from services.billing.views import RECEIPTS
+from tests import servers
+from tests.billing.office import SETUP, Accounts, flat, line, local, tariff
+
+LINES = (
+    line("mgmt", price="2.80"),
+    line("lift", fee_class="other", basis="per_unit", price="35.00"),
+    line("parking", fee_class="parking", basis="per_bay", price="180.00"),
+    line("water", fee_class="water", basis="per_meter", price="3.45", meter_kind="water"),
+)
+MONTH = "2026-03"
+
+
+class Company:
+    """Properties of 2,000 units, or fewer."""
+
+    def __init__(self, url: str, directory: Path, units: int) -> None:
+        self.accounts = Accounts(url, directory).set_up(tariffs=(), terms=None)
+        each = min(2_000, units)
+        self.places = [f"court-{number:02d}" for number in range(units // each)]
+        self.ids = [f"{1 + number // 200}-{number % 200:03d}" for number in range(each)]
+        self.accounts.register(*(AddProperty(property_id=place, name=place) for place in self.places))
+        self.seconds: dict[str, float] = {}
+        self.processor_seconds: dict[str, float] = {}
+
+    def send(self, request: Request, place: str) -> Any:
+        (answer,) = self.accounts.billing.process([self.accounts.sign(request, SETUP, place)])
+        assert not isinstance(answer, Exception), answer
+        assert answer.outcome in ("done", "ignored"), answer
+        return answer
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begun, worked = time.perf_counter(), time.process_time()
+        yield
+        self.seconds[name] = round(time.perf_counter() - begun, 2)
+        self.processor_seconds[name] = round(time.process_time() - worked, 2)
+        sys.stderr.write(
+            f"{name}: {self.seconds[name]} s, of which this process worked {self.processor_seconds[name]} s\n"
+        )
+
+    def prepare(self) -> None:
+        for place in self.places:
+            self.send(AdoptTariff(tariff=tariff("2026-a", *LINES), effective_on=date(2026, 1, 1)), place)
+            units = [flat(one, f"{60 + index % 90}.5", bays=1) for index, one in enumerate(self.ids)]
+            for start in range(0, len(units), UNITS_LIMIT):
+                self.send(RegisterUnits(units=tuple(units[start : start + UNITS_LIMIT])), place)
+            meters = [
+                {"meter_id": f"w-{one}", "unit_id": one, "kind": "water", "installed_on": "2026-01-01"}
+                for one in self.ids[::2]
+            ]
+            for start in range(0, len(meters), METERS_LIMIT):
+                body = json.dumps({"meters": meters[start : start + METERS_LIMIT]})
+                self.send(RegisterMeters.model_validate_json(body), place)
+
+    def read_meters(self) -> None:
+        for place in self.places:
+            rows = [
+                {
+                    "reading_id": f"r-{one}",
+                    "meter_id": f"w-{one}",
+                    "read_on": date(2026, 3, 1),
+                    "value": str(5 + index % 30),
+                }
+                for index, one in enumerate(self.ids[::2])
+            ]
+            for start in range(0, len(rows), READINGS_LIMIT):
+                part = tuple(rows[start : start + READINGS_LIMIT])
+                self.send(RecordReadings.model_validate({"rows": part}), place)
+
+    def charge(self) -> int:
+        made = 0
+        for place in self.places:
+            self.send(StartChargeRun(month=MONTH), place)
+            for start in range(0, len(self.ids), RUN_LIMIT):
+                request = ChargeUnits(month=MONTH, unit_ids=tuple(self.ids[start : start + RUN_LIMIT]))
+                made += self.send(request, place).result["charges"]
+            self.send(FinishChargeRun(month=MONTH), place)
+        return made
+
+    def receipts(self) -> Iterator[tuple[str, list[ReceiptRow]]]:
+        """For each unit a receipt of what it owes and a little more; for each tenth a second one."""
+        for place in self.places:
+            rows = []
+            for index, one in enumerate([*self.ids, *self.ids[::10]]):
+                name = hashlib.sha256(f"{place}{index}".encode()).hexdigest()[:24]
+                amount = Decimal(60 + index % len(self.ids) % 90) * Decimal("2.80") + Decimal(216 + index % 5)
+                rows.append(
+                    ReceiptRow(
+                        receipt_id=name,
+                        received_on=date(2026, 3, 5) + timedelta(days=index % 20),
+                        amount=amount,
+                        unit_id=one,
+                    )
+                )
+            yield place, rows
+
+    def post(self) -> int:
+        posted = 0
+        for place, rows in self.receipts():
+            for start in range(0, len(rows), RECEIPTS_LIMIT):
+                self.send(PostReceipts(rows=tuple(rows[start : start + RECEIPTS_LIMIT]), allocate=False), place)
+            posted += len(rows)
+        return posted
+
+    def allocate(self) -> int:
+        paid = 0
+        for place, rows in self.receipts():
+            for start in range(0, len(rows), RECEIPTS_LIMIT):
+                ids = tuple(row.receipt_id for row in rows[start : start + RECEIPTS_LIMIT])
+                paid += sum(row.outcome == "done" for row in self.send(AllocateReceipts(receipt_ids=ids), place).rows)
+        return paid
+
+    def totals(self) -> dict[str, str]:
+        charged = sum((self.accounts.last_finished(place) for place in self.places), Decimal(0))
+        received = {name: Decimal(0) for name in ("received", "allocated", "unapplied")}
+        for place in self.places:
+            for name, value in self.accounts.totals(place).items():
+                if name in received:
+                    received[name] += value
+        return {"charged": f"{charged:.2f}", **{name: f"{value:.2f}" for name, value in received.items()}}
+
+
+def reference(accounts: Accounts, rows: int) -> float:
+    """Seconds to put so many plain rows into a table of the same database, 2,000 at a time."""
+    table = sa.Table(
+        "bench_reference", sa.MetaData(), *(sa.Column(c.name, c.type, primary_key=c.primary_key) for c in RECEIPTS.c)
+    )
+    row = {c.name: "x" for c in RECEIPTS.c} | {"amount": 1, "fee": 0, "refunded": 0, "unapplied": 1, "bounced": False}
+    begun = time.perf_counter()
+    with accounts.store.transaction() as connection:
+        table.create(connection)
+    for start in range(0, rows, 2_000):
+        with accounts.store.transaction() as connection:
+            part = [row | {"receipt_id": f"{number:09d}"} for number in range(start, min(rows, start + 2_000))]
+            connection.execute(sa.insert(table), part)
+    return round(time.perf_counter() - begun, 2)
+
+
+def measure(url: str, directory: Path, units: int) -> dict[str, Any]:
+    """One month, by stage."""
+    company = Company(url, directory, units)
+    accounts = company.accounts
+    with company.stage("prepare"):
+        company.prepare()
+    with company.stage("readings"):
+        company.read_meters()
+    with company.stage("charge run"):
+        charges = company.charge()
+    accounts.now = local(date(2026, 3, 26))
+    with company.stage("post receipts"):
+        receipts = company.post()
+    with company.stage("allocate"):
+        allocated = company.allocate()
+    with company.stage("rates"):
+        found = accounts.read(GetCollection(month=MONTH, as_of=date(2026, 3, 26)), COMPANY)
+    shown = {
+        "units": len(company.places) * len(company.ids),
+        "charges": charges,
+        "receipts": receipts,
+        "allocated": allocated,
+    }
+    plain = reference(accounts, charges)
+    result = {
+        **shown, "rates_for": len(found["properties"]), "seconds": company.seconds,
+        "processor_seconds": company.processor_seconds, "reference_rows_seconds": plain,
+        "charges_per_second": round(charges / company.seconds["charge run"]),
+        "receipts_allocated_per_second": round(allocated / company.seconds["allocate"]),
+        "charge_run_over_reference": round(company.seconds["charge run"] / plain, 1), "totals": company.totals(),
+    }  # fmt: skip
+    accounts.close()
+    return result
+
+
+def main() -> None:
+    """Print one JSON document a database."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--units", type=int, default=100_000)
+    parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
+    chosen = parser.parse_args()
+    for kind in ("sqlite", "postgres") if chosen.database == "both" else (chosen.database,):
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            directory = Path(folder)
+            url = f"sqlite:///{directory / 'store.sqlite'}"
+            if kind == "postgres":
+                url = stack.enter_context(servers.database(stack.enter_context(servers.postgres())))
+            print(json.dumps({"database": kind, **measure(url, directory, chosen.units)}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

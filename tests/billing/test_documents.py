@@ -1,0 +1,118 @@
+"""Every command of the cashier's page runs, in its order, on a system of its own; and what it prints is true."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from services.billing.paper import FONTS_DIRECTORY, FontsMissingError, fonts_in
+from services.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "services" / "billing" / "README.md").read_text(encoding="utf-8")
+SAMPLES = ROOT / "services" / "billing" / "samples"
+COMMANDS = [line for block in re.findall(r"```\n(bailiwick .*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+
+
+@dataclass
+class System:
+    """A running system, and the command line beside it."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    def call(self, *arguments: str, code: int = 0) -> str:
+        """Called in this process: eighteen interpreters would take longer than all that they do."""
+        done = CliRunner().invoke(app, arguments, env=self.environment)
+        assert done.exit_code == code, (arguments, done.output, done.exception)
+        return done.stdout
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self.call(*arguments, "--json", code=code))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    folder = tmp_path_factory.mktemp("cashier")
+    environment = {"BAILIWICK_DATA_DIR": str(folder / "data")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "services.cli.entry", "up", "--json"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while not said.endswith("}\n"):
+            line = process.stdout.readline()
+            assert line, "the system ended before it was ready"
+            said += line
+        system = System(environment, folder)
+        system.call("property", "add", "north-court", "--name", "North")
+        yield system
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.xdist_group("cashier")
+def test_the_cashiers_page_runs_from_top_to_bottom(running: System) -> None:
+    assert len(COMMANDS) >= 16
+    try:
+        fonts_in(FONTS_DIRECTORY)
+        has_fonts = True
+    except FontsMissingError:
+        has_fonts = False
+    for command in COMMANDS:
+        arguments = [one.replace("var/", f"{running.folder}/") for one in shlex.split(command)[1:]]
+        expected = 1 if "readings" in arguments else 0
+        if not has_fonts and arguments[:2] in (["billing", "dunning"], ["billing", "report"]):
+            expected = 2 if "dunning" in arguments else 1
+        running.call(*arguments, code=expected)
+    place = ("--property", "north-court")
+    charged = [one["amount"] for one in running.json("billing", "charges", *place, "--month", "2026-01")["charges"]]
+    assert sorted(charged) == ["165.83", "180.00", "247.80", "285.60", "59.80"]
+    running.call("billing", "run", *place, "--month", "2026-01", code=1)
+    receipts = running.json("billing", "receipts", *place)["totals"]
+    assert receipts == {"received": "650.00", "allocated": "487.60", "unapplied": "162.40", "refunded": "0.00"}
+    assert running.json("billing", "ledger", *place)["sums"] == {"CNY": "0.00"}
+    (waiting,) = running.json("billing", "matches", *place)["matches"]
+    running.call("billing", "confirm", waiting["receipt_id"], *place, "--unit", "3-1503")
+    assert "3-1503" in running.call("billing", "explain", waiting["receipt_id"], *place)
+    if has_fonts:
+        assert len(list((running.folder / "letters").glob("*.pdf"))) == 1
+        assert {path.suffix for path in (running.folder / "reports").iterdir()} == {".csv", ".xlsx", ".pdf"}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.xdist_group("cashier")
+def test_a_statement_prints_exactly_what_was_promised_and_twice_changes_nothing(running: System) -> None:
+    file = str(SAMPLES / "statement.csv")
+    place = ("--property", "north-court")
+    again = running.json("import", "statement", file, *place, "--profile", "boc")
+    assert again == {
+        "rows": 2, "credits": 2, "debits": 0, "credit_total": "650.00", "debit_total": "0.00", "duplicates": 2, "rejected": 0,
+        "matched": 0, "unapplied_total": "0.00",
+    }  # fmt: skip
+    dry = running.json("import", "statement", file, "--dry-run")
+    assert (dry["rows"], dry["unapplied_total"]) == (2, "650.00")
+    broken = running.folder / "broken.csv"
+    broken.write_text(
+        (SAMPLES / "statement.csv").read_text(encoding="utf-8").replace("10,650.00", "10,651.00"), encoding="utf-8"
+    )
+    held = running.json("import", "statement", str(broken), *place, code=1)
+    assert (held["matched"], held["unapplied_total"]) == (0, "0.00")
+    taken = running.json("import", "statement", str(broken), *place, "--override", "bank_confirmed")
+    assert taken["duplicates"] + taken["matched"] >= 1
+    unknown = running.json("import", "statement", file, "--profile", "none", code=2)
+    assert "no profile is named none" in unknown["error"]["message"]
+    running.call("billing", "run", *place, "--month", "2026-13", code=2)
