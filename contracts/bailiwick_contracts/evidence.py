@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, PunchRecorded, ShiftRostered, day_stream
+from bailiwick_contracts.billing_evidence import BillingEvidence
 from bailiwick_contracts.conduct import ImportedAmount, PenaltyDecided, PenaltyImported, PenaltyReversed
 from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay
 from bailiwick_contracts.envelope import Event
@@ -50,6 +51,7 @@ class Evidence:
         self.registry = RegistryEvidence(keys)
         self.office = OfficeEvidence()
         self.tickets = TicketEvidence()
+        self.billing = BillingEvidence()
         self._stands_on: list[tuple[str, tuple[str, ...]]] = []
         self._shifts: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
         self._punches: defaultdict[str, list[tuple[datetime, str, Mark]]] = defaultdict(list)
@@ -77,6 +79,8 @@ class Evidence:
             return
         if event.service == "tickets":
             self.tickets.take(mark, event)
+        if event.service == "billing":
+            self.billing.take(mark, event)
         if event.service == "attendance":
             self.office.take(mark, event)
         match fact:

@@ -12,12 +12,12 @@ from datetime import datetime
 from heapq import merge
 from typing import Any
 
+from bailiwick_contracts.billing_judgement import JUDGES
 from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
-from bailiwick_contracts.ticket_judgement import JUDGES
 
 
 @dataclass

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from bailiwick_contracts.billing import UNITS_LIMIT, AdoptTariff, RegisterUnits
@@ -45,11 +45,21 @@ class Company:
     """Properties of 2,000 units, or fewer."""
 
     def __init__(self, url: str, directory: Path, units: int) -> None:
-        self.accounts = Accounts(url, directory).set_up(tariffs=(), terms=None)
+        self._of(Accounts(url, directory).set_up(tariffs=(), terms=None), units)
+        self.accounts.register(*(AddProperty(property_id=place, name=place) for place in self.places))
+
+    @classmethod
+    def resumed(cls, accounts: Accounts, units: int) -> Self:
+        """The same company in another process, prepared before."""
+        found = cls.__new__(cls)
+        found._of(accounts, units)
+        return found
+
+    def _of(self, accounts: Accounts, units: int) -> None:
+        self.accounts = accounts
         each = min(2_000, units)
         self.places = [f"court-{number:02d}" for number in range(units // each)]
         self.ids = [f"{1 + number // 200}-{number % 200:03d}" for number in range(each)]
-        self.accounts.register(*(AddProperty(property_id=place, name=place) for place in self.places))
         self.seconds: dict[str, float] = {}
         self.processor_seconds: dict[str, float] = {}
 

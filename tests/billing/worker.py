@@ -1,0 +1,25 @@
+"""Charges, posts and allocates a prepared month, as a process of its own that may be killed: `python -m tests.billing.worker`."""
+
+import sys
+from datetime import date
+from pathlib import Path
+
+from tests.bench.billing import Company
+from tests.billing.office import Accounts, local
+
+
+def main() -> None:
+    """`<database url> <directory> <units>`: whatever was done before stays done."""
+    url, directory, units = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    accounts = Accounts(url, directory)
+    accounts.now = local(date(2026, 3, 2))
+    company = Company.resumed(accounts, units)
+    company.charge()
+    company.post()
+    company.allocate()
+    sys.stdout.write(f"{company.totals()}\n")
+    accounts.close()
+
+
+if __name__ == "__main__":
+    main()
