@@ -161,6 +161,6 @@ def test_whatever_is_asked_in_whatever_order_the_four_invariants_hold(template: 
     run_state_machine_as_test(
         Desk,
         settings=settings(
-            max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
