@@ -52,6 +52,12 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "punch_present": ("the punch was not missing", "並沒有漏打卡"),
     "quota_exceeded": ("the quota of the year is used up", "年度次數已用完"),
     "arrival_not_established": ("arrival on time was not established", "未能證明按時到崗"),
+    "not_accountable": ("somebody else is accountable for the ticket", "工單由他人負責"),
+    "own_work": ("nobody verifies his own work", "不得驗收自己的工作"),
+    "closing_demands_unmet": ("something that its kind demands before closing is missing", "欠缺結案所需的事項"),
+    "not_of_the_department": ("the person is not of the department that was asked", "不屬被請求的部門"),
+    "own_draft": ("nobody reviews his own draft", "不得審閱自己的草稿"),
+    "not_released": ("the letter was not released", "信函未經審閱放行"),
 }
 CLAMPS: Mapping[str, tuple[str, str]] = {
     "authority_cap": ("the cap of the clause", "該條的上限"),

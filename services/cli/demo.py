@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from services.audit.words import OUTCOMES, REASONS, word
 from services.cli import audit, audit_desk, audit_log
 from services.cli.output import ERR, OUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
-from services.demo import elsewhere, stage
+from services.demo import elsewhere, stage, tickets
 from services.demo.cases import Case, of_our_office, of_real_office
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
@@ -60,6 +60,8 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
     async with system(Settings(data_dir=directory)) as desk:
         with _bars(quiet) as progress:
             await stage.set_up(desk, office, progress)
+            if data is None:
+                await stage.adopt_terms(desk, progress)
             await stage.in_force(desk)
             punched = time.monotonic()
             rows = await stage.take_in(desk, office, progress)
@@ -70,6 +72,10 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
             for number, case in enumerate(cases):
                 decided.append(_row(case, await stage.decide(desk, case.request, case.actor, case.property_id)))
                 progress("decisions", number + 1, len(cases))
+            steps = list(tickets.scene()) if data is None else []
+            for number, step in enumerate(steps):
+                decided.append(_step(step, await stage.decide(desk, step.request, step.actor, tickets.PLACE)))
+                progress("tickets", number + 1, len(steps))
         query = audit_desk.query_of(desk, quiet)
         judged = await audit.readjudicated(desk, query, keys=directory / "keys", quiet=quiet)
         logs = await audit_log.built(desk, None, quiet)
@@ -122,6 +128,25 @@ def _row(case: Case, answer: Answer) -> dict[str, Any]:
         "reason": fact.data.get("reason") or ruling.get("reason", ""),
         "next_in_line": ruling.get("escalate_to") or "",
         "clamps": clamps,
+        "id": fact.id,
+    }
+
+
+def _step(step: tickets.Step, answer: Answer) -> dict[str, Any]:
+    if not answer.facts or answer.facts[0].data is None:
+        raise stage.StageError(f"{step.title}: {answer.outcome}, {answer.error}")
+    fact, data = answer.facts[0], answer.facts[0].data
+    ruling = data.get("ruling") or {}
+    refused = fact.type.split(".")[1].endswith("_refused")
+    return {
+        "case": step.title,
+        "clause": step.clause,
+        "fact": fact.type.split(".")[1],
+        "expected": step.expected,
+        "outcome": "refused" if refused else ruling.get("outcome", "granted"),
+        "reason": data.get("reason") or ruling.get("reason", ""),
+        "next_in_line": (ruling.get("escalate_to") or "") if refused or "escalate_to" in ruling else "",
+        "clamps": [],
         "id": fact.id,
     }
 

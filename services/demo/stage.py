@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from bailiwick_contracts.attendance import DeriveDays, ListDays, PublishRoster, PunchRow, RecordPunches, RosterDay
+from bailiwick_contracts.deadline import shipped_policy
+from bailiwick_contracts.deadline_adoption import AdoptDeadlinePolicy
 from bailiwick_contracts.envelope import Actor, Answer
 from bailiwick_contracts.lateness import Shift
 from bailiwick_contracts.manual import manual_matrix
@@ -85,10 +87,13 @@ async def set_up(desk: Desk, office: Office, progress: Progress) -> None:
 
 
 async def in_force(desk: Desk) -> None:
-    """Wait until the adopted matrix holds and attendance knows of it."""
+    """Wait until the adopted versions hold and the services know of them."""
     await asyncio.sleep(LEAD_SECONDS)
-    if not await caught_up(desk.client, "attendance", "registry"):
-        raise StageError("attendance did not take in what registry holds within 30 s; bailiwick doctor shows the lag")
+    for service in ("attendance", "tickets"):
+        if not await caught_up(desk.client, service, "registry"):
+            raise StageError(
+                f"{service} did not take in what registry holds within 30 s; bailiwick doctor shows the lag"
+            )
 
 
 async def take_in(desk: Desk, office: Office, progress: Progress) -> dict[str, int]:
@@ -165,6 +170,12 @@ def director_of(office: Office, property_id: str) -> str:
         for person in office.staff
         if person.position == "office_director" and person.property_id == property_id
     )
+
+
+async def adopt_terms(desk: Desk, progress: Progress) -> None:
+    """The shipped deadline policy, for the whole company."""
+    request = AdoptDeadlinePolicy(policy=shipped_policy(), lead_seconds=LEAD_SECONDS)
+    await _all(desk, [(request, "company")], progress, "terms")
 
 
 async def decide(desk: Desk, request: Request, actor: str, property_id: str) -> Answer:
