@@ -52,6 +52,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "punch_present": ("the punch was not missing", "並沒有漏打卡"),
     "quota_exceeded": ("the quota of the year is used up", "年度次數已用完"),
     "arrival_not_established": ("arrival on time was not established", "未能證明按時到崗"),
+    "month_unconfirmed": ("the month's attendance was not confirmed", "當月考勤未經確認"),
     "not_accountable": ("somebody else is accountable for the ticket", "工單由他人負責"),
     "own_work": ("nobody verifies his own work", "不得驗收自己的工作"),
     "closing_demands_unmet": ("something that its kind demands before closing is missing", "欠缺結案所需的事項"),
