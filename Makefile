@@ -24,8 +24,8 @@ up: .venv/.installed ## the embedded system, until Ctrl-C
 test: .venv/.installed ## every test that needs nothing but this machine
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(ELSEWHERE)" $(ARGS)
 
-crash: .venv/.installed ## processes killed at named points and at random
-	@$(BIN)/python -m pytest -m crash $(ARGS)
+crash: .venv/.installed ## 200 seeded rounds of faults and 2,000 simulated schedules
+	@$(BIN)/python -m pytest -s -m crash $(ARGS)
 
 long: .venv/.installed ## the tests that take minutes
 	@$(BIN)/python -m pytest -m long $(ARGS)

@@ -207,13 +207,17 @@ class Runtime:
             await asyncio.to_thread(self.writer.repeat_effects)
             self.rebuilding = Rebuilding(self.service, self.store, partial(read_feed, client))
             self.watch.part(f"{name} views", self.rebuilding)
+            parts = self._parts(client, heal)
+            if self.relay is not None:
+                # Before any command is taken: a database older than its stream would give positions out a second time.
+                await self.relay.check()
             async with asyncio.TaskGroup() as group:
                 await self._answer_unknown(client)
                 await self.broker.start()
                 self.watch.line(f"{name} requests", self.broker.connection, url)
                 await self.rebuilding.until_current()
                 group.create_task(self.rebuilding.run())
-                for label, part in self._parts(client, heal).items():
+                for label, part in parts.items():
                     self.watch.part(f"{name} {label}", part)
                     group.create_task(part.run())
                 for beside in self.service.alongside:

@@ -84,7 +84,12 @@ class Relay:
         except Exception as error:  # noqa: BLE001 - tried again as long as the stream is missing
             LOG.warning("relay.heal_failed", service=self._service, error=f"{type(error).__name__}: {error}")
 
-    async def _follow(self) -> None:
+    async def check(self) -> tuple[int, int]:
+        """Position and sequence of the stream's last message.
+
+        Raises:
+            RestoredStoreError: the store ends before it.
+        """
         position, sequence = await self._tail()
         last = await asyncio.to_thread(self._store.max_notification_id) or 0
         if position > last:
@@ -92,6 +97,10 @@ class Relay:
                 f"{self._stream} holds position {position}, the store ends at {last}: the database is older than what was "
                 "published. Restore a newer backup; publishing now would give one position to two facts"
             )
+        return position, sequence
+
+    async def _follow(self) -> None:
+        position, sequence = await self.check()
         if position < self.published:
             self.heals += 1
             LOG.error("relay.heals", service=self._service, stream_at=position, was_at=self.published)

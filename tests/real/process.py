@@ -10,7 +10,8 @@ if __name__ == "__main__":
 
 from services.kernel.bus import connect, provision
 from services.kernel.lease import Lease, Leased
-from services.kernel.relay import Relay
+from services.kernel.liveness import Watch
+from services.kernel.relay import Relay, RestoredStoreError
 from services.kernel.settings import Settings
 from services.kernel.store import Store
 from services.run.logs import configure
@@ -18,12 +19,24 @@ from services.run.serve import serve
 from tests.kernel.toy import ECHO, TOKENS, TOY
 
 
-async def _relay(settings: Settings) -> None:
+async def _relay(settings: Settings, leased: bool) -> None:
     client = await connect(settings.nats_url, "relay")
     store = Store(settings.store_url("toy"), schema="toy", views=[TOKENS])
     relay = Relay(client, "toy", store, asyncio.Event(), lambda: provision(client.jetstream(timeout=5), "toy", ()))
     lease = Lease(store, "relay")
-    await asyncio.gather(lease.run(), Leased(lease, relay).run())
+    part = Leased(lease, relay) if leased else relay
+    watch = Watch(settings.progress_seconds)
+    watch.line("relay connection", client, settings.nats_url)
+    watch.part("relay", part)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(watch.run())
+        group.create_task(lease.run())
+        while True:
+            try:
+                await part.run()
+            except RestoredStoreError as error:
+                print(error, file=sys.stderr, flush=True)  # noqa: T201 - what a person is to read
+                await asyncio.sleep(1)
 
 
 if __name__ == "__main__":
