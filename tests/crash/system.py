@@ -40,8 +40,9 @@ PROGRESS_SECONDS = 6.0
 _ON_A_SMALL_DISK = """
 set -e
 kept=$(mktemp -d) && cp -a "$1/." "$kept"
-mount -t tmpfs -o size=$(($(du -sk "$1" | cut -f1) + 8))k tmpfs "$1"
+mount -t tmpfs -o size=$(($(du -sk "$1" | cut -f1) + 64))k tmpfs "$1"
 cp -a "$kept/." "$1" && rm -rf "$kept"
+head -c $((($(df -k --output=avail "$1" | tail -1) - 8) * 1024)) /dev/zero >"$1/filler"
 shift && exec "$@"
 """
 
