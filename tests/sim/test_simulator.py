@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.sim.world import Plan, simulate
 
-SOME, MANY = 150, int(os.environ.get("BAILIWICK_TEST_SCHEDULES", "2000"))
+SOME, MANY = 100, int(os.environ.get("BAILIWICK_TEST_SCHEDULES", "2000"))
 PLANS = st.builds(
     Plan,
     seed=st.integers(0, 2**32 - 1),
