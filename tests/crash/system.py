@@ -96,7 +96,7 @@ class System(Installation):
                 ]
             environment = dict(os.environ)
         else:
-            command = [sys.executable, "-m", "tests.real.process", "relay" if name == "relay2" else name]
+            command = [sys.executable, "-m", "tests.real.process", "relay-alone" if name == "relay2" else name]
             environment = os.environ | {
                 "BAILIWICK_DATA_DIR": str(self.directory),
                 "BAILIWICK_NATS_URL": self._url(self.through.get(name, self.port)),

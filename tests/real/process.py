@@ -1,4 +1,4 @@
-"""One part as a process of its own: `python -m tests.real.process toy|relay|echo[-2]`, settings from the environment."""
+"""One part as a process of its own: `python -m tests.real.process toy|relay|echo[-2]`, or `relay-alone` without a lease, settings from the environment."""
 
 import asyncio
 import sys
@@ -43,6 +43,6 @@ if __name__ == "__main__":
     configure("WARNING")
     part, _, _ = sys.argv[1].partition("-")
     if part == "relay":
-        asyncio.run(_relay(Settings()))
+        asyncio.run(_relay(Settings(), sys.argv[1] != "relay-alone"))
     chosen = {"toy": TOY, "echo": ECHO}[part]
     asyncio.run(serve(Settings(), {chosen.name: lambda _: chosen}))
