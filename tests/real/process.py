@@ -1,4 +1,4 @@
-"""One part as a process of its own: `python -m tests.real.process toy|relay|echo[-2]`, or `relay-alone` without a lease, settings from the environment."""
+"""One part as a process of its own: `python -m tests.real.process toy|relay|echo[-2]`, or `relay-alone`, which asks for no lease."""
 
 import asyncio
 import sys
