@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from bailiwick_contracts import (  # noqa: F401 - this service's other nouns register with this one
+    appraisal,
     breach,
     conduct,
     house_rules,
@@ -14,6 +15,7 @@ from bailiwick_contracts import (  # noqa: F401 - this service's other nouns reg
     notice,
     offsite,
     overtime,
+    payroll,
     swap,
     team,
     temporary,

@@ -32,6 +32,8 @@ class Month:
     confirmed_sheet: int = 0
     closed: str | None = None
     handed_over: int = 0
+    payroll_digest: str = ""
+    """Of the file that was handed over last."""
     changed_after: tuple[str, ...] = ()
     """Days that came to something else after the confirmation, as `<staff id> <day>`."""
 
@@ -52,6 +54,8 @@ def evolve(month: Month, event: Event[Any]) -> Month:
         case MonthClosed():
             return replace(month, closed=event.id)
         case _:
+            if event.type == "attendance.payroll_handed_over.v1":
+                return replace(month, handed_over=fact.revision, payroll_digest=fact.digest)
             return month
 
 

@@ -6,6 +6,14 @@ from typing import Any
 
 from bailiwick_contracts import leave as leaves
 from bailiwick_contracts import overtime as overtimes
+from bailiwick_contracts.appraisal import (
+    AppraisalRefused,
+    Appraisals,
+    AppraisalsOpened,
+    AppraisalSubmitted,
+    appraisal_stream,
+)
+from bailiwick_contracts.appraisal import evolve as evolve_appraisals
 from bailiwick_contracts.conduct_judgement import POWERS as CONDUCT_POWERS
 from bailiwick_contracts.finding import Finding, Skipped, compared
 from bailiwick_contracts.house_rules import CLAUSE as RULES
@@ -46,10 +54,11 @@ from bailiwick_contracts.overtime import (
     OvertimeRefused,
     OvertimeSubmitted,
 )
+from bailiwick_contracts.payroll import PayrollHandedOver
 from bailiwick_contracts.power import BEYOND, GRANTED, OPENED, Case, Power, judged_by, nobody
 from bailiwick_contracts.registry import PAID_DAYS_PER_MONTH
 from bailiwick_contracts.sealed import open_record
-from bailiwick_contracts.showing import Showing
+from bailiwick_contracts.showing import Showing, named
 from bailiwick_contracts.standing import property_of
 from bailiwick_contracts.swap import ShiftsSwapped
 
@@ -120,6 +129,29 @@ def _overtime_figures(case: Case) -> Iterator[Finding]:
     yield from compared(event, "figures", "figures", figures, again)
 
 
+def _appraisals(case: Case) -> Appraisals:
+    stream = appraisal_stream(case.event.property_id, case.fact.month)
+    return case.evidence.office.fold(evolve_appraisals, Appraisals(), stream, case.sees)
+
+
+def _sheet(case: Case) -> Showing:
+    return Showing(inputs=named(opened=(_appraisals(case).opened_fact,)))
+
+
+def _on_time(case: Case) -> Iterator[Finding]:
+    opened, fact = _appraisals(case).opened, case.fact
+    due = opened is not None and case.event.recordedat <= opened.due_at
+    yield from compared(case.event, "on_time", "input", fact.on_time, due)
+    scored = {item.section for item in fact.scores}
+    complete = opened is not None and scored == set(opened.sections)
+    yield from compared(case.event, "complete", "input", fact.complete, complete)
+
+
+def _same_file(case: Case) -> Iterator[Finding]:
+    before = case.evidence.office.month(case.event.property_id, case.fact.month, case.sees)
+    yield from compared(case.event, "revision", "input", case.fact.revision, before.handed_over + 1)
+
+
 _OVERTIME: Mapping[str, tuple[str, Verb]] = {
     "submit": ("A11", "submit"),
     "confirm": ("A11", "confirm"),
@@ -157,6 +189,12 @@ POWERS: Mapping[type[Any], Power] = {
     LeaveRefused: Power(_leave_power, shows=_leave),
     LeaveCancelled: Power(_leave_power, shows=_leave, expects=(*GRANTED, *BEYOND)),
     LeaveBalanceSet: Power(RULES, expects=GRANTED),
+    AppraisalsOpened: Power("A8", "appraise", subject=lambda fact: fact.staff_ids[0], expects=GRANTED),
+    AppraisalSubmitted: Power("A8", "appraise", _sheet, expects=GRANTED, also=_on_time),
+    AppraisalRefused: Power(
+        "A8", "appraise", lambda case: _sheet(case) if case.fact.asked_for == "submit" else Showing()
+    ),
+    PayrollHandedOver: Power(CLOSES, subject=nobody, expects=GRANTED, also=_same_file),
     OvertimeSubmitted: Power("A11", "submit", _overtime, expects=OPENED),
     OvertimeConfirmed: Power("A11", "confirm", _overtime, expects=GRANTED, also=_kind_of_day),
     CompLeaveGranted: Power("A5", "decide", _overtime, expects=GRANTED),

@@ -46,7 +46,17 @@ from bailiwick_contracts.standing import entered_on, matrix_in_force, of_kind, p
 from bailiwick_contracts.swap import ShiftsSwapped, SwapShifts, swapped
 
 from services import registry_copy as registry
-from services.attendance import asking, breach_app, leave_app, month_app, overtime_app, query, team_app
+from services.attendance import (
+    appraisal_app,
+    asking,
+    breach_app,
+    leave_app,
+    month_app,
+    overtime_app,
+    payroll_app,
+    query,
+    team_app,
+)
 from services.attendance import day as days
 from services.attendance import gathering as gather
 from services.attendance.confirmation import confirm
@@ -310,6 +320,8 @@ SERVICE = Service(
         *overtime_app.PUBLISHES,
         *breach_app.PUBLISHES,
         *team_app.PUBLISHES,
+        *appraisal_app.PUBLISHES,
+        *payroll_app.PUBLISHES,
     ),
     commands={
         PublishRoster: on_publish_roster,
@@ -325,6 +337,8 @@ SERVICE = Service(
         **overtime_app.COMMANDS,
         **breach_app.COMMANDS,
         **team_app.COMMANDS,
+        **appraisal_app.COMMANDS,
+        **payroll_app.COMMANDS,
     },
     queries={
         GetDay: query.get_day,
@@ -337,7 +351,10 @@ SERVICE = Service(
         **overtime_app.QUERIES,
         **breach_app.QUERIES,
         **team_app.QUERIES,
+        **appraisal_app.QUERIES,
+        **payroll_app.QUERIES,
     },
     views=VIEWS,
+    timers=appraisal_app.TIMERS,
     consumes=("registry",),
 )

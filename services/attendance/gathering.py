@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from bailiwick_contracts.conduct import ImportedAmount
 from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay, Wage
-from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.lateness import Punch, Shift
 from bailiwick_contracts.month import SheetCounts
 from bailiwick_contracts.penalty import StandingPenalty
@@ -17,9 +17,9 @@ from bailiwick_contracts.sealed import Confidential, open_record
 from bailiwick_contracts.staff import Wage as SealedWage
 from bailiwick_contracts.standing import wage_fact
 
-from services.attendance.views import CONFIRMATIONS, DAYS, PENALTIES, PUNCHES, REVERSALS, SHIFTS, SHIFTS_JSON
+from services.attendance.views import CONFIRMATIONS, DAYS, PAYROLL, PENALTIES, PUNCHES, REVERSALS, SHIFTS, SHIFTS_JSON
 from services.kernel.service import Reading, Unit
-from services.registry_copy import instant, micros, parts
+from services.registry_copy import COPIES, instant, micros, parts
 
 _AROUND = timedelta(days=3)
 
@@ -198,3 +198,22 @@ def wage_on(unit: Unit, events: list[Event[Any]], ids: Sequence[str], day: date)
         return None
     opened = open_record(fact.data.wage, SealedWage, event_id=fact.id, path="wage", keys=unit.keys)
     return Wage(month=opened.base_wage, fact_id=fact.id)
+
+
+def payroll_facts(reading: Reading, property_id: str, month: str) -> list[tuple[Event[Any], str]]:
+    """The facts of a month and of the year before it that its payroll file may hold, each with what was stored."""
+    since = f"{int(month[:4]) - 1:04d}{month[4:]}"
+    query = sa.select(PAYROLL.c.type, PAYROLL.c.raw).where(
+        PAYROLL.c.property_id == property_id, PAYROLL.c.month.between(since, month)
+    )
+    rows = reading.rows(query.order_by(PAYROLL.c.fact_id))
+    return [(read_event(bytes(row.raw), row.type), bytes(row.raw).decode()) for row in rows]
+
+
+def copied_raws(reading: Reading, fact_ids: Iterable[str]) -> list[str]:
+    """The registry's facts of these ids, as they were stored."""
+    found: dict[str, str] = {}
+    for part in parts(sorted(set(fact_ids))):
+        query = sa.select(COPIES.c.fact_id, COPIES.c.raw).where(COPIES.c.fact_id.in_(part))
+        found.update({row.fact_id: bytes(row.raw).decode() for row in reading.rows(query)})
+    return [found[one] for one in sorted(found)]

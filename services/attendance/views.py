@@ -20,6 +20,9 @@ from bailiwick_contracts.conduct import (
 )
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Shift
+from bailiwick_contracts.leave import LeaveEntered, LeaveStruck
+from bailiwick_contracts.month import MonthClosed
+from bailiwick_contracts.overtime import OvertimePayRecommended
 from bailiwick_contracts.registry import CalendarAdopted
 from pydantic import TypeAdapter
 
@@ -96,6 +99,16 @@ PENALTIES = sa.Table(
     sa.Column("figures", sa.Text, nullable=False),
     sa.Index("attendance_penalties_by_person", "staff_id", "month"),
     sa.Index("attendance_penalties_by_month", "property_id", "month"),
+)
+PAYROLL = sa.Table(
+    "attendance_payroll",
+    METADATA,
+    sa.Column("fact_id", sa.Text, primary_key=True),
+    sa.Column("property_id", sa.Text, nullable=False),
+    sa.Column("month", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Index("attendance_payroll_by_month", "property_id", "month"),
 )
 REVERSALS = sa.Table(
     "attendance_reversals",
@@ -201,8 +214,27 @@ def _calendar(fact: Any) -> tuple[str, ...]:
     return (calendar_subject(fact.property_id),) if isinstance(fact, CalendarAdopted) else ()
 
 
+def fold_payroll(event: Event[Any], raw: bytes) -> Iterator[Change]:
+    """The facts a month's payroll file is made of, as they were stored."""
+    fact = event.data
+    match fact:
+        case PenaltyDecided():
+            month = fact.asked.month
+        case PenaltyImported() | MonthClosed():
+            month = fact.month
+        case DayDerived() if fact.derived.unpaid_seconds or fact.supersedes is not None:
+            month = f"{fact.day:%Y-%m}"
+        case LeaveEntered() | LeaveStruck() | OvertimePayRecommended() | PenaltyReversed():
+            month = f"{fact.day:%Y-%m}"
+        case _:
+            return
+    row = {"fact_id": event.id, "property_id": event.property_id, "month": month, "type": event.type, "raw": raw}
+    yield Put(PAYROLL, row)
+
+
 VIEWS = (
     copied(_calendar),
     View("attendance_days", 1, "attendance", (SHIFTS, PUNCHES, DAYS, CONFIRMATIONS), fold_days),
+    View("attendance_payroll", 1, "attendance", (PAYROLL,), fold_payroll),
     View("attendance_penalties", 1, "attendance", (PENALTIES, REVERSALS), fold_penalties),
 )

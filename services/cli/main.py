@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from services.cli import audit, billing, dead_letters, demo, door, imports, properties, rebuild, statements, tickets
+from services.cli import (
+    audit,
+    billing,
+    dead_letters,
+    demo,
+    door,
+    imports,
+    payroll,
+    properties,
+    rebuild,
+    statements,
+    tickets,
+)
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.logs import configure
@@ -31,6 +43,7 @@ app.add_typer(door.account, name="account")
 app.add_typer(door.api_key, name="api-key")
 app.command()(door.listen)
 app.command()(demo.demo)
+app.command()(payroll.payroll)
 app.command()(rebuild.rebuild)
 
 

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from bailiwick_contracts.appraisal import CheckAppraisals, GetAppraisals, OpenAppraisals, Score, SubmitAppraisal
 from bailiwick_contracts.attendance import DeriveDays
 from bailiwick_contracts.breach import (
     AppealCase,
@@ -50,6 +51,7 @@ from bailiwick_contracts.overtime import (
     RecommendOvertimePay,
     SubmitOvertime,
 )
+from bailiwick_contracts.payroll import GetPayroll, HandOverPayroll
 from bailiwick_contracts.swap import RosteredPart, SwapShifts
 from bailiwick_contracts.team import (
     AppointToTeam,
@@ -64,6 +66,7 @@ from bailiwick_contracts.temporary import EndTemp, GetTemporary, HireTemp
 from tests.attendance.house import RULES
 from tests.attendance.office import DIRECTOR, HR, MANAGER, MONDAY, Office, local, punch, shift
 from tests.contracts.examples import DOOR, PERSON, keep_facts, keep_requests, keys_in
+from tests.kernel.due import fire_due
 
 DAYS = [MONDAY + timedelta(days=offset) for offset in range(20)]
 MARCH = "2026-03"
@@ -188,11 +191,28 @@ def close(scene: Scene) -> None:
     scene.ask(SupplyAttendance(month=MARCH), by=HR)
     scene.ask(ConfirmAttendance(month=MARCH, sheet=2))
     scene.ask(CloseMonth(month=MARCH), by=HR)
+    scene.ask(HandOverPayroll(month=MARCH), by=HR)
+    scene.read(GetPayroll(month=MARCH, as_of=office.now))
     office.punches(punch("late-arrival", PERSON, "in", local("09:05", DAYS[1])))
     scene.read(GetMonth(month=MARCH))
 
 
-SCENES = (months, absences, discipline, team, close)
+def appraisals(scene: Scene) -> None:
+    office = scene.office
+    office.now = max(office.now, local("09:00", date(2026, 4, 1)))
+    scene.ask(OpenAppraisals(month=MARCH, staff_ids=(PERSON, MANAGER)))
+    sheet = SubmitAppraisal(
+        month=MARCH, staff_id=PERSON, signed=True, comment="樣本評語",
+        scores=tuple(Score(section=section, score=85) for section in ("duty", "service", "conduct")),
+    )  # fmt: skip
+    scene.ask(sheet, by="south-director")
+    scene.ask(sheet)
+    fire_due(office.attendance, office.store, local("00:01", date(2026, 4, 3)))
+    scene.read(GetAppraisals(month=MARCH))
+    scene.requests.append(CheckAppraisals(month=MARCH))
+
+
+SCENES = (months, absences, discipline, team, close, appraisals)
 
 
 def play(directory: Path) -> tuple[Office, list[Request]]:
