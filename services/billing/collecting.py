@@ -46,27 +46,23 @@ ZERO = Decimal(0)
 
 
 def figures_of(
-    reading: Reading, property_ids: Sequence[str] | None, month: str, as_of: date, definitions: Mapping[str, tuple[str, int]],
-    default: tuple[str, int] = ("strict/1", 10),
-) -> dict[str, Figures]:  # fmt: skip
+    reading: Reading, property_ids: Sequence[str], month: str, as_of: date, definitions: Mapping[str, tuple[str, int]]
+) -> dict[str, Figures]:
     """The collection of a month as of a day, by property, from the views.
 
     Args:
         reading: what is read from.
-        property_ids: these alone, or all where None.
+        property_ids: the properties.
         month: the month.
         as_of: what was booked until the end of this day counts.
-        definitions: name and version of the definition, and days of grace, by property.
-        default: the same for a property that adopted none.
+        definitions: name and version of the definition, and days of grace, of each property.
     """
     found: dict[str, Figures] = {}
-    by_grace: dict[tuple[str, int], list[str] | None] = {}
-    for place in property_ids or ():
-        by_grace.setdefault(definitions.get(place, default), []).append(place)  # type: ignore[union-attr]
-    if property_ids is None:
-        by_grace[default] = None
+    alike: dict[tuple[str, int], list[str]] = {}
+    for place in property_ids:
+        alike.setdefault(definitions[place], []).append(place)
     periods: tuple[Period, ...] = ("month", "quarter", "year")
-    for (definition, grace), places in by_grace.items():
+    for (definition, grace), places in alike.items():
         cut_off_on = cut_off(month, grace)
         sums = {
             period: gather.movement_sums(reading, places, months_of(month, period), cut_off_on, as_of)
@@ -74,7 +70,7 @@ def figures_of(
         }
         before, until = cut_off(next_month(month, -1), grace), min(cut_off_on, as_of)
         arrears = gather.arrears_sums(reading, places, month, before, until, as_of)
-        for place in places if places is not None else sorted({*sums["year"], *arrears}):
+        for place in places:
             of_period = {period: table(sums[period].get(place, {})) for period in periods}
             found[place] = Figures(
                 month=month,

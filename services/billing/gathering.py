@@ -247,7 +247,7 @@ def payer_key(unit: Reading, property_id: str, name: str | None, account: str | 
 
 
 def movement_sums(
-    reading: Reading, property_ids: Sequence[str] | None, months: Sequence[str], cut_off_on: date, as_of: date
+    reading: Reading, property_ids: Sequence[str], months: Sequence[str], cut_off_on: date, as_of: date
 ) -> dict[str, dict[tuple[str, str], dict[str, int]]]:
     """Cents by property, fee and payer class and kind, of the charges of some months, booked and counted in time."""
     columns = (COLLECTED.c.property_id, COLLECTED.c.fee_class, COLLECTED.c.payer_class, COLLECTED.c.kind)
@@ -260,8 +260,7 @@ def movement_sums(
         )
         .group_by(*columns)
     )
-    if property_ids is not None:
-        query = query.where(COLLECTED.c.property_id.in_(property_ids))
+    query = query.where(COLLECTED.c.property_id.in_(property_ids))
     found: dict[str, dict[tuple[str, str], dict[str, int]]] = {}
     for row in reading.rows(query):
         of_class = found.setdefault(row.property_id, {}).setdefault((row.fee_class, row.payer_class), {})
@@ -270,7 +269,7 @@ def movement_sums(
 
 
 def arrears_sums(
-    reading: Reading, property_ids: Sequence[str] | None, month: str, before: date, until: date, as_of: date
+    reading: Reading, property_ids: Sequence[str], month: str, before: date, until: date, as_of: date
 ) -> Mapping[str, tuple[int, int]]:
     """Cents by property: what was open of earlier months at the cut-off before, and what came in of it until a day."""
     money = COLLECTED.c.kind.in_(("cash", "offset"))
@@ -289,6 +288,5 @@ def arrears_sums(
         .where(COLLECTED.c.month < month, COLLECTED.c.booked_on <= as_of.isoformat())
         .group_by(COLLECTED.c.property_id)
     )
-    if property_ids is not None:
-        query = query.where(COLLECTED.c.property_id.in_(property_ids))
+    query = query.where(COLLECTED.c.property_id.in_(property_ids))
     return {row.property_id: (int(row.arrears), int(row.recovered)) for row in reading.rows(query)}

@@ -288,9 +288,12 @@ def get_collection(reading: Reading, command: Command[GetCollection]) -> Shown:
     """`figures` and `frozen_by` of a property; for the company, `properties` with the figures of each."""
     request, place = command.data, command.property
     if place == COMPANY:
+        places = [row.property_id for row in reading.rows(sa.select(COLLECTED.c.property_id).distinct())]
         on = request.as_of or reading.now.date()
-        found = figures_of(reading, None, request.month, on, {})
-        return {"properties": {one: figures.model_dump(mode="json") for one, figures in found.items()}}
+        definitions = {one: gather.setting(reading, one).terms_on(on).definition for one in places}
+        named = {one: (f"{found.name}/{found.version}", found.grace_days) for one, found in definitions.items()}
+        of_all = figures_of(reading, places, request.month, on, named)
+        return {"properties": {one: of_all[one].model_dump(mode="json") for one in sorted(of_all)}}
     frozen = sa.select(MONTHS).where(MONTHS.c.property_id == place, MONTHS.c.month == request.month)
     for row in reading.rows(frozen) if request.as_of is None else ():
         return {"figures": Figures.model_validate_json(row.figures).model_dump(mode="json"), "frozen_by": row.fact_id}

@@ -35,6 +35,7 @@ ProfileFiles = Annotated[
     ),
 ]
 _SHOWN = 20
+_PART_BYTES = 180_000
 
 
 def statement(
@@ -140,7 +141,18 @@ def _announced(read: Any, content: bytes, place: str) -> ImportStatement:
 
 
 def _parts(rows: tuple[Any, ...], size: int) -> Iterable[tuple[Any, ...]]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
+    """As many rows as one message holds: at most `size`, and under its bytes."""
+    part: list[Any] = []
+    held = 0
+    for row in rows:
+        needs = len(row.model_dump_json().encode())
+        if part and (len(part) == size or held + needs > _PART_BYTES):
+            yield tuple(part)
+            part, held = [], 0
+        part.append(row)
+        held += needs
+    if part:
+        yield tuple(part)
 
 
 async def _preview(
