@@ -1,4 +1,9 @@
-"""Named points at which a test may have this process killed, to prove what survives it."""
+"""Named points at which a test may have this process killed, to prove what survives it.
+
+Writer: `intake`, `before-commit`, `after-commit`. Relay: `before-publish`, `after-publish`. Reactor: `before-ack`. What waits:
+`timer-due` and `parked-again` (inside the transaction, the row read, nothing decided yet), `lease-take` (silent long enough,
+not taken yet), `rebuild-page` (a page folded beside), `rebuild-swap` (all folded, lock held, nothing exchanged), `rebuild-swapped`.
+"""
 
 import os
 import signal

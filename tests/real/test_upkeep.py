@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +34,12 @@ from services.run.catalogue import factories
 ROOT = Path(__file__).parents[2]
 BAILIWICK = [sys.executable, "-m", "services.cli.entry"]
 SERVICES: dict[str, Service] = {n: make(KeyStore(Path(mkdtemp()))) for n, make in factories().items()}
-EVERY_VIEW = [(name, view.name) for name, service in SERVICES.items() for view in service.views]
+EVERY_VIEW = {
+    (name, tuple(one.name for one in together(service, view.name)))
+    for name, service in SERVICES.items()
+    for view in service.views
+}
+"""Every view of every service; those that share a table come together."""
 pytestmark = [pytest.mark.xdist_group("upkeep"), pytest.mark.timeout(180)]
 
 
@@ -85,9 +91,13 @@ def rows(store: Store, service: Service, name: str) -> dict[str, list[str]]:
         return {t.name: sorted(repr(tuple(row)) for row in connection.execute(sa.select(t))) for t in tables}
 
 
-@pytest.mark.parametrize(("name", "view"), EVERY_VIEW)
-async def test_every_view_of_every_service_equals_its_rebuild(running: Running, name: str, view: str) -> None:
-    service, store = SERVICES[name], running.store(name)
+@pytest.mark.parametrize(
+    ("name", "views"), sorted(EVERY_VIEW), ids=lambda part: part if isinstance(part, str) else part[0]
+)
+async def test_every_view_of_every_service_equals_its_rebuild(
+    running: Running, name: str, views: tuple[str, ...]
+) -> None:
+    service, store, view = SERVICES[name], running.store(name), views[0]
     client = await connect(running.settings.nats_url, "test")
     for source in service.consumes:
         assert await caught_up(client, name, source)
@@ -96,13 +106,15 @@ async def test_every_view_of_every_service_equals_its_rebuild(running: Running, 
     done = await asyncio.to_thread(Rebuild(service, store, together(service, view), feed).run)
     after = rows(store, service, view)
     assert after == before
+    assert done.views == views
     if name in ("registry", "attendance", "audit"):
-        assert done.facts > 100
+        assert done.facts > 10
         assert any(after.values())
     await client.close()
     store.close()
 
 
+@pytest.mark.crash
 def test_from_the_command_line_killed_at_any_point_and_begun_again(running: Running) -> None:
     store, service = running.store("attendance"), SERVICES["attendance"]
     view = next(one.name for one in service.views if one.source == "attendance")
@@ -163,7 +175,8 @@ def test_a_dead_letter_is_seen_tried_again_and_dropped_by_two_persons_from_the_c
     """Two facts that attendance took in are parked by hand as given up: no shipped handler fails on the demonstration."""
     registry, attendance = running.store("registry"), running.store("attendance")
     log = read_event(registry.chain("company", 0, 1)[0].raw).log
-    first, second = (read_event(fact.raw) for fact in registry.chain("company", 0, 2))
+    by_stream = {event.subject: event for fact in registry.chain("company", 0, 50) for event in (read_event(fact.raw),)}
+    first, second = list(by_stream.values())[:2]
     for event in (first, second):
         row = {
             "source": f"{log}:company", "number": event.chainnumber, "lane": f"{log}/{event.subject}", "version": event.version,
@@ -179,9 +192,9 @@ def test_a_dead_letter_is_seen_tried_again_and_dropped_by_two_persons_from_the_c
         return json.loads(done.stdout)
 
     listed = ran("list", "attendance")["letters"]
-    assert [(one["letter_id"], one["state"], one["number"]) for one in listed] == [
-        (first.id, "given_up", 1), (second.id, "given_up", 2),
-    ]  # fmt: skip
+    assert sorted((one["letter_id"], one["state"], one["number"]) for one in listed) == sorted([
+        (first.id, "given_up", first.chainnumber), (second.id, "given_up", second.chainnumber),
+    ])  # fmt: skip
     shown = ran("show", "attendance", first.id)
     assert (shown["fact"]["id"], shown["letter"]["reason"], shown["history"]) == (first.id, "KeyError: made up", [])
     said = running.bailiwick("dead-letters", "show", "attendance", first.id).stdout
@@ -194,8 +207,10 @@ def test_a_dead_letter_is_seen_tried_again_and_dropped_by_two_persons_from_the_c
     tried = ran("retry", "attendance", second.id, "--by", "ann-sample", "--grounds", "Mended.")
     assert tried["facts"][0]["type"] == "attendance.dead_letter_retried.v1"
     for _ in range(100):
-        if not ran("list")["letters"]:
-            break
+        with attendance.reading() as connection:
+            if not connection.execute(sa.select(PARKED)).first():
+                break
+        time.sleep(0.1)
     assert ran("list")["letters"] == []
     done = [
         e.type.split(".")[1]
