@@ -20,7 +20,7 @@ from services.cli import (
     statements,
     tickets,
 )
-from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json, run
+from services.cli.output import BAD_INPUT, OUT, UNAVAILABLE, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.logs import configure
 
@@ -164,6 +164,36 @@ def doctor(as_json: AsJson = False) -> None:
         emit_rows(shown, ("check", "ok", "found", "remedy"), "doctor")
     if not all(finding["ok"] for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def health(as_json: AsJson = False) -> None:
+    """What each running service says of itself. Exit code 1 when one is not healthy, 3 when one does not answer."""
+    run(_health(as_json), as_json)
+
+
+async def _health(as_json: bool) -> None:
+    from services.run.ask_health import healths
+
+    found = await healths(Settings())
+    if as_json:
+        print_json({"healthy": all(row["healthy"] for row in found), "services": found})
+    else:
+        shown = [
+            {
+                "service": row["service"],
+                "healthy": "yes" if row["healthy"] else "NO",
+                "ready": "yes" if row.get("ready") else "NO",
+                "not published": row.get("unpublished", {}).get("waiting", ""),
+                "not taken in": sum(lag["waiting"] for lag in row.get("untaken", {}).values()),
+                "dead letters": row.get("dead_letters", ""),
+                "problems": "\n".join(row["problems"]),
+            }
+            for row in found
+        ]
+        emit_rows(shown, list(shown[0]), "health")
+    if not all(row["healthy"] for row in found):
+        raise typer.Exit(UNAVAILABLE if any("ready" not in row for row in found) else 1)
 
 
 @config.command("show")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from services.kernel.dead_letters import DeadLetters
 from services.kernel.decision import Rejected
 from services.kernel.doors import Doors
 from services.kernel.feed import log_page, page, stream_page
+from services.kernel.health import Checkup, Health, encoded
 from services.kernel.lease import Lease, Leased
 from services.kernel.liveness import Part, Watch
 from services.kernel.nudge import Nudge
@@ -60,6 +62,7 @@ class Runtime:
         self.reactors: list[Reactor] = []
         self._answering: set[asyncio.Task[None]] = set()
         self.rebuilding: Rebuilding | None = None
+        self.checkup: Checkup | None = None
         self.broker = NatsBroker(
             settings.nats_url,
             apply_types=False,
@@ -158,6 +161,8 @@ class Runtime:
         asked = from_json(body)
         if asked.get("stored"):
             return b""
+        if asked.get("health"):
+            return encoded(self.health())
         if asked.get("heads"):
             return b"\n".join(f"{p} {h.number} {h.hash}".encode() for p, h in self.store.heads().items())
         if asked.get("taken_in"):
@@ -223,6 +228,8 @@ class Runtime:
                 for beside in self.service.alongside:
                     group.create_task(beside(self, client))
                 self.ready.set()
+                if self.checkup is not None:
+                    await self.checkup.look()
         finally:
             self.ready.clear()
             self.watch.forget(name)
@@ -243,7 +250,15 @@ class Runtime:
         if self.settings.relay:
             active["relay"] = self.relay
         lease = Lease(store, "active")
-        parts: dict[str, Part] = {"writer": writer, "lease": lease, "nudge": Nudge(client, name, writer, lease)}
+        self.checkup = Checkup(
+            self.service, store, client, self.watch, self.ready, self.settings.replicas, self.settings.health_seconds
+        )
+        parts: dict[str, Part] = {
+            "writer": writer,
+            "health": self.checkup,
+            "lease": lease,
+            "nudge": Nudge(client, name, writer, lease),
+        }
         return parts | {label: Leased(lease, part) for label, part in active.items()}
 
     async def _stop(self, client: Client) -> None:
@@ -264,6 +279,14 @@ class Runtime:
             task.cancel()
         self.writer.close()
         self.store.close()
+
+    def health(self) -> Health:
+        """How it was when it was last looked at."""
+        if self.checkup is None:
+            return Health(self.service.name, ready=False, connected=False, problems=("it is still starting",))
+        heals, gaps = self.relay.heals if self.relay is not None else 0, sum(reactor.gaps for reactor in self.reactors)
+        ready = self.checkup.last.ready and self.ready.is_set()
+        return replace(self.checkup.last, ready=ready, heals=heals, gaps=gaps)
 
     async def _answered(self) -> None:
         if self._answering:

@@ -1,6 +1,7 @@
 """The connection to NATS and what lies in it: safe settings, streams and durables made from one description."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -98,6 +99,23 @@ def _differences(found: object, wanted: object, fields: Iterable[str], name: str
         for field in fields
         if (getattr(found, field) or None) != (getattr(wanted, field) or None)
     ]
+
+
+async def drift(js: JetStreamContext, service: str, consumes: Iterable[str], *, replicas: int = 1) -> list[str]:
+    """How what exists differs from what is described, one text a difference; what is missing is no difference."""
+    found = []
+    for name in (service, *consumes):
+        with contextlib.suppress(NotFoundError):
+            info = await js.stream_info(stream_of(name))
+            found += _differences(
+                info.config, stream_config(name, replicas), _STREAM_FIELDS, f"stream {stream_of(name)}"
+            )
+    for source in consumes:
+        with contextlib.suppress(NotFoundError):
+            consumer = await js.consumer_info(stream_of(source), service)
+            durable = f"durable {service} of {stream_of(source)}"
+            found += _differences(consumer.config, durable_config(service), _DURABLE_FIELDS, durable)
+    return found
 
 
 async def provision(js: JetStreamContext, service: str, consumes: Iterable[str], *, replicas: int = 1) -> list[str]:

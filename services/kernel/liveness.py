@@ -120,6 +120,10 @@ class Watch:
         else:
             self._bad.pop(name, None)
 
+    def beats(self) -> bool:
+        """Whether the loop turned within the last seconds."""
+        return time.monotonic() - self._beat < min(self.seconds, 5 * BEAT_SECONDS + 2)
+
     def ending(self) -> None:
         """An orderly stop began; it is cut short when it takes too long."""
         self._ending = time.monotonic() + STOP_SECONDS

@@ -43,6 +43,8 @@ class Reactor:
         self.taken_in = 0
         self.turns = 0
         """Grows while the reactor makes progress, or tries to."""
+        self.gaps = 0
+        """Holes in the source's chain that were noticed."""
         self._resting = False
 
     def waits(self) -> bool:
@@ -147,6 +149,7 @@ class Reactor:
             try:
                 result = await self._writer.submit(intake)
             except GapError as gap:
+                self.gaps += 1
                 LOG.warning("reactor.gap", consumer=self._consumer, source=gap.source, have=gap.have, got=gap.got)
                 missing = await self._fetch(property_id, gap.have, gap.got)
                 if missing:

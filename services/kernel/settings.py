@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     progress_seconds: float = Field(60, gt=0)
     """How long a process may make no progress before it ends itself (`services.kernel.liveness`)."""
+    health_seconds: float = Field(10, gt=0)
+    """How often a service looks at its own health."""
     health_port: int | None = Field(None, ge=0, le=65_535)
     """Port of loopback for `/health/live`, `/health/ready`, `/metrics` and `/version`: 0 chooses a free one, unset none."""
 

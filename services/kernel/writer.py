@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from services.kernel.parked import Again
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Outcome, Service
 from services.kernel.store import Store
+from services.kernel.telemetry import BATCH_SIZE, DECISION_SECONDS
 from services.kernel.unit import WorkUnit
 from services.kernel.versions import adopt
 
@@ -97,6 +99,8 @@ class Writer:
         self.turns = 0
         """Grows with each transaction, whatever came of it."""
         self._busy = self._stopped = False
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """Commands answered, by type and outcome."""
         self._prepare()
 
     def _prepare(self) -> None:
@@ -145,6 +149,7 @@ class Writer:
             while len(batch) < self._limit and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             self._busy = True
+            begun = loop.time()
             running = loop.run_in_executor(self._thread, self.process, [work for work, _ in batch])
             try:
                 results = await asyncio.shield(running)
@@ -152,11 +157,20 @@ class Writer:
                 _settle(batch, await running)
                 raise
             self._busy = False
+            self._measure(batch, results, loop.time() - begun)
             self.committed.set()
             if self._timers_touched:
                 self._timers_touched = False
                 self.timers_changed.set()
             _settle(batch, results)
+
+    def _measure(self, batch: Sequence[tuple[Work, Any]], results: Sequence[Any], seconds: float) -> None:
+        BATCH_SIZE.labels(self._service.name).observe(len(batch))
+        DECISION_SECONDS.labels(self._service.name).observe(seconds)
+        for (work, _), result in zip(batch, results, strict=True):
+            if isinstance(work, Command):
+                outcome = result.outcome if isinstance(result, Answer) else "unknown"
+                self.outcomes[work.commandtype, outcome] += 1
 
     def process(self, works: Sequence[Work]) -> list[Any]:
         """Decide a batch in one transaction; when that fails as a whole, each alone, so that no one fails its neighbours."""

@@ -9,6 +9,7 @@ import structlog
 from services.kernel.liveness import Watch
 from services.kernel.settings import Settings
 from services.run.embedded import ServiceFactory, Supervisor
+from services.run.observe import observe
 from services.run.place import StartError
 from services.run.signals import stop_event
 
@@ -20,10 +21,16 @@ async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, 
     stop = stop_event()
     watch = Watch(settings.progress_seconds)
     supervisor = Supervisor(settings, factories, watch)
+    door = None
+    if settings.health_port is not None:
+        door = observe(settings.health_port, len(factories), lambda: list(supervisor.runtimes.values()), watch.beats)
+        LOG.warning("observe.listens", url=f"http://127.0.0.1:{door.server_port}/health/ready")
     running = asyncio.create_task(supervisor.run())
     ready = asyncio.create_task(_announce(supervisor) if announce else supervisor.wait_ready())
     await stop.wait()
     watch.ending()
+    if door is not None:
+        await asyncio.to_thread(door.shutdown)
     for task in (ready, running):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):

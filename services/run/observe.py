@@ -1,0 +1,53 @@
+"""A door for machines that look after machines: health, metrics and version over HTTP on loopback.
+
+It runs in a thread of its own, so that it answers, and says what is wrong, also while the loop stands still.
+"""
+
+import json
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from threading import Thread
+from typing import Any
+
+from services.kernel.telemetry import Numbers, exposition
+
+Runtimes = Callable[[], list[Any]]
+
+
+def observe(port: int, expected: int, runtimes: Runtimes, alive: Callable[[], bool]) -> ThreadingHTTPServer:
+    """Answer on a port of loopback, 0 for a free one; `expected` services make the process ready, `alive` the loop's heart."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = answer(self.path, expected, runtimes, alive)
+            status, kind, body = found
+            self.send_response(status)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+            """Who looks at the health is not worth a line."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, name="observe", daemon=True).start()
+    return server
+
+
+def answer(path: str, expected: int, runtimes: Runtimes, alive: Callable[[], bool]) -> tuple[int, str, bytes]:
+    """Status, content type and body."""
+    if path == "/metrics":
+        return 200, "text/plain; version=0.0.4; charset=utf-8", exposition(Numbers(runtimes))
+    if path == "/version":
+        return 200, "application/json", json.dumps({"bailiwick": version("bailiwick")}).encode()
+    if path == "/health/live":
+        return (200 if alive() else 503), "application/json", json.dumps({"alive": alive()}).encode()
+    if path == "/health/ready":
+        healths = [runtime.health() for runtime in runtimes()]
+        ready = len(healths) == expected and all(health.ready for health in healths)
+        document = {"ready": ready, "services": [health.document() for health in healths]}
+        return (200 if ready else 503), "application/json", json.dumps(document).encode()
+    return 404, "application/json", b'{"paths": ["/health/live", "/health/ready", "/metrics", "/version"]}'

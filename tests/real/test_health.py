@@ -1,0 +1,100 @@
+"""What a process says of itself: ready apart from alive, what waits, what is wrong and how to put it right; and its numbers."""
+
+import asyncio
+import json
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bailiwick_contracts.subjects import stream_of
+from nats.js.api import ConsumerConfig
+from prometheus_client.parser import text_string_to_metric_families
+
+from services.kernel.bus import connect
+from services.kernel.liveness import ExitCode
+from services.run.nats import free_port
+from tests import servers
+from tests.real.test_liveness import running, take_token
+
+
+def ask(port: int, path: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
+            return reply.status, reply.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def until(port: int, path: str, status: int, seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        found, body = ask(port, path)
+        if found == status:
+            return json.loads(body)
+        assert time.monotonic() < deadline, body
+        time.sleep(0.1)
+
+
+async def test_readiness_is_apart_from_liveness_and_the_numbers_count_what_was_answered(
+    tmp_path: Path, nats_server: servers.NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("BAILIWICK_HEALTH_PORT", str(port))
+    monkeypatch.setenv("BAILIWICK_HEALTH_SECONDS", "0.3")
+    with running(tmp_path, nats_server.url, "tests.real.process", "toy") as toy:
+        await asyncio.to_thread(toy.until_ready)
+        assert await take_token(toy.settings) == "done"
+        (service,) = until(port, "/health/ready", 200)["services"]
+        assert service["healthy"], service["problems"]
+        assert "bailiwick" in json.loads(ask(port, "/version")[1])
+        nats_server.kill9()
+        (service,) = until(port, "/health/ready", 503)["services"]
+        assert "NATS is away" in service["problems"][0]
+        assert ask(port, "/health/live")[0] == 200, "a broker that is away is no reason to end"
+        nats_server.start()
+        until(port, "/health/ready", 200)
+        families = {f.name: f for f in text_string_to_metric_families(ask(port, "/metrics")[1].decode())}
+        (sample,) = families["bailiwick_commands"].samples
+        assert (sample.labels["type"], sample.labels["outcome"], sample.value) == ("toy.take_token.v1", "done", 1)
+        assert {"bailiwick_relay_lag_facts", "bailiwick_dead_letters", "bailiwick_timers_overdue", "bailiwick_heals",
+                "bailiwick_batch_size", "bailiwick_batch_seconds"} <= set(families)  # fmt: skip
+
+
+async def test_settings_that_drift_while_it_runs_are_named_and_end_the_process(
+    tmp_path: Path, nats_server: servers.NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAILIWICK_HEALTH_SECONDS", "0.3")
+    with (
+        running(tmp_path, nats_server.url, "tests.real.process", "toy") as toy,
+        running(tmp_path, nats_server.url, "tests.real.process", "echo") as echo,
+    ):
+        await asyncio.to_thread(toy.until_ready)
+        await asyncio.to_thread(echo.until_ready)
+        client = await connect(nats_server.url, "operator")
+        js = client.jetstream()
+        config = (await js.consumer_info(stream_of("toy"), "echo")).config
+        await js.add_consumer(stream_of("toy"), ConsumerConfig(**{**config.__dict__, "max_ack_pending": 7}))
+        await client.close()
+        assert await asyncio.to_thread(echo.process.wait, 30) == ExitCode.UNHEALTHY
+        assert "max_ack_pending is 7, should be 5000" in echo.log.read_text()
+        assert toy.process.poll() is None
+
+
+async def test_what_waits_is_counted_with_its_age(
+    tmp_path: Path, nats_server: servers.NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("BAILIWICK_HEALTH_PORT", str(port))
+    monkeypatch.setenv("BAILIWICK_HEALTH_SECONDS", "0.3")
+    monkeypatch.setenv("BAILIWICK_RELAY", "false")
+    with running(tmp_path, nats_server.url, "tests.real.process", "toy") as toy:
+        await asyncio.to_thread(toy.until_ready)
+        assert await take_token(toy.settings) == "done"
+        await asyncio.sleep(1.5)
+        (service,) = until(port, "/health/ready", 200)["services"]
+        assert service["unpublished"]["waiting"] == 1
+        assert service["unpublished"]["oldest_seconds"] > 1
