@@ -255,7 +255,7 @@ async def nats_disk_full(system: System, chance: random.Random, soak: bool) -> N
             big = TakeToken(holder_id="unbounded", note="x" * 20_000)
             await system.until_answered(client, big, f"big-{system.flows}-{number}", "north-court")
         for _ in range(200):
-            if "no space left on device" in log.read_text():
+            if any(said in log.read_text() for said in ("no space left on device", "resource limits exceeded")):
                 break
             await asyncio.sleep(0.1)
         else:
