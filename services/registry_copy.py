@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from bailiwick_contracts.authority import Asked, CopyPosition
-from bailiwick_contracts.envelope import Command, Event, read_event
+from bailiwick_contracts.envelope import Command, Event
 from bailiwick_contracts.matrix import Verb
 from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.registry import (
@@ -47,6 +47,7 @@ from bailiwick_contracts.standing import (
     remaining_id,
     same_person,
 )
+from bailiwick_contracts.stored import read_stored
 
 from services.kernel.decision import Rejected
 from services.kernel.service import Change, Put, Reading, Unit, View
@@ -143,7 +144,7 @@ REGISTRY_COPIES = copied()
 
 @lru_cache(maxsize=8_192)
 def _read(raw: bytes, wire: str) -> Event[Any]:
-    return read_event(raw, wire)
+    return read_stored(raw, wire)
 
 
 def registry_facts(reading: Reading, subjects: Iterable[str]) -> list[Event[Any]]:

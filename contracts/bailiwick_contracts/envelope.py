@@ -224,8 +224,13 @@ _UNSAID: dict[str, Any] = {
 
 def trusted_event(attributes: Mapping[str, Any], data: Message) -> Event[Any]:
     """An event of values that are known to be right, such as those about to be stored: nothing is checked or converted."""
+    return made_event({**_UNSAID, **attributes, "data": data})
+
+
+def made_event(values: dict[str, Any]) -> Event[Any]:
+    """An event that has `values` for its fields, every one of them; nothing is checked or copied."""
     event: Event[Any] = Event.__new__(Event)
-    object.__setattr__(event, "__dict__", {**_UNSAID, **attributes, "data": data})
+    object.__setattr__(event, "__dict__", values)
     object.__setattr__(event, "__pydantic_fields_set__", _SAID)
     object.__setattr__(event, "__pydantic_extra__", None)
     object.__setattr__(event, "__pydantic_private__", None)

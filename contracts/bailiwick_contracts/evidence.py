@@ -6,10 +6,10 @@ before it and on nothing that came later, in whatever order rulings are judged.
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, PunchRecorded, ShiftRostered, day_stream
 from bailiwick_contracts.billing_evidence import BillingEvidence
@@ -42,6 +42,15 @@ class Derivation:
     unpaid: UnpaidDay | None
 
 
+class _Window(NamedTuple):
+    """A shift of a day, and from when to when a punch can belong to it."""
+
+    day: date
+    first: datetime
+    last: datetime
+    shift: Shift
+
+
 class Evidence:
     """Every fact that a ruling may rest on. Facts of one chain are taken in order."""
 
@@ -65,6 +74,7 @@ class Evidence:
         self._imported: defaultdict[str, list[Mark]] = defaultdict(list)
         self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
         self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._windows: dict[str, tuple[_Window, ...]] = {}
         self._again: dict[str, Derivation] = {}
         self._amounts: dict[str, Amount | None] = {}
 
@@ -107,7 +117,7 @@ class Evidence:
                 self._reversals[fact.penalty_id].append(mark)
             case _:
                 pass
-        ruling = getattr(fact, "ruling", None)
+        ruling = fact.__dict__.get("ruling")
         if ruling is not None:
             self._stands_on.append((event.id, tuple(one for item in ruling.asked.inputs for one in item.facts)))
 
@@ -149,26 +159,34 @@ class Evidence:
 
     def _punches_of(self, staff_id: str, day: date, sees: Sees) -> list[Punch]:
         punches = self._punches.get(staff_id, [])
-        start = datetime.combine(day - _AROUND_DAYS * _DAY, datetime.min.time(), UTC)
-        end = datetime.combine(day + (_AROUND_DAYS + 1) * _DAY, datetime.min.time(), UTC)
-        first, last = bisect_left(punches, start, key=_at), bisect_right(punches, end, key=_at)
-        if first == last:
+        own = self._windows_on(staff_id, day, sees)
+        if not punches or not own:
             return []
-        shifts = self._shifts_around(staff_id, day, sees)
+        start = max(min(window.first for window in own), _midnight(day - _AROUND_DAYS * _DAY))
+        end = min(max(window.last for window in own), _midnight(day + (_AROUND_DAYS + 1) * _DAY))
+        first, last = bisect_left(punches, start, key=_at), bisect_right(punches, end, key=_at)
+        if first >= last:
+            return []
+        around = [
+            window
+            for offset in range(-_AROUND_DAYS, _AROUND_DAYS + 1)
+            for window in (self._windows_on(staff_id, day + offset * _DAY, sees) if offset else own)
+        ]
         return [
-            Punch(at=at, direction=mark.value.data.direction, fact_id=mark.fact_id)
+            Punch.model_construct(at=at, direction=mark.value.data.direction, fact_id=mark.fact_id)
             for at, _, mark in punches[first:last]
-            if sees(mark) and _day_of(at, mark.value.data.direction, shifts) == day
+            if sees(mark) and _day_of(at, mark.value.data.direction, around) == day
         ]
 
-    def _shifts_around(self, staff_id: str, day: date, sees: Sees) -> dict[date, tuple[Shift, ...]]:
-        found: dict[date, tuple[Shift, ...]] = {}
-        for offset in range(-_AROUND_DAYS, _AROUND_DAYS + 1):
-            near = day + offset * _DAY
-            roster = last(self._shifts.get((staff_id, near), ()), sees)
-            if roster is not None:
-                found[near] = roster.value.data.shifts
-        return found
+    def _windows_on(self, staff_id: str, day: date, sees: Sees) -> tuple[_Window, ...]:
+        roster = last(self._shifts.get((staff_id, day), ()), sees)
+        if roster is None:
+            return ()
+        if roster.fact_id not in self._windows:
+            self._windows[roster.fact_id] = tuple(
+                _Window(day, one.window[0], one.window[1], one) for one in roster.value.data.shifts
+            )
+        return self._windows[roster.fact_id]
 
     def _confirmations_of(self, staff_id: str, day: date, sees: Sees) -> Iterator[Confirmation]:
         for mark in self._confirmed_on.get(day_stream(staff_id, day), ()):
@@ -295,12 +313,18 @@ def _occurrence(fact: PenaltyDecided | PenaltyImported) -> tuple[str, str]:
     return (fact.kind, "imported") if isinstance(fact, PenaltyImported) else (fact.asked.occurrence, fact.clause)
 
 
-def _day_of(at: datetime, direction: Any, shifts: Mapping[date, tuple[Shift, ...]]) -> date | None:
+def _day_of(at: datetime, direction: Any, around: Sequence[_Window]) -> date | None:
     """The day a punch belongs to; a night shift belongs to the day it starts (C7)."""
-    around = (at.date() + timedelta(days=offset) for offset in range(-_AROUND_DAYS, _AROUND_DAYS))
-    near = [(day, shift) for day in around for shift in shifts.get(day, ())]
-    index = shift_of([shift for _, shift in near], at, direction)
-    return near[index][0] if index is not None else None
+    on = at.date()
+    near = [w for w in around if w.first <= at <= w.last and -_AROUND_DAYS <= (w.day - on).days < _AROUND_DAYS]
+    if len(near) == 1:
+        return near[0].day
+    index = shift_of([window.shift for window in near], at, direction)
+    return near[index].day if index is not None else None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _at(one: tuple[datetime, str, Mark]) -> datetime:

@@ -101,8 +101,9 @@ def ground_of(
 
 def positions_of(event: Event[Any]) -> tuple[CopyPosition, ...]:
     """How far the copies of the registry reached when a decision was taken, by its ruling or, without one, by itself."""
-    ruling = getattr(event.data, "ruling", None)
-    found: tuple[CopyPosition, ...] = ruling.positions if ruling is not None else getattr(event.data, "positions", ())
+    said = event.data.__dict__
+    ruling = said.get("ruling")
+    found: tuple[CopyPosition, ...] = ruling.positions if ruling is not None else said.get("positions", ())
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from bailiwick_contracts.authority import CopyPosition
@@ -50,15 +51,21 @@ def recorded_by(at: datetime) -> Sees:
 
 
 def _named(event: Event[Any]) -> frozenset[str]:
-    ruling = getattr(event.data, "ruling", None)
+    said = event.data.__dict__
+    ruling = said.get("ruling")
     named = {fact for item in ruling.asked.inputs for fact in item.facts} if ruling is not None else set()
-    derived = getattr(event.data, "derived", None)
+    derived = said.get("derived")
     return frozenset(named | set(derived.basis if derived is not None else ()))
 
 
 def chain_of(event: Event[Any]) -> str:
     """`<log>:<property>`, as positions name a chain."""
-    return f"{event.log}:{event.property_id}"
+    return _chain(event.log, event.source)
+
+
+@cache
+def _chain(log: str, source: str) -> str:
+    return f"{log}:{source.split('/')[2]}"
 
 
 def last(marks: Iterable[Mark], sees: Sees) -> Mark | None:

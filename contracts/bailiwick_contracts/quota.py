@@ -54,7 +54,7 @@ class Amount(Record):
 
 def month_of(day: date) -> Month:
     """The wage month of a day."""
-    return f"{day:%Y-%m}"
+    return f"{day.year:04d}-{day.month:02d}"
 
 
 def year_of(day: date, *, anchor: YearAnchor = "calendar", entered_on: date | None = None) -> tuple[date, date]:

@@ -13,11 +13,12 @@ from heapq import merge
 from typing import Any
 
 from bailiwick_contracts.billing_judgement import JUDGES
-from bailiwick_contracts.envelope import Event, read_event
+from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
+from bailiwick_contracts.stored import read_stored, recorded_at
 
 
 @dataclass
@@ -50,7 +51,7 @@ def in_recorded_order(*chains: Iterable[bytes]) -> Iterator[bytes]:
 
     def keyed(chain: Iterable[bytes]) -> Iterator[tuple[datetime, bytes]]:
         for raw in chain:
-            yield read_event(raw).recordedat, raw
+            yield recorded_at(raw), raw
 
     return (raw for _, raw in merge(*map(keyed, chains), key=lambda item: item[0]))
 
@@ -82,7 +83,7 @@ def readjudicate(
     for raw in raws:
         bench.summary.read += 1
         try:
-            event = read_event(raw)
+            event = read_stored(raw)
         except ValueError as error:
             yield Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200])
             bench.summary.unreadable += 1

@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 from bailiwick_contracts.dead_letter import of_service
-from bailiwick_contracts.envelope import Event, Unknown, read_event
+from bailiwick_contracts.envelope import Event, Unknown
+from bailiwick_contracts.stored import read_stored
 from eventsourcing.persistence import PersistenceError
 
 from services.kernel import parked
@@ -30,7 +31,7 @@ LOG = structlog.get_logger()
 def readable(raw: bytes) -> tuple[Event[Any], str | None]:
     """A stored fact, and why its data cannot be read where that is so. Raises ValueError where not even the envelope can."""
     try:
-        return read_event(raw), None
+        return read_stored(raw), None
     except ValueError as error:
         return Event[Unknown].model_validate_json(raw), reason_of(error)
 

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Any
 
 import structlog
-from bailiwick_contracts.envelope import Event, read_event
+from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.stored import read_stored
 from bailiwick_contracts.subjects import feed_of, parse, stream_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -110,7 +111,7 @@ class Reactor:
                 raws = await self._fetch(property_id, have, head + 1)
                 if not raws:
                     break
-                log = read_event(raws[0]).log
+                log = read_stored(raws[0]).log
                 await self._until_taken(property_id, Intake(f"{log}:{property_id}", tuple(raws)))
                 have += len(raws)
 
@@ -131,7 +132,7 @@ class Reactor:
         facts: list[tuple[Event[Any], bytes]] = []
         for message in messages:
             try:
-                facts.append((read_event(message.data, parse(message.subject).wire), message.data))
+                facts.append((read_stored(message.data, parse(message.subject).wire), message.data))
             except ValueError as error:
                 # What the source stored can be read; this came from elsewhere, and the chain shows whether a fact is missing.
                 LOG.error("reactor.malformed", consumer=self._consumer, subject=message.subject, error=str(error)[:300])

@@ -6,9 +6,10 @@ from functools import cache
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-from bailiwick_contracts.envelope import Command, Event, hash_of, read_event, render, schema_address, trusted_event
+from bailiwick_contracts.envelope import Command, Event, hash_of, render, schema_address, trusted_event
 from bailiwick_contracts.message import Fact, Request
 from bailiwick_contracts.sealed import Keys, Sealed, may_seal, open_field, sealed_fields
+from bailiwick_contracts.stored import read_stored
 from eventsourcing.persistence import OperationalError, ProgrammingError
 from sqlalchemy.sql.visitors import iterate
 
@@ -83,7 +84,7 @@ class WorkUnit:
         missing = [stream for stream in dict.fromkeys(streams) if stream not in self._batch.memory.streams]
         if missing:
             for stream, facts in self._batch.store.facts_of(self._batch.connection, missing).items():
-                events = [read_event(fact.raw, fact.type) for fact in facts]
+                events = [read_stored(fact.raw, fact.type) for fact in facts]
                 self._loaded.append(Stream(version=len(events), events=events))
                 self._batch.memory.streams[stream] = self._loaded[-1]
 
@@ -107,7 +108,7 @@ class WorkUnit:
         facts = self._batch.store.facts_of(self._batch.connection, [stream])[stream]
         if stream in self._batch.memory.streams:
             facts += [fact for fact in (*self._batch.stored, *self._raws) if fact.stream == stream]
-        return [(fact.position, read_event(fact.raw, fact.type)) for fact in facts]
+        return [(fact.position, read_stored(fact.raw, fact.type)) for fact in facts]
 
     def _stream(self, stream: str) -> Stream:
         streams = self._batch.memory.streams
@@ -219,7 +220,7 @@ class WorkUnit:
         raw = render(attributes, self._batch.keys.seal(fact, event_id))
         event = trusted_event(attributes, fact)
         if may_seal(type(fact)) and any(True for _ in sealed_fields(fact)):
-            event = read_event(raw, wire)
+            event = read_stored(raw, wire)
         position = self._batch.memory.head.number + len(self._batch.stored) + len(self._raws) + 1
         return event, StoredFact(position, stream, version, wire, raw, owner, head.number + 1)
 
@@ -351,12 +352,12 @@ class QueryReading:
     def state(self, noun: Noun[S], stream: str, *, until: datetime | int | None = None) -> S:
         """The state of a stream, now or as of an instant or position."""
         facts = self._store.facts_of(self._connection, [stream])[stream]
-        events = ((fact.position, read_event(fact.raw, fact.type)) for fact in facts)
+        events = ((fact.position, read_stored(fact.raw, fact.type)) for fact in facts)
         return noun.fold(event for position, event in events if until is None or _within(event, position, until))
 
     def history(self, stream: str) -> list[Event[Any]]:
         """The facts of a stream, oldest first."""
-        return [read_event(f.raw, f.type) for f in self._store.facts_of(self._connection, [stream])[stream]]
+        return [read_stored(f.raw, f.type) for f in self._store.facts_of(self._connection, [stream])[stream]]
 
     def positions(self, source: str) -> dict[str, int]:
         """How far the local copy of `source` reaches."""

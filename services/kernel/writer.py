@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from bailiwick_contracts.envelope import Answer, Command, Event, FactReference, data_of, hash_of, read_event
+from bailiwick_contracts.envelope import Answer, Command, Event, FactReference, data_of, hash_of
 from bailiwick_contracts.message import Refusal
+from bailiwick_contracts.stored import read_stored
 from eventsourcing.persistence import PersistenceError
 from pydantic_core import from_json
 
@@ -323,7 +324,7 @@ class Writer:
         wires = {kind.wire(): effect for kind, effect in self._service.after_commit.items()}
         for fact in batch.stored:
             if fact.type in wires:
-                wires[fact.type](read_event(fact.raw, fact.type))
+                wires[fact.type](read_stored(fact.raw, fact.type))
 
     def repeat_effects(self) -> None:
         """Do once more, at start, what a crash may have kept from following a stored fact."""
@@ -332,7 +333,7 @@ class Writer:
         while wires and position is not None:
             page = self._store.select_notifications(position, 500, topics=tuple(wires), inclusive_of_start=False)
             for notification in page:
-                wires[notification.topic](read_event(notification.state, notification.topic))
+                wires[notification.topic](read_stored(notification.state, notification.topic))
             position = page[-1].id if page else None
 
     def close(self) -> None:

@@ -1,109 +1,107 @@
-"""`make bench`: the kernel on real servers, each figure beside a reference of the same run. Nothing fails on a number."""
+"""`make bench`: every figure on real servers beside its reference of the same run. Nothing fails on a number.
 
+make bench                                  all measures on both databases, five runs
+make bench ARGS="requests pipeline"         these measures alone
+make bench ARGS="--runs 1 --sqlite"         one run, on SQLite
+make bench ARGS="--markdown"                the table of the README; --json for programs
+"""
+
+import argparse
 import asyncio
-import statistics
+import inspect
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
-from bailiwick_contracts.envelope import Actor
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-
-from services.kernel.bus import connect
-from services.kernel.doors import Door, ask
-from services.kernel.reactor import caught_up
-from services.kernel.settings import Settings
-from services.run.embedded import embedded
 from services.run.logs import configure
 from tests import servers
-from tests.kernel.toy import ECHO, TOY, TakeToken
+from tests.bench.emmett import emmett
+from tests.bench.figures import DATABASES, Figures, Summary, markdown, table
+from tests.bench.fold import fold
+from tests.bench.growth import growth
+from tests.bench.judging import judging
+from tests.bench.pipeline import pipeline
+from tests.bench.place import Place
+from tests.bench.punches import punches
+from tests.bench.refill import refill
+from tests.bench.request import requests
+from tests.bench.streams import streams
 
-BOSS = Actor(actor="boss")
-RUNS, LONE, CALLERS, EACH = 3, 200, 200, 10
-
-
-async def _lone(one: Callable[[], Awaitable[object]]) -> list[float]:
-    taken = []
-    for _ in range(LONE):
-        begun = time.perf_counter()
-        await one()
-        taken.append((time.perf_counter() - begun) * 1000)
-    return sorted(taken)
-
-
-async def _rate(callers: int, each: int, one: Callable[[], Awaitable[object]]) -> float:
-    async def caller() -> None:
-        for _ in range(each):
-            await one()
-
-    begun = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    return callers * each / (time.perf_counter() - begun)
-
-
-async def _measure(database_url: str | None, directory: Path) -> dict[str, float]:
-    given = Settings(data_dir=directory, database_url=database_url)
-    async with embedded(given, {"toy": lambda _: TOY, "echo": lambda _: ECHO}) as (settings, _):
-        client = await connect(settings.nats_url, "bench")
-        door = Door(settings.doors_dir)
-        number = iter(range(10_000_000))
-
-        async def command() -> object:
-            request = TakeToken(holder_id=f"unbounded-{next(number)}")
-            return await ask(client, door.sign(request, BOSS, "north-court"), TakeToken, "north-court")
-
-        bare = await _echo(client)
-        await _lone(command)
-        lone = await _lone(command)
-        reference = await _lone(bare)
-        one_by_one = await _rate(1, LONE, command)
-        together = await _rate(CALLERS, EACH, command)
-        begun = time.perf_counter()
-        sustained = CALLERS * EACH
-        await _rate(CALLERS, EACH, command)
-        await caught_up(client, "echo", "toy")
-        taken_in = sustained / (time.perf_counter() - begun)
-        await client.close()
-    return {
-        "lone command p50 ms": lone[LONE // 2],
-        "lone command p99 ms": lone[int(LONE * 0.99)],
-        "lone p50 / bare NATS request p50": lone[LONE // 2] / reference[LONE // 2],
-        "one at a time, commands/s": one_by_one,
-        f"{CALLERS} callers, commands/s": together,
-        f"{CALLERS} callers / one at a time": together / one_by_one,
-        "command to taken in by a second service, events/s": taken_in,
-    }
+Measure = Callable[[Place], Figures | Awaitable[Figures]]
+MEASURES: dict[str, Measure] = {
+    "requests": requests,
+    "pipeline": pipeline,
+    "streams": streams,
+    "fold": fold,
+    "judging": judging,
+    "emmett": emmett,
+    "punches": punches,
+    "refill": refill,
+    "growth": growth,
+}
+ONCE = {"growth": 1, "refill": 1, "punches": 3}
+"""What takes long is run fewer times."""
 
 
-async def _echo(client: Client) -> Callable[[], Awaitable[object]]:
-    async def answer(message: Msg) -> None:
-        await message.respond(message.data)
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("measures", nargs="*", choices=[*MEASURES, []], help=f"of {', '.join(MEASURES)}; all of them")
+    parser.add_argument("--runs", type=int, default=5, help="runs, of which the median is shown")
+    parser.add_argument("--sqlite", action="store_true", help="SQLite alone")
+    parser.add_argument("--postgresql", action="store_true", help="PostgreSQL alone")
+    parser.add_argument("--markdown", action="store_true", help="a table for the README")
+    parser.add_argument("--json", action="store_true", help="every value of every run")
+    return parser.parse_args()
 
-    await client.subscribe("bench.echo", cb=answer)
-    return lambda: client.request("bench.echo", b"x" * 600)
+
+def _run(measure: Measure, place: Place) -> Figures:
+    with place:
+        found = measure(place)
+        return asyncio.run(_awaited(found)) if inspect.isawaitable(found) else found
+
+
+async def _awaited(found: Awaitable[Figures]) -> Figures:
+    return await found
 
 
 def main() -> None:
-    """Print medians of several runs on each database."""
-    configure("ERROR")
-    with tempfile.TemporaryDirectory() as directory, servers.postgres() as server:
-        for name in ("sqlite", "postgresql"):
-            runs = []
-            for number in range(RUNS):
-                place = Path(directory) / f"{name}-{number}"
-                if name == "sqlite":
-                    runs.append(asyncio.run(_measure(None, place)))
-                else:
-                    with servers.database(server) as url:
-                        runs.append(asyncio.run(_measure(url, place)))
-            print(f"{name} (median of {RUNS})")
-            for measure in runs[0]:
-                values = [run[measure] for run in runs]
-                print(f"  {measure:<52} {statistics.median(values):10.1f}   {min(values):.1f}..{max(values):.1f}")
-    sys.stdout.flush()
+    """Run what was asked for and show medians."""
+    asked = _arguments()
+    configure("CRITICAL")
+    names = asked.measures or list(MEASURES)
+    both = asked.sqlite == asked.postgresql
+    databases = [name for name in DATABASES if both or (name == "SQLite") == asked.sqlite]
+    values: dict[tuple[str, str], list[float]] = {}
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bailiwick-bench-") as directory, ExitStack() as stack:
+        server = stack.enter_context(servers.postgres()) if "PostgreSQL" in databases else None
+        for name in names:
+            for number in range(min(asked.runs, ONCE.get(name, asked.runs))):
+                for database in databases:
+                    place = Place(
+                        Path(directory) / f"{name}-{number}-{database}", server if database == "PostgreSQL" else None
+                    )
+                    try:
+                        found = _run(MEASURES[name], place)
+                    except Exception as error:  # noqa: BLE001 - the other measures are worth having
+                        print(f"{name} on {database} failed: {type(error).__name__}: {error}", file=sys.stderr)
+                        continue
+                    for figure, value in found.items():
+                        values.setdefault((figure, database), []).append(value)
+            print(f"{name} done after {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    summaries = [Summary(figure, database, found) for (figure, database), found in values.items()]
+    if asked.json:
+        print(
+            json.dumps(
+                [{"figure": s.name, "database": s.database, "median": s.median, "runs": s.values} for s in summaries]
+            )
+        )
+    else:
+        print(markdown(summaries) if asked.markdown else table(summaries))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,118 @@
+"""What a log of a million facts does to every rate: the same work on a store of 10,000 and of 1,000,000."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from bailiwick_contracts.envelope import read_command, read_event
+
+from services.kernel.doors import Door
+from services.kernel.sealing import KeyStore
+from services.kernel.store import LOG_POSITION, Head, Store, StoredFact
+from services.kernel.unit import QueryReading
+from services.kernel.writer import Intake, Writer
+from tests.bench.figures import Figures
+from tests.bench.place import BOSS, PLACE, Place
+from tests.bench.streams import filled
+from tests.bench.toys import ECHO, TOY, TakeMany
+from tests.kernel.toy import HOLDER, TakeToken
+
+FEW, MANY, PAGE, TIMES = 10_000, 1_000_000, 10_000, 3
+
+
+class _Bench:
+    """The toy's store, a writer on it, and an echo that takes in from it."""
+
+    def __init__(self, place: Place) -> None:
+        self.store: Store = filled(place, FEW)
+        self.writer: Writer = place.writer(TOY, self.store)
+        self.echo: Writer = place.writer(ECHO, place.store(ECHO))
+        self.door, self.keys = Door(place.directory / "doors"), KeyStore(place.directory / "keys")
+        self._numbers: Iterator[int] = iter(range(10_000_000, 100_000_000))
+        self._taken = 0
+
+    def grow(self, until: int) -> None:
+        """Facts like those that are there, written straight into the log, each in a stream of its own."""
+        pattern = self.store.after(FEW - 100, 1)[0]
+        with self.store.reading() as connection:
+            position, chain = self.store.head(connection, LOG_POSITION).number, self.store.head(connection, PLACE)
+        number = chain.number
+        while position < until:
+            facts = []
+            for _ in range(min(PAGE, until - position)):
+                position, number = position + 1, number + 1
+                facts.append(
+                    StoredFact(position, f"holder-grown-{position}", 1, pattern.type, pattern.raw, PLACE, number)
+                )
+            with self.store.transaction() as connection:
+                self.store.append(connection, facts)
+                self.store.set_heads(connection, {PLACE: Head(number, chain.hash)})
+
+    def bulk(self) -> int:
+        """Bulk commands of 1,000 facts with their view rows."""
+        for _ in range(4):
+            first = next(self._numbers) * 1_000
+            request = TakeMany(first=first, count=1_000)
+            self.writer.process([read_command(self.door.sign(request, BOSS, PLACE), TakeMany)])
+        return 4_000
+
+    def alone(self) -> int:
+        """Commands one to a transaction."""
+        for _ in range(200):
+            request = TakeToken(holder_id=f"unbounded-{next(self._numbers)}")
+            self.writer.process([read_command(self.door.sign(request, BOSS, PLACE), TakeToken)])
+        return 200
+
+    def intake(self) -> int:
+        """Taking in another service's facts, 500 at a time, with a reaction and a copy each."""
+        facts = self.store.chain(PLACE, self._taken, 2_000)
+        log = read_event(facts[0].raw).log
+        for start in range(0, len(facts), 500):
+            (failed,) = self.echo.process([Intake(f"{log}:{PLACE}", tuple(f.raw for f in facts[start : start + 500]))])
+            if failed is not None:
+                raise failed
+        self._taken += len(facts)
+        return len(facts)
+
+    def read(self) -> int:
+        """The end of the log in pages of 500, as the relay reads it."""
+        last = self.store.max_notification_id() or 0
+        return sum(len(self.store.after(last - 5_000 + start, 500)) for start in range(0, 5_000, 500))
+
+    def state(self) -> int:
+        """The state of one stream of 100 facts, from the store."""
+        for _ in range(20):
+            with self.store.reading() as connection:
+                QueryReading(TOY, self.store, self.keys, connection).state(HOLDER, "holder-unbounded-state")
+        return 2_000
+
+    def rates(self) -> dict[str, float]:
+        """Facts a second of each kind of work, the best of a few."""
+        works: dict[str, Callable[[], int]] = {
+            "bulk command": self.bulk,
+            "command alone": self.alone,
+            "taking in": self.intake,
+            "reading the log": self.read,
+            "state of 100 facts": self.state,
+        }
+        found = {}
+        for name, work in works.items():
+            rates = []
+            for _ in range(TIMES):
+                begun = time.perf_counter()
+                count = work()
+                rates.append(count / (time.perf_counter() - begun))
+            found[name] = max(rates)
+        return found
+
+
+def growth(place: Place) -> Figures:
+    """Each rate at 10,000 facts, and what is left of it at 1,000,000; taking in grows its own log along."""
+    bench = _Bench(place)
+    for _ in range(100):
+        request = TakeToken(holder_id="unbounded-state")
+        bench.writer.process([read_command(bench.door.sign(request, BOSS, PLACE), TakeToken)])
+    few = bench.rates()
+    bench.grow(MANY)
+    many = bench.rates()
+    figures = {f"{name} at 10,000, facts/s": rate for name, rate in few.items()}
+    return figures | {f"{name} at 1,000,000 / at 10,000": many[name] / few[name] for name in few}

@@ -1,0 +1,103 @@
+"""Every decision of a quarter judged again from the stored facts and the payroll key alone."""
+
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bailiwick_contracts.attendance import RecordPunches
+from bailiwick_contracts.conduct import DecidePenalty
+from bailiwick_contracts.deductions import Requested
+from bailiwick_contracts.readjudicate import Summary, readjudicate
+from bailiwick_contracts.sealed import Keys, keys_from
+
+from services.kernel.store import StoredFact
+from tests.audit.office import FIFTH, MONDAY, Office, _row, at
+from tests.bench.figures import Figures
+from tests.bench.place import PLACE, Place
+from tests.bench.toys import TOY
+
+PEOPLE, DAYS, EVERY = 30, 60, 5
+"""Each person is late on every fifth day, and penalised for it."""
+
+
+@cache
+def _quarter() -> tuple[tuple[bytes, ...], dict[str, bytes]]:
+    """The facts of registry and attendance in the order of recording, and the payroll key."""
+    with TemporaryDirectory() as directory:
+        office = Office(Path(directory))
+        office.set_up()
+        people = tuple(f"s-{number}" for number in range(100, 100 + PEOPLE))
+        for staff_id in people:
+            office.hire(staff_id, "guard", "staff", "4400.00")
+        days = [MONDAY + timedelta(days=n) for n in range(DAYS)]
+        for start in range(0, DAYS, 10):
+            office.roster(*days[start : start + 10], staff=people)
+        late: list[tuple[str, date]] = []
+        for number, day in enumerate(days):
+            rows = []
+            for index, staff_id in enumerate(people):
+                is_late = (index + number) % EVERY == 0
+                rows.append(_row(staff_id, at(day, 9) + timedelta(minutes=20 if is_late else 0), "in"))
+                rows.append(_row(staff_id, at(day, 18), "out"))
+                late += [(staff_id, day)] if is_late else []
+            office.now = max(office.now, at(day, 19))
+            office.ask(RecordPunches(rows=tuple(rows)), "s-device", channel="import")
+            office.close_day(day)
+        for start in range(0, len(late), 60):
+            office.now += timedelta(seconds=5)
+            asked = [
+                (
+                    DecidePenalty(
+                        penalty_id=f"p-{staff_id}-{day}",
+                        staff_id=staff_id,
+                        day=day,
+                        occurrence="late",
+                        requested=Requested(share=FIFTH),
+                        grounds="樣本事由",
+                    ),
+                    "s-director",
+                    PLACE,
+                )
+                for staff_id, day in late[start : start + 60]
+            ]
+            office.ask_at_once(*asked)
+        raws = tuple(office.raws())
+        keys = {"payroll/north-court": office.keys("payroll/north-court")}
+        office.close()
+    return raws, keys
+
+
+def _from_store(place: Place) -> Iterator[bytes]:
+    store, position = place.store(TOY), 0
+    while page := store.after(position, 1_000):
+        yield from (fact.raw for fact in page)
+        position = page[-1].position
+
+
+def _judged(place: Place, keys: Keys, summary: Summary, **chosen: object) -> float:
+    begun = time.perf_counter()
+    found = list(readjudicate(_from_store(place), keys, summary=summary, **chosen))  # type: ignore[arg-type]
+    if found:
+        raise RuntimeError(f"a decision did not come out again: {found[0]}")
+    return time.perf_counter() - begun
+
+
+def judging(place: Place) -> Figures:
+    """Days derived and penalties decided, a second, read from the store; and penalties alone."""
+    raws, held = _quarter()
+    store, keys = place.store(TOY), keys_from(held)
+    with store.transaction() as connection:
+        store.append(
+            connection, [StoredFact(number, f"s-{number}", 1, "kept", raw) for number, raw in enumerate(raws, 1)]
+        )
+    _judged(place, keys, summary := Summary())
+    seconds = _judged(place, keys, summary := Summary())
+    nothing = _judged(place, keys, Summary(), property_id="nowhere")
+    return {
+        "re-adjudication, decisions/s": (summary.judged + summary.derivations) / seconds,
+        "re-adjudication, penalties/s once the evidence is read": summary.judged / max(seconds - nothing, 1e-9),
+        "re-adjudication, facts read/s": summary.read / seconds,
+    }
