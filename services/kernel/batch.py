@@ -1,12 +1,13 @@
 """One transaction of the writer: what all units in it share, and what is remembered from one to the next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.stored import read_stored
 from eventsourcing.persistence import PersistenceError
 
 from services.kernel.decision import Noun
@@ -84,6 +85,17 @@ class Batch:
         self.timers: dict[str, Row | None] = {}
         self.lanes: set[str] | None = None
         """Lanes in which something is parked, once facts are taken in."""
+
+    def load(self, streams: Iterable[str]) -> list[Stream]:
+        """Remember many streams with their facts, read in one query; answers those that were not remembered already."""
+        missing = [stream for stream in dict.fromkeys(streams) if stream not in self.memory.streams]
+        loaded = []
+        if missing:
+            for stream, facts in self.store.facts_of(self.connection, missing).items():
+                events = [read_stored(fact.raw, fact.type) for fact in facts]
+                self.memory.streams[stream] = Stream(version=len(events), events=events)
+                loaded.append(self.memory.streams[stream])
+        return loaded
 
     def head(self, property_id: str) -> Head:
         """Where the chain of a property stands, this batch included."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from bailiwick_contracts.envelope import Command, Event, RowAnswer
-from bailiwick_contracts.message import Fact, Request
+from bailiwick_contracts.message import Fact, Message, Request
 from bailiwick_contracts.sealed import Keys, Sealed
 from nats.aio.client import Client
 from sqlalchemy import Row, Select, Table
@@ -151,5 +151,8 @@ class Service:
     """Effects outside the database for a fact of its own; repeated at start for every such fact, so idempotent."""
     timers: Mapping[type[Request], CommandHandler] = field(default_factory=dict)
     """What only its own timers ask for. The actor is `system-<service>`, `occurredat` the instant it was due."""
+    touches: Mapping[type[Message], Callable[[Any], Iterable[str]]] = field(default_factory=dict)
+    """The streams that a command (`Command`) or a fact taken in (`Event`) will be decided on, where that can be seen from
+    itself: they are read for a whole batch in one query. Nothing depends on it but speed."""
     alongside: tuple[Callable[[Any, Client], Coroutine[Any, Any, None]], ...] = ()
     """What runs in the same process until it stops: each takes the `Runtime` and its connection to NATS."""

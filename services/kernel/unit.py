@@ -41,7 +41,7 @@ class WorkUnit:
         self.events: list[Event[Any]] = []
         self._raws: list[StoredFact] = []
         self._changes: list[Change] = []
-        self._streams_before: list[tuple[Stream, Stream]] = []
+        self._streams_before: list[tuple[Stream, int, dict[str, tuple[Noun[Any], Any]], int]] = []
         self._heads_before: dict[str, Head] = {}
         self._timers_before: dict[str, Row | None] = {}
         self._touched: set[int] = set()
@@ -81,12 +81,7 @@ class WorkUnit:
 
     def load(self, streams: Iterable[str]) -> None:
         """Read many streams in one query."""
-        missing = [stream for stream in dict.fromkeys(streams) if stream not in self._batch.memory.streams]
-        if missing:
-            for stream, facts in self._batch.store.facts_of(self._batch.connection, missing).items():
-                events = [read_stored(fact.raw, fact.type) for fact in facts]
-                self._loaded.append(Stream(version=len(events), events=events))
-                self._batch.memory.streams[stream] = self._loaded[-1]
+        self._loaded.extend(self._batch.load(streams))
 
     def history(self, stream: str) -> list[Event[Any]]:
         """The facts of a stream, oldest first."""
@@ -118,8 +113,7 @@ class WorkUnit:
         streams[stream] = found
         if id(found) not in self._touched:
             self._touched.add(id(found))
-            events = found.events if found.events is None else list(found.events)
-            self._streams_before.append((found, Stream(found.version, dict(found.states), events)))
+            self._streams_before.append((found, found.version, dict(found.states), len(found.events or ())))
         return found
 
     # -- appending --------------------------------------------------------------------------------------------------
@@ -298,8 +292,10 @@ class WorkUnit:
             if self._savepoint is not None:
                 self._savepoint.commit()
             return
-        for stream, before in self._streams_before:
-            stream.version, stream.states = before.version, before.states
+        for stream, version, states, count in self._streams_before:
+            stream.version, stream.states = version, states
+            if stream.events is not None:
+                del stream.events[count:]
         self._batch.heads.update(self._heads_before)
         self._batch.timers.update(self._timers_before)
         if self._savepoint is not None:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -205,6 +205,7 @@ class Writer:
             due = [work.timer_id for work in works if isinstance(work, Due)]
             if due:
                 batch.timers.update(rows_of(connection, due))
+            loaded = batch.load(self._touched(works)) if self._service.touches else []
             fresh: list[tuple[str, bytes, bytes]] = []
             results: list[Any] = []
             for work in works:
@@ -237,10 +238,21 @@ class Writer:
             crash_point("before-commit")
         crash_point("after-commit")
         batch.committed()
+        for stream in loaded:
+            stream.events = None
         self._timers_touched = self._timers_touched or bool(batch.timers)
         self._after_commit(batch)
         fresh_raws = {(fact.stream, fact.version): fact.raw for fact in batch.stored}
         return [self._with_data(result, fresh_raws) if isinstance(result, Answer) else result for result in results]
+
+    def _touched(self, works: Sequence[Work]) -> Iterator[str]:
+        touches = self._service.touches
+        for work in works:
+            if isinstance(work, Command) and type(work.data) in touches:
+                yield from touches[type(work.data)](work)
+            for event in (work.events or ()) if isinstance(work, Intake) else ():
+                if type(event.data) in touches:
+                    yield from touches[type(event.data)](event)
 
     def _digest(self, command: Command[Any]) -> bytes:
         body = b"\0".join(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
-from bailiwick_contracts.envelope import Command, RowAnswer
+from bailiwick_contracts.envelope import Command, Event, RowAnswer
 from bailiwick_contracts.message import Request
 
 from services.kernel.service import Outcome, Unit
@@ -30,4 +30,11 @@ def on_take_many(unit: Unit, command: Command[TakeMany]) -> Outcome:
 
 
 TOY = replace(toy.TOY, commands={**toy.TOY.commands, TakeMany: on_take_many})
-ECHO = toy.ECHO
+
+
+def on_token_taken(unit: Unit, event: Event[toy.TokenTaken]) -> None:
+    """One fact for each taken in, without the toy's ways to fail."""
+    unit.append(f"noted-{event.data.holder_id}", toy.TokenNoted(token_id=event.id, number=event.chainnumber))
+
+
+ECHO = replace(toy.ECHO, reactions={toy.TokenTaken: on_token_taken})

@@ -143,6 +143,7 @@ TOY = Service(
     timers={GiveTokenBack: on_give_token_back},
     queries={CountTokens: on_count_tokens},
     views=(View("tokens", 1, "toy", (TOKENS,), fold),),
+    touches={TakeToken: lambda command: (f"holder-{command.data.holder_id}",)},
 )
 
 
@@ -177,4 +178,5 @@ ECHO = Service(
     consumes=("toy",),
     views=(View("noted", 1, "toy", (NOTED,), note),),
     reactions={TokenTaken: on_token_taken},
+    touches={TokenTaken: lambda event: (f"noted-{event.data.holder_id}",)},
 )
