@@ -1,6 +1,7 @@
 """The 23,648 real punches of a year, imported as the command line does: lateness is derived and stored with them."""
 
 import time
+from dataclasses import replace
 from datetime import date
 from datetime import time as clock
 from pathlib import Path
@@ -8,8 +9,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from bailiwick_contracts.registry import AddProperty
 
+from services.attendance.imports import PunchMapping, StaffMapping, read_workdays
 from services.attendance.views import DAYS
-from services.cli import imports
+from services.cli import imports, taking_in
 from services.kernel.bus import connect
 from services.kernel.doors import Door
 from services.run.catalogue import factories
@@ -34,16 +36,18 @@ async def punches(place: Place) -> Figures:
         )
         if added.outcome != "done":
             raise RuntimeError(f"not done: {added}")
-        people = DATA / "staff-2015.csv"
-        await imports._staff(desk, people, PLACE, "device", date(2014, 1, 1), {}, dry_run=False, quiet=True)
-        days = DATA / "workdays-2015.csv"
-        await imports._roster(desk, days, PLACE, clock(10), clock(17), dry_run=False, quiet=True)
+        workdays = DATA / "workdays-2015.csv"
+        asked = taking_in.Asked(PLACE, "device", False, True, (clock(10), clock(17)), workdays)
+        await taking_in.staff(desk, asked, DATA / "staff-2015.csv", date(2014, 1, 1), {}, StaffMapping())
+        days = sorted(read_workdays(workdays.read_bytes()).rows)
+        await taking_in.publish(desk, asked, days, "Asia/Shanghai", workdays.name)
+        rostered = replace(asked, shift=None)
         begun = time.perf_counter()
-        report = await imports._punches(desk, DATA / "punches-2015.csv", PLACE, "device", dry_run=False, quiet=True)
+        report = await taking_in.punches(desk, rostered, DATA / "punches-2015.csv", PunchMapping(), None)
         seconds = time.perf_counter() - begun
         with supervisor.runtimes["attendance"].store.reading() as connection:
             derived = connection.execute(sa.select(sa.func.count()).select_from(DAYS)).scalar()
         await client.close()
-    if (report["accepted"], report["rejected"]) != (23_648, 0) or derived != 11_824:
+    if (report["accepted"], report["rejected"]) != (23_648, 0) or derived != 50 * 249:
         raise RuntimeError(f"{derived} days derived: {report}")
     return {"real punches imported, punches/s": report["accepted"] / seconds}
