@@ -152,7 +152,8 @@ def shift_of(shifts: Sequence[Shift], at: datetime, direction: Direction) -> int
     Where margins overlap, a punch in belongs to the shift whose start is nearest, a punch out to the one whose end is
     nearest; of two equally near, to the earlier.
     """
-    within = [index for index, shift in enumerate(shifts) if shift.window[0] <= at <= shift.window[1]]
+    windows = (shift.window for shift in shifts)
+    within = [index for index, (first, last) in enumerate(windows) if first <= at <= last]
     return min(
         within, key=lambda index: (_distance(shifts[index], at, direction), shifts[index].starts_at), default=None
     )

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 from nats.aio.client import Client
+from pydantic_core import from_json
 
 from services.kernel.decision import Rejected
 from services.kernel.ids import uuid7
@@ -112,7 +113,7 @@ class Door:
         precondition: Precondition | None = None,
     ) -> bytes:
         """The signed command, ready to send. The same command id again is the same command."""
-        data = json.loads(request.model_dump_json(exclude_none=True))
+        data = from_json(request.model_dump_json(exclude_none=True))
         salt = secrets.token_hex(16)
         claims = actor.model_dump() | {
             "commandid": command_id or uuid7(),
