@@ -227,6 +227,7 @@ class Case:
     found: str = ""
     sanction: str = ""
     level: int = 0
+    repeated: bool = False
     decided_fact: str = ""
     decided_by: str = ""
     noticed_on: date | None = None
@@ -265,6 +266,7 @@ def evolve(conduct: Conduct, event: Event[Any]) -> Conduct:
                 found=fact.finding,
                 sanction=fact.sanction or "",
                 level=fact.level or 0,
+                repeated=fact.repeated,
                 decided_fact=event.id,
                 decided_by=event.onbehalfof or event.actor,
             )

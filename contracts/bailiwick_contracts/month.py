@@ -184,3 +184,12 @@ class ListWorkingDays(Request):
         if not 0 <= (self.last_on - self.first_on).days <= 4_000:
             raise ValueError("last_on: not before first_on, and at most 4,000 days later; ask for fewer")
         return self
+
+
+class GetPersonCounts(Request):
+    """What K1 and K2 count of one person in a period: shifts on time of those worked by the roster, breaches, repetitions."""
+
+    type: Literal["attendance.get_person_counts.v1"] = "attendance.get_person_counts.v1"
+    staff_id: Identifier
+    first_on: date
+    last_on: date

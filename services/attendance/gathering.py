@@ -217,3 +217,22 @@ def copied_raws(reading: Reading, fact_ids: Iterable[str]) -> list[str]:
         query = sa.select(COPIES.c.fact_id, COPIES.c.raw).where(COPIES.c.fact_id.in_(part))
         found.update({row.fact_id: bytes(row.raw).decode() for row in reading.rows(query)})
     return [found[one] for one in sorted(found)]
+
+
+def person_days(reading: Reading, staff_id: str, first: date, last: date) -> dict[str, int]:
+    """A person's days from a day to a day that the roster gave a shift: how many, and what they came to."""
+    query = sa.select(DAYS.c.kinds, DAYS.c.status).where(
+        DAYS.c.staff_id == staff_id,
+        DAYS.c.day.between(first, last),
+        DAYS.c.scheduled_seconds > 0,
+        DAYS.c.status != "rest",
+    )
+    rows = reading.rows(query)
+    kinds = [set(row.kinds.split(",")) - {""} for row in rows]
+    return {
+        "scheduled": len(rows),
+        "on_time": sum(not one and row.status == "present" for one, row in zip(kinds, rows, strict=True)),
+        "late": sum("late" in one for one in kinds),
+        "early": sum("early" in one for one in kinds),
+        "absent": sum("absent" in one for one in kinds),
+    }

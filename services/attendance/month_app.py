@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from bailiwick_contracts.breach import conduct_stream
 from bailiwick_contracts.envelope import Command
 from bailiwick_contracts.house_book import house_stream
 from bailiwick_contracts.house_rules import CLAUSE as RULES
@@ -28,6 +29,7 @@ from bailiwick_contracts.month import (
     ConfirmedDayChanged,
     DisputeAttendance,
     GetMonth,
+    GetPersonCounts,
     ListWorkingDays,
     MonthClosed,
     MonthRefused,
@@ -49,6 +51,7 @@ from pydantic_core import from_json, to_jsonable_python
 
 from services.attendance import asking, house_rules, month, notice, offsite
 from services.attendance import gathering as gather
+from services.attendance.breach import CONDUCT
 from services.attendance.deriving import derive_whole, person_day
 from services.attendance.house_rules import HOUSE
 from services.attendance.month import MONTH
@@ -159,6 +162,19 @@ def list_working_days(reading: Reading, command: Command[ListWorkingDays]) -> Ma
     return {"days": [day.isoformat() for day in days], "facts": list(calendar.facts)}
 
 
+def get_person_counts(reading: Reading, command: Command[GetPersonCounts]) -> Mapping[str, Any]:
+    """K1: `scheduled` days and those `on_time`, `late`, `early`, `absent`; K2: standing `breaches` and `repeated` ones."""
+    asked = command.data
+    counts = gather.person_days(reading, asked.staff_id, asked.first_on, asked.last_on)
+    cases = [
+        one
+        for one in reading.state(CONDUCT, conduct_stream(asked.staff_id)).cases.values()
+        if one.stands and asked.first_on <= one.incident_on <= asked.last_on
+    ]
+    repeated = sum(one.repeated for one in cases)
+    return {"staff_id": asked.staff_id, **counts, "breaches": len(cases), "repeated": repeated}
+
+
 PUBLISHES: tuple[type[Fact], ...] = (
     AttendanceSupplied,
     AttendanceConfirmed,
@@ -188,4 +204,5 @@ QUERIES: Mapping[type[Request], QueryHandler] = {
     GetMonth: get_month,
     GetHouseRules: get_house_rules,
     ListWorkingDays: list_working_days,
+    GetPersonCounts: get_person_counts,
 }

@@ -39,6 +39,7 @@ from bailiwick_contracts.month import (
     DisputeAttendance,
     DisputedDay,
     GetMonth,
+    GetPersonCounts,
     ListWorkingDays,
     SupplyAttendance,
 )
@@ -195,6 +196,7 @@ def close(scene: Scene) -> None:
     scene.read(GetPayroll(month=MARCH, as_of=office.now))
     office.punches(punch("late-arrival", PERSON, "in", local("09:05", DAYS[1])))
     scene.read(GetMonth(month=MARCH))
+    scene.read(GetPersonCounts(staff_id=PERSON, first_on=DAYS[0], last_on=DAYS[19]))
 
 
 def appraisals(scene: Scene) -> None:

@@ -14,6 +14,7 @@ from bailiwick_contracts.breach import (
 )
 from bailiwick_contracts.envelope import Answer
 from bailiwick_contracts.manual import manual_matrix
+from bailiwick_contracts.month import GetPersonCounts
 from bailiwick_contracts.readings import Readings
 from bailiwick_contracts.registry import AdoptAuthorityMatrix
 
@@ -215,6 +216,25 @@ def test_only_the_person_appeals(staffed: Office) -> None:
     whole(staffed, "c1")
     answer = staffed.ask(AppealCase(case_id="c1", staff_id=ANN, grounds="Unjust."), by=BEN)
     assert (answer.outcome, (answer.error or {})["code"]) == ("rejected", "not_the_person")
+
+
+def test_k1_and_k2_count_days_on_time_breaches_and_repetitions(staffed: Office) -> None:
+    first = NOW + timedelta(days=1)
+    for number, arrival in enumerate(("08:59", "09:10", None)):
+        staffed.came(arrival, "17:00" if arrival else None, day=first + timedelta(days=number))
+    whole(staffed, "c1", on=first)
+    whole(staffed, "c2", on=first + timedelta(days=1))
+    counts = staffed.read(GetPersonCounts(staff_id=ANN, first_on=first, last_on=first + timedelta(days=9)))
+    assert counts == {
+        "staff_id": ANN,
+        "scheduled": 3,
+        "on_time": 1,
+        "late": 1,
+        "early": 0,
+        "absent": 1,
+        "breaches": 2,
+        "repeated": 1,
+    }
 
 
 def test_every_prefix_of_a_persons_conduct_folds(staffed: Office) -> None:
