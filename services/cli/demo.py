@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from services.audit.words import OUTCOMES, REASONS, word
 from services.cli import audit, audit_desk, audit_log
 from services.cli.output import ERR, OUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
-from services.demo import elsewhere, stage, tickets
+from services.demo import billing, elsewhere, stage, tickets
 from services.demo.cases import Case, of_our_office, of_real_office
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
@@ -72,7 +72,9 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
             for number, case in enumerate(cases):
                 decided.append(_row(case, await stage.decide(desk, case.request, case.actor, case.property_id)))
                 progress("decisions", number + 1, len(cases))
-            steps = list(tickets.scene()) if data is None else []
+            if data is None:
+                await stage.keep_accounts(desk, billing.prepared())
+            steps = [*tickets.scene(), *billing.scene()] if data is None else []
             for number, step in enumerate(steps):
                 decided.append(_step(step, await stage.decide(desk, step.request, step.actor, tickets.PLACE)))
                 progress("tickets", number + 1, len(steps))

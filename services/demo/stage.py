@@ -89,7 +89,7 @@ async def set_up(desk: Desk, office: Office, progress: Progress) -> None:
 async def in_force(desk: Desk) -> None:
     """Wait until the adopted versions hold and the services know of them."""
     await asyncio.sleep(LEAD_SECONDS)
-    for service in ("attendance", "tickets"):
+    for service in ("attendance", "tickets", "billing"):
         if not await caught_up(desk.client, service, "registry"):
             raise StageError(
                 f"{service} did not take in what registry holds within 30 s; bailiwick doctor shows the lag"
@@ -181,6 +181,14 @@ async def adopt_terms(desk: Desk, progress: Progress) -> None:
 async def decide(desk: Desk, request: Request, actor: str, property_id: str) -> Answer:
     """One decision of a person."""
     return await desk.send(request, Actor(actor=actor), property_id)
+
+
+async def keep_accounts(desk: Desk, requests: Iterable[Request]) -> None:
+    """What the set-up asks of billing, one after the other."""
+    for request in requests:
+        answer = await desk.send(request, SETUP, "north-court")
+        if answer.outcome != "done":
+            raise StageError(f"{type(request).wire()}: {answer.outcome}, {answer.error}")
 
 
 async def _all(
