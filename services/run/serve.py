@@ -14,6 +14,7 @@ from services.run.place import StartError
 from services.run.signals import stop_event
 
 LOG = structlog.get_logger()
+REBUILDING_SECONDS = 5
 
 
 async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, announce: bool = True) -> None:
@@ -38,6 +39,22 @@ async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, 
 
 
 async def _announce(supervisor: Supervisor) -> None:
+    telling = asyncio.create_task(_tell_rebuilding(supervisor))
+    try:
+        await _ready(supervisor)
+    finally:
+        telling.cancel()
+
+
+async def _tell_rebuilding(supervisor: Supervisor) -> None:
+    """Say that it takes longer for a reason, to whoever waits for it to be ready."""
+    while True:
+        await asyncio.sleep(REBUILDING_SECONDS)
+        if any(runtime.rebuilding and runtime.rebuilding.busy for runtime in supervisor.runtimes.values()):
+            print("rebuilding", flush=True)  # noqa: T201 - see `_ready`
+
+
+async def _ready(supervisor: Supervisor) -> None:
     while True:
         try:
             await supervisor.wait_ready()

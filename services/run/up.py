@@ -29,6 +29,8 @@ class Child:
         self._settings, self._names = settings, names
         self._process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.Event()
+        self.rebuilding_at = 0.0
+        """When it last said that a view is being rebuilt, by the monotonic clock."""
         self.exits: list[int] = []
         """How it ended each time; `services.kernel.liveness.ExitCode` says what the codes mean."""
 
@@ -65,6 +67,8 @@ class Child:
         async for line in process.stdout:
             if line == b"ready\n":
                 self.ready.set()
+            elif line == b"rebuilding\n":
+                self.rebuilding_at = time.monotonic()
 
     async def _stop(self) -> None:
         process = self._process
@@ -101,10 +105,16 @@ async def up(settings: Settings, names: Sequence[str]) -> AsyncIterator[tuple[Se
 
 
 async def _until_ready(child: Child, server: asyncio.Task[None], services: asyncio.Task[None]) -> None:
+    """Wait until it is ready; the time that a view takes to be rebuilt does not count."""
     ready = asyncio.create_task(child.ready.wait())
-    done, _ = await asyncio.wait({ready, server, services}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    for task in done - {ready}:
-        task.result()
-    if ready not in done:
-        ready.cancel()
-        raise StartError(f"not ready after {READY_SECONDS} s; the services ended with {child.exits or 'nothing yet'}")
+    begun = time.monotonic()
+    while not ready.done():
+        left = max(begun, child.rebuilding_at) + READY_SECONDS - time.monotonic()
+        if left <= 0:
+            ready.cancel()
+            raise StartError(
+                f"not ready after {READY_SECONDS} s; the services ended with {child.exits or 'nothing yet'}"
+            )
+        done, _ = await asyncio.wait({ready, server, services}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {ready}:
+            task.result()
