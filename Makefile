@@ -25,13 +25,14 @@ test: .venv/.installed ## every test that needs nothing but this machine
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(ELSEWHERE)" $(ARGS)
 
 crash: .venv/.installed ## 200 seeded rounds of faults and 2,000 simulated schedules
-	@$(BIN)/python -m pytest -s -m crash $(ARGS)
+	@$(BIN)/python -m pytest -s -n 2 --dist loadgroup -m crash $(ARGS)
 
 long: .venv/.installed ## the tests that take minutes
 	@$(BIN)/python -m pytest -m long $(ARGS)
 
 containers: .venv/.installed ## the same behaviour on servers in containers (needs a Docker engine)
 	@BAILIWICK_TEST_CONTAINERS=1 $(BIN)/python -m pytest -m containers $(ARGS)
+	@BAILIWICK_TEST_CONTAINERS=1 $(BIN)/python -m pytest tests/kernel $(ARGS)
 
 bench: .venv/.installed ## measurements; nothing fails on a number
 	@$(BIN)/python -m tests.bench $(ARGS)

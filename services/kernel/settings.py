@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     progress_seconds: float = Field(60, gt=0)
     """How long a process may make no progress before it ends itself (`services.kernel.liveness`)."""
+    nats_monitor_url: str | None = None
+    """The http address of a node of the cluster, from which `bailiwick doctor` reads how it keeps what it stores."""
     health_seconds: float = Field(10, gt=0)
     """How often a service looks at its own health."""
     health_port: int | None = Field(None, ge=0, le=65_535)

