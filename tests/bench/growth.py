@@ -25,27 +25,26 @@ class _Bench:
     def __init__(self, place: Place) -> None:
         self.store: Store = filled(place, FEW)
         self.writer: Writer = place.writer(TOY, self.store)
-        self.echo: Writer = place.writer(ECHO, place.store(ECHO))
+        self.echoed: Store = place.store(ECHO)
+        self.echo: Writer = place.writer(ECHO, self.echoed)
         self.door, self.keys = Door(place.directory / "doors"), KeyStore(place.directory / "keys")
         self._numbers: Iterator[int] = iter(range(10_000_000, 100_000_000))
         self._taken = 0
 
     def grow(self, until: int) -> None:
-        """Facts like those that are there, written straight into the log, each in a stream of its own."""
-        pattern = self.store.after(FEW - 100, 1)[0]
-        with self.store.reading() as connection:
-            position, chain = self.store.head(connection, LOG_POSITION).number, self.store.head(connection, PLACE)
-        number = chain.number
-        while position < until:
-            facts = []
-            for _ in range(min(PAGE, until - position)):
-                position, number = position + 1, number + 1
-                facts.append(
-                    StoredFact(position, f"holder-grown-{position}", 1, pattern.type, pattern.raw, PLACE, number)
-                )
-            with self.store.transaction() as connection:
-                self.store.append(connection, facts)
-                self.store.set_heads(connection, {PLACE: Head(number, chain.hash)})
+        """Facts like those that are there in both logs, written straight into them, each in a stream of its own."""
+        for store in (self.store, self.echoed):
+            with store.reading() as connection:
+                position, chain = store.head(connection, LOG_POSITION).number, store.head(connection, PLACE)
+            pattern, number = store.after(position - 1, 1)[0], chain.number
+            while position < until:
+                facts = []
+                for _ in range(min(PAGE, until - position)):
+                    position, number = position + 1, number + 1
+                    facts.append(StoredFact(position, f"grown-{position}", 1, pattern.type, pattern.raw, PLACE, number))
+                with store.transaction() as connection:
+                    store.append(connection, facts)
+                    store.set_heads(connection, {PLACE: Head(number, chain.hash)})
 
     def bulk(self) -> int:
         """Bulk commands of 1,000 facts with their view rows."""
@@ -106,7 +105,7 @@ class _Bench:
 
 
 def growth(place: Place) -> Figures:
-    """Each rate at 10,000 facts, and what is left of it at 1,000,000; taking in grows its own log along."""
+    """Each rate at 10,000 facts, and what is left of it at 1,000,000 in the logs of both services."""
     bench = _Bench(place)
     for _ in range(100):
         request = TakeToken(holder_id="unbounded-state")
