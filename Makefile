@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 export PIP_ROOT_USER_ACTION := ignore
 # "make test ARGS='-k lateness'" hands anything on to pytest.
 ARGS ?=
-ELSEWHERE := not (containers or browser or long or crash)
+ELSEWHERE := not (containers or browser or long or crash or elsewhere)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ long: .venv/.installed ## the tests that take minutes
 containers: .venv/.installed ## the same behaviour on servers in containers (needs a Docker engine)
 	@BAILIWICK_TEST_CONTAINERS=1 $(BIN)/python -m pytest -m containers $(ARGS)
 	@BAILIWICK_TEST_CONTAINERS=1 $(BIN)/python -m pytest tests/kernel $(ARGS)
+
+elsewhere: .venv/.installed ## a subscriber in Node and other people's judges (needs Node and the package registries)
+	@$(BIN)/python -m pytest -m elsewhere $(ARGS)
 
 bench: .venv/.installed ## measurements; nothing fails on a number
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -1,0 +1,208 @@
+"""`python -m tests.bench.gateway`: the door against a bare FastAPI route with the same body, both over loopback in the same run.
+
+The gateway and the services are one process, the route another, the load a third; each is measured alone, in turns.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import socket
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from datetime import date
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from tests.gateway.conftest import NORTH, System, running, settle
+
+CONNECTIONS = 16
+_days = count(date(2200, 1, 1).toordinal())
+
+
+class Day(BaseModel):
+    """A day of the reference's body."""
+
+    day: date
+
+
+class Roster(BaseModel):
+    """The reference's body: the same members, read by FastAPI as it does by itself."""
+
+    type: str
+    roster_id: str
+    staff_ids: list[str]
+    days: list[Day]
+
+
+def bare(listening: socket.socket) -> None:
+    """The reference: one FastAPI route with the same request model, and one that answers the same document."""
+    app = FastAPI()
+
+    @app.post("/command")
+    async def command(body: Roster) -> dict[str, Any]:
+        return {"outcome": "done", "roster_id": body.roster_id, "people": len(body.staff_ids), "days": len(body.days)}
+
+    @app.get("/query")
+    async def query(staff_id: str, day: str) -> dict[str, Any]:
+        return {"staff_id": staff_id, "day": day, "shifts": [], "punches": [], "confirmations": [], "revision": 0}
+
+    uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False)).run(sockets=[listening])
+
+
+async def _load(
+    url: str, seconds: float, make: Callable[[], tuple[str, str, Any, dict[str, str]]]
+) -> tuple[float, float, float]:
+    """Requests a second, and the 50th and 99th percentile in milliseconds."""
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    raw = httpx.URL(url)
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection(raw.host, raw.port)
+        while time.perf_counter() < end:
+            method, path, body, headers = make()
+            head = f"{method} {path} HTTP/1.1\r\nHost: {raw.host}\r\n" + "".join(
+                f"{k}: {v}\r\n" for k, v in headers.items()
+            )
+            content = body or b""
+            began = time.perf_counter()
+            writer.write(head.encode() + f"Content-Length: {len(content)}\r\n\r\n".encode() + content)
+            status = await reader.readline()
+            length = 0
+            while (line := await reader.readline()) != b"\r\n":
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            await reader.readexactly(length)
+            if b" 200 " not in status:
+                raise RuntimeError(f"{path}: {status!r}")
+            times.append(time.perf_counter() - began)
+        writer.close()
+
+    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    ordered = sorted(times)
+    return len(times) / seconds, ordered[len(ordered) // 2] * 1000, ordered[int(len(ordered) * 0.99)] * 1000
+
+
+def load(url: str, kind: str, headers: dict[str, str], seconds: float, out: Any) -> None:
+    """Runs in a process of its own."""
+    number = 0
+
+    def make() -> tuple[str, str, Any, dict[str, str]]:
+        nonlocal number
+        number += 1
+        if kind.endswith("query"):
+            path = "/query" if kind.startswith("bare") else f"/v1/properties/{NORTH}/attendance/get_day"
+            return "GET", f"{path}?staff_id=guard&day=2026-03-02", None, headers
+        body = json.dumps({"type": "attendance.publish_roster.v1", "roster_id": uuid.uuid4().hex, "staff_ids": ["guard"],
+                           "days": [{"day": f"20{30 + number % 60}-0{1 + number % 9}-0{1 + number % 8}"}]}).encode()  # fmt: skip
+        path = "/command" if kind.startswith("bare") else f"/v1/properties/{NORTH}/attendance/publish_roster"
+        return "POST", path, body, headers | {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
+
+    out.put(asyncio.run(_load(url, seconds, make)))
+
+
+def measured(url: str, kind: str, headers: dict[str, str], seconds: float) -> tuple[float, float, float]:
+    """One measurement, the load in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    out = context.Queue()
+    process = context.Process(target=load, args=(url, kind, headers, seconds, out))
+    process.start()
+    found: tuple[float, float, float] = out.get(timeout=seconds + 20)
+    process.join()
+    return found
+
+
+async def _listeners(system: System, token: str, many: int) -> list[float]:
+    """The delays, in milliseconds, from sending a command to its event at each of `many` listeners."""
+    raw = httpx.URL(system.settings.http_url)
+    arrived: list[float] = []
+    ready = asyncio.Semaphore(0)
+    stop = asyncio.Event()
+
+    async def listen() -> None:
+        reader, writer = await asyncio.open_connection(raw.host, raw.port)
+        head = f"GET /v1/events?property={NORTH}&type=attendance.roster_published.v1 HTTP/1.1\r\nHost: x\r\n"
+        writer.write(f"{head}Authorization: {token}\r\nAccept: text/event-stream\r\n\r\n".encode())
+        while (await reader.readline()).strip() != b"retry: 2000":
+            pass
+        ready.release()
+        while not stop.is_set():
+            line = await reader.readline()
+            if line.startswith(b"data: "):
+                arrived.append(time.perf_counter())
+        writer.close()
+
+    tasks = [asyncio.create_task(listen()) for _ in range(many)]
+    for _ in range(many):
+        await asyncio.wait_for(ready.acquire(), 60)
+    delays: list[float] = []
+    async with httpx.AsyncClient(base_url=system.settings.http_url, headers={"authorization": token}) as http:
+        for _ in range(10):
+            arrived.clear()
+            body = {"type": "attendance.publish_roster.v1", "roster_id": uuid.uuid4().hex, "staff_ids": ["guard"],
+                    "days": [{"day": str(date.fromordinal(next(_days)))}]}  # fmt: skip
+            began = time.perf_counter()
+            answer = await http.post(
+                f"/v1/properties/{NORTH}/attendance/publish_roster",
+                json=body,
+                headers={"Idempotency-Key": uuid.uuid4().hex},
+            )
+            if answer.json().get("outcome") != "done":
+                continue
+            for _ in range(500):
+                if len(arrived) >= many:
+                    break
+                await asyncio.sleep(0.01)
+            delays += [max(0.0, (at - began) * 1000) for at in arrived]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return delays
+
+
+def main() -> None:
+    """Measure and print; nothing fails on a number."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--listeners", type=int, default=500)
+    chosen = parser.parse_args()
+    listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+    context = multiprocessing.get_context("fork")
+    reference = context.Process(target=bare, args=(listening,), daemon=True)
+    reference.start()
+    bare_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as system:
+        settle(system)
+        token = system.http("director").headers["authorization"]
+        for kind in ("command", "query"):
+            ratios, ours, theirs = [], [], []
+            for _ in range(chosen.rounds):
+                theirs.append(measured(bare_url, f"bare-{kind}", {}, chosen.seconds))
+                ours.append(measured(system.settings.http_url, kind, {"Authorization": token}, chosen.seconds))
+                ratios.append(ours[-1][0] / theirs[-1][0])
+            a, b = ours[-1], theirs[-1]
+            print(f"{kind}: {a[0]:.0f}/s (p50 {a[1]:.1f}, p99 {a[2]:.1f} ms); bare route {b[0]:.0f}/s (p50 {b[1]:.1f}, p99 {b[2]:.1f} ms); "
+                  f"ratio {statistics.median(ratios):.2f} of {[round(r, 2) for r in ratios]}")  # fmt: skip
+        for listeners in (1, chosen.listeners):
+            delays = sorted(asyncio.run(_listeners(system, token, listeners)))
+            if delays:
+                middle, late = delays[len(delays) // 2], delays[int(len(delays) * 0.99)]
+                print(
+                    f"events to {listeners} listeners: p50 {middle:.0f} ms, p99 {late:.0f} ms after the command was sent"
+                )
+    reference.terminate()
+
+
+if __name__ == "__main__":
+    main()
