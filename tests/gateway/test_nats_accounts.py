@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
 from services.run.catalogue import factories
 from services.run.embedded import Supervisor
-from services.run.nats import free_port
+from services.run.nats import free_port, nats_binary
 from services.run.nats_accounts import write
 from tests.servers import NatsServer
 
@@ -208,3 +209,17 @@ def test_commands_never_cross_the_network_in_clear_text(tmp_path: Path) -> None:
         Settings(data_dir=tmp_path, nats_url="nats://nats.example:4222").nats_options("registry")
     assert "tls" in Settings(data_dir=tmp_path, nats_url="tls://nats.example:4222").nats_options("registry")
     assert "tls" not in Settings(data_dir=tmp_path, nats_url="nats://127.0.0.1:4222").nats_options("registry")
+
+
+def test_the_server_s_configuration_takes_the_users_that_were_made(tmp_path: Path) -> None:
+    services = [factory(KeyStore(tmp_path / "keys")) for factory in factories().values()]
+    write(tmp_path / "made", services, {}, ["nats"])
+    shipped = (Path(__file__).parents[2] / "infra/nats/nats.conf").read_text()
+    (tmp_path / "nats.conf").write_text(
+        shipped.replace("/etc/nats/", f"{tmp_path}/").replace('"/data"', f'"{tmp_path}/data"')
+    )
+    checked = subprocess.run(
+        [nats_binary(), "-t", "-c", str(tmp_path / "nats.conf")], capture_output=True, text=True, check=False,
+        env={"NATS_SERVER_NAME": "nats"},
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr

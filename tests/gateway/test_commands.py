@@ -1,0 +1,94 @@
+"""The commands of the door, as an operator types them."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.gateway.conftest import NORTH, PASSWORD, System
+from tests.gateway.test_webhooks import happen
+
+ROOT = Path(__file__).parents[2]
+
+
+def bailiwick(system: System, *words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "BAILIWICK_DATA_DIR": str(system.settings.data_dir),
+        "BAILIWICK_NATS_URL": system.settings.nats_url,
+    }
+    command = [sys.executable, "-m", "services.cli.entry", *words]
+    return subprocess.run(
+        command, env=environment, input=said, capture_output=True, text=True, check=False, cwd=ROOT, timeout=100
+    )
+
+
+def shown(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_first_account_comes_from_the_command_line_and_comes_in(system: System) -> None:
+    made = shown(bailiwick(system, "account", "add", "first", "--staff", "director", "--json"))
+    answer = httpx.post(
+        f"{system.settings.http_url}/v1/tokens", json={"account": "first", "password": made["password"]}
+    )
+    assert answer.status_code == 200
+    given = bailiwick(
+        system, "account", "add", "second", "--staff", "guard", "--password-stdin", "--json", said=PASSWORD + "\n"
+    )
+    assert "password" not in shown(given)
+    assert (
+        bailiwick(system, "account", "add", "third", "--staff", "guard", "--password-stdin", said="short\n").returncode
+        == 2
+    )
+    assert {"first", "second"} <= {
+        one["account"] for one in shown(bailiwick(system, "account", "list", "--json"))["accounts"]
+    }
+
+
+def test_a_key_for_an_integration_is_shown_once(system: System) -> None:
+    words = ("api-key", "add", "payroll", "--acts-as", "payroll-2", "--property", NORTH, "--access", "events", "--json")
+    made = shown(bailiwick(system, *words))
+    with system.http(authorization=f"Bearer {made['api_key']}") as http:
+        assert http.get("/v1/events", params={"property": NORTH}).status_code == 200
+    assert (
+        bailiwick(
+            system, "api-key", "add", "x", "--acts-as", "x", "--property", NORTH, "--access", "everything"
+        ).returncode
+        == 2
+    )
+
+
+def test_listening_prints_what_happens_live_and_from_a_place(system: System) -> None:
+    heard: list[subprocess.CompletedProcess[str]] = []
+    words = ("listen", "--property", NORTH, "--type", "attendance.*", "--count", "2", "--json")
+    listener = threading.Thread(target=lambda: heard.append(bailiwick(system, *words)))
+    listener.start()
+    ids: list[str] = []
+    while listener.is_alive():
+        ids += happen(system, 1)
+        listener.join(2)
+    live = [json.loads(line)["id"] for line in heard[0].stdout.splitlines()]
+    assert len(live) == 2, heard[0].stderr
+    assert set(live) <= set(ids)
+    stored = bailiwick(system, "listen", "--after", "start", "--type", "registry.property_added.v1", "--count", "2")
+    assert [line.split()[2] for line in stored.stdout.splitlines()] == ["registry.property_added.v1"] * 2
+    assert bailiwick(system, "listen", "--after", "nonsense").returncode == 2
+
+
+@pytest.mark.parametrize("name", ["payroll", "payroll:north-court"])
+def test_users_of_nats_are_made_by_one_command(system: System, tmp_path: Path, name: str) -> None:
+    made = shown(
+        bailiwick(system, "nats-accounts", str(tmp_path / "made"), "--subscriber", name, "--host", "nats", "--json")
+    )
+    assert {"registry", "gateway", "office", "provision", "payroll"} <= set(made["users"])
+    assert {"accounts.conf", "ca.pem", "server.pem", "server.key", "payroll.nk"} <= {
+        path.name for path in (tmp_path / "made").iterdir()
+    }
+    assert bailiwick(system, "nats-accounts", str(tmp_path / "made"), "--subscriber", "A.>").returncode == 2
