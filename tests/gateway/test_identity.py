@@ -93,6 +93,7 @@ def test_a_token_that_is_wrong_in_any_respect_lets_nobody_in(system: System, pro
     assert {name: status(system, token) for name, token in wrong.items()} == dict.fromkeys(wrong, 401)
 
 
+@pytest.mark.long
 def test_a_new_key_of_the_provider_is_taken_and_a_made_up_one_does_not_have_it_asked_each_time(
     system: System, provider: Provider
 ) -> None:

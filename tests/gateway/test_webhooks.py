@@ -218,7 +218,10 @@ def _stored(system: System, event: dict[str, Any]) -> list[bytes]:
     return [fact.raw for fact in store.chain(NORTH, event["chainnumber"] - 1, 1)]
 
 
-@pytest.mark.parametrize("behaviour", [failing, hanging, redirecting, garbage, endless])
+@pytest.mark.parametrize(
+    "behaviour",
+    [failing, redirecting, *(pytest.param(one, marks=pytest.mark.long) for one in (hanging, garbage, endless))],
+)
 def test_a_receiver_that_misbehaves_gets_everything_later_and_holds_up_nobody(
     system: System, receiver: Receiver, clock: Clock, behaviour: Behaviour
 ) -> None:
