@@ -39,19 +39,15 @@ from services.tickets import (
     work,
 )
 from services.tickets import gathering as gather
-from services.tickets.letter import LETTER
+from services.tickets.letter import LETTER, Letter
 from services.tickets.policy import POLICIES, SETUP, adopt
 from services.tickets.state import Ticket
 from services.tickets.taken_over import take_over
 from services.tickets.ticket import TICKET
-from services.tickets.timers import keep
+from services.tickets.timers import keep, own
 from services.tickets.views import VIEWS
 
 Decision = Callable[[Unit, Command[Any], Ticket], Sequence[Fact]]
-
-
-def _ticket(unit: Unit, ticket_id: str) -> Ticket:
-    return unit.state(TICKET, ticket_stream(ticket_id))
 
 
 def _on(decide: Decision) -> CommandHandler:
@@ -75,7 +71,7 @@ def on_register_ticket(unit: Unit, command: Command[tickets.RegisterTicket]) -> 
     request = command.data
     stored = keep(unit, request.ticket_id, lambda ticket: _registered(unit, command, ticket))
     if stored and isinstance(stored[-1].data, TicketRegistered):
-        told = _told_at_once(unit, request.ticket_id, _ticket(unit, request.ticket_id), stored[-1])
+        told = _told_at_once(unit, request.ticket_id, own(unit, request.ticket_id), stored[-1])
         keep(unit, request.ticket_id, lambda _: told)
 
 
@@ -105,7 +101,7 @@ def _told_at_once(unit: Unit, ticket_id: str, ticket: Ticket, because: Event[Any
 def on_classify_ticket(unit: Unit, command: Command[tickets.ClassifyTicket]) -> None:
     """Classify a ticket; what became major, or an incident, goes up at once."""
     request = command.data
-    before = _ticket(unit, request.ticket_id)
+    before = own(unit, request.ticket_id)
 
     def decide(ticket: Ticket) -> Sequence[Fact]:
         lowers = ticket.severity == "major" and request.severity == "ordinary"
@@ -116,7 +112,7 @@ def on_classify_ticket(unit: Unit, command: Command[tickets.ClassifyTicket]) -> 
 
     stored = keep(unit, request.ticket_id, decide)
     if stored and isinstance(stored[-1].data, TicketClassified):
-        after = _ticket(unit, request.ticket_id)
+        after = own(unit, request.ticket_id)
         raised = after.severity == "major" and before.severity != "major"
         became = after.kind == "incident" and before.kind != "incident"
         if raised or became:
@@ -147,10 +143,8 @@ def on_merge_ticket(unit: Unit, command: Command[life.MergeTicket]) -> None:
     """Merge a duplicate into the ticket that goes on."""
     request = command.data
     ruling = gather.ruling_of(unit, command, "S3-2", "decide")
-    own, others = handling.merge(
-        request, _ticket(unit, request.ticket_id), _ticket(unit, request.into_ticket_id), ruling
-    )
-    keep(unit, request.ticket_id, lambda _: own)
+    ours, others = handling.merge(request, own(unit, request.ticket_id), own(unit, request.into_ticket_id), ruling)
+    keep(unit, request.ticket_id, lambda _: ours)
     keep(unit, request.into_ticket_id, lambda _: others)
 
 
@@ -280,20 +274,25 @@ def on_adopt_policy(unit: Unit, command: Command[AdoptDeadlinePolicy]) -> None:
     unit.append(adoption.POLICIES, *adopt(request, unit.state(POLICIES, adoption.POLICIES), ruling, now=unit.now))
 
 
+def _letter(unit: Unit, command: Command[Any]) -> Letter:
+    """A letter of the property that is asked at, or one that nobody drafted."""
+    return letter.own(
+        unit.state(LETTER, letter_stream(command.data.letter_id)), command.data.letter_id, unit.property_id
+    )
+
+
 def on_draft_letter(unit: Unit, command: Command[letters.DraftLetter]) -> None:
     """Draft a letter (D7)."""
     stream = letter_stream(command.data.letter_id)
     drafted_by = gather.principal(unit, command)
-    unit.append(stream, *letter.draft(command.data, unit.state(LETTER, stream), drafted_by=drafted_by))
+    unit.append(stream, *letter.draft(command.data, _letter(unit, command), drafted_by=drafted_by))
 
 
 def on_review_letter(unit: Unit, command: Command[letters.ReviewLetter]) -> None:
     """Review a letter (D7)."""
     stream = letter_stream(command.data.letter_id)
     ruling = gather.ruling_of(unit, command, "D7", "approve")
-    facts = letter.review(
-        command.data, unit.state(LETTER, stream), ruling, principal_id=gather.principal(unit, command)
-    )
+    facts = letter.review(command.data, _letter(unit, command), ruling, principal_id=gather.principal(unit, command))
     unit.append(stream, *facts)
 
 
@@ -302,7 +301,7 @@ def on_issue_letter(unit: Unit, command: Command[letters.IssueLetter]) -> None:
     stream = letter_stream(command.data.letter_id)
     year = gather.today(unit, unit.property_id).year
     number = gather.next_letter_number(unit, year)
-    unit.append(stream, *letter.issue(command.data, unit.state(LETTER, stream), year=year, number=number))
+    unit.append(stream, *letter.issue(command.data, _letter(unit, command), year=year, number=number))
 
 
 COMMANDS: Mapping[type[Request], CommandHandler] = {

@@ -35,6 +35,17 @@ class Letter:
     revision: int = 0
     year: int | None = None
     number: int | None = None
+    property_id: str = ""
+
+
+def own(letter: Letter, letter_id: str, property_id: str) -> Letter:
+    """A letter of a property, or one that nobody drafted. Raises Rejected where the id is another property's."""
+    if letter.status != "none" and letter.property_id != property_id:
+        raise Rejected(
+            f"there is no letter {letter_id} here", code="no_such_letter", field="letter_id", value=letter_id,
+            rule="the id of a letter of this property", remedy="look it up with ListLetters, or choose another id",
+        )  # fmt: skip
+    return letter
 
 
 def draft(request: DraftLetter, letter: Letter, *, drafted_by: str, repeated: bool = False) -> list[Fact]:
@@ -128,7 +139,15 @@ def evolve(letter: Letter, event: Event[Any]) -> Letter:
     fact: LetterFact = event.data
     match fact:
         case LetterDrafted():
-            return Letter("drafted", fact.to_id, fact.about, fact.ticket_id, fact.drafted_by, fact.revision)
+            return Letter(
+                status="drafted",
+                to_id=fact.to_id,
+                about=fact.about,
+                ticket_id=fact.ticket_id,
+                drafted_by=fact.drafted_by,
+                revision=fact.revision,
+                property_id=event.property_id,
+            )
         case LetterReviewed():
             return replace(letter, status="released" if fact.releases else "sent_back")
         case LetterIssued():

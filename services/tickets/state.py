@@ -64,6 +64,7 @@ class Ticket:
     """What is remembered of one ticket."""
 
     status: str = "none"
+    property_id: str = ""
     kind: str = ""
     severity: str = "ordinary"
     topic: str = ""

@@ -80,7 +80,7 @@ def _lived(ticket: Ticket, fact: Life, event: Event[Any]) -> Ticket:
     at = event.recordedat
     match fact:
         case TicketRegistered():
-            return _registered(fact, at)
+            return _registered(fact, at, event.property_id)
         case TicketClassified():
             changed = replace(ticket, kind=fact.kind, severity=fact.severity, topic=fact.topic, terms=fact.terms)
             changed = replace(changed, update_due_at=fact.update_due_at, progress_due_at=fact.progress_due_at)
@@ -136,9 +136,10 @@ def _over(ticket: Ticket, fact: TicketVerified | TicketClosed | TicketWithdrawn 
             assert_never(fact)
 
 
-def _registered(fact: TicketRegistered, at: datetime) -> Ticket:
+def _registered(fact: TicketRegistered, at: datetime, property_id: str) -> Ticket:
     return Ticket(
         status="registered",
+        property_id=property_id,
         kind=fact.kind,
         severity=fact.severity,
         topic=fact.topic,
@@ -253,6 +254,7 @@ def _imported(ticket: Ticket, fact: Imports, event: Event[Any]) -> Ticket:
         case TicketImported():
             return Ticket(
                 status="registered",
+                property_id=event.property_id,
                 kind=fact.kind,
                 topic=fact.topic,
                 accountable_id=fact.accountable_id,

@@ -7,10 +7,26 @@ from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.message import Fact
 from bailiwick_contracts.ticket import ticket_stream
 
+from services.kernel.decision import Rejected
 from services.kernel.service import Unit
 from services.tickets.deadlines import changes, wanted
 from services.tickets.state import Ticket
 from services.tickets.ticket import TICKET
+
+
+def own(unit: Unit, ticket_id: str, property_id: str | None = None) -> Ticket:
+    """A ticket of the property that is asked at, or one that nobody registered.
+
+    Raises:
+        Rejected: the id is another property's.
+    """
+    ticket = unit.state(TICKET, ticket_stream(ticket_id))
+    if ticket.is_there and ticket.property_id != (property_id or unit.property_id):
+        raise Rejected(
+            f"there is no ticket {ticket_id} here", code="no_such_ticket", field="ticket_id", value=ticket_id,
+            rule="the id of a ticket of this property", remedy="look it up with ListTickets, or choose another id",
+        )  # fmt: skip
+    return ticket
 
 
 def keep(
@@ -18,7 +34,7 @@ def keep(
 ) -> list[Event[Any]]:
     """Take a decision about a ticket, store its facts, and set or cancel the timers that they change. Answers what was stored."""
     stream = ticket_stream(ticket_id)
-    before = unit.state(TICKET, stream)
+    before = own(unit, ticket_id, property_id)
     facts = decide(before)
     if not facts:
         return []

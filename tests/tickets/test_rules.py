@@ -97,6 +97,19 @@ def test_the_tickets_of_somebody_who_leaves_go_up_the_line_once_the_last_day_is_
     assert office.last("ticket_escalated").data.cause == "left"
 
 
+def test_a_ticket_and_a_letter_of_another_property_do_not_exist_here(office: Office) -> None:
+    office.report("t1")
+    office.ask(DraftLetter(letter_id="l1", to_id="owner-7", about="water", body="Sample."))
+    for request, code in (
+        (AcceptTicket(ticket_id="t1"), "no_such_ticket"),
+        (DraftLetter(letter_id="l1", to_id="owner-7", about="water", body="Other."), "no_such_letter"),
+        (MergeTicket(ticket_id="t2", into_ticket_id="t1"), "no_such_ticket"),
+    ):
+        office.report("t2", at="london-court", by="mia-sample")
+        assert (office.ask(request, at="london-court", by="mia-sample").error or {})["code"] == code
+    assert (office.report("t1", at="london-court", by="mia-sample").error or {})["code"] == "no_such_ticket"
+
+
 # -- what its kind demands -------------------------------------------------------------------------------------------
 
 
