@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from bailiwick_contracts.authority import Asked, CopyPosition
@@ -55,6 +56,12 @@ from services.kernel.service import Change, Put, Reading, Unit, View
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PART = 500
 """Ids in one query."""
+_REMEMBERED_LIMIT = 20_000
+_Reached = tuple[tuple[str, int], ...]
+_REACHED: WeakKeyDictionary[Any, _Reached] = WeakKeyDictionary()
+"""How far the copy reached when a unit or query first asked."""
+_REMEMBERED: WeakKeyDictionary[Any, tuple[_Reached, dict[tuple[str, ...], list[Event[Any]]]]] = WeakKeyDictionary()
+"""Of each installation, by its keys: how far its copy reached, and what was found there."""
 COPIES = sa.Table(
     "registry_copies",
     sa.MetaData(),
@@ -148,7 +155,37 @@ def _read(raw: bytes, wire: str) -> Event[Any]:
 
 
 def registry_facts(reading: Reading, subjects: Iterable[str]) -> list[Event[Any]]:
-    """The registry's facts about these subjects, and about everyone merged with them."""
+    """The registry's facts about these subjects, and about everyone merged with them.
+
+    The copy changes only where more of the registry is taken in. What was found is therefore remembered for as long as the
+    copy reaches no further, and a burst of commands asks the database once.
+    """
+    wanted = tuple(sorted(set(subjects)))
+    remembered = _remembered(reading)
+    found = remembered.get(wanted) if remembered is not None else None
+    if found is None:
+        found = _facts_about(reading, wanted)
+        if remembered is not None:
+            if len(remembered) >= _REMEMBERED_LIMIT:
+                remembered.clear()
+            remembered[wanted] = found
+    return list(found)
+
+
+def _remembered(reading: Reading) -> dict[tuple[str, ...], list[Event[Any]]] | None:
+    """What was found of the copy as far as it reaches; None while a fact is being taken in, for then it is changing."""
+    if getattr(reading, "cause", None) is not None:
+        return None
+    reached = _REACHED.get(reading)
+    if reached is None:
+        reached = _REACHED[reading] = tuple(sorted(reading.positions("registry").items()))
+    known = _REMEMBERED.get(reading.keys)
+    if known is None or known[0] != reached:
+        known = _REMEMBERED[reading.keys] = (reached, {})
+    return known[1]
+
+
+def _facts_about(reading: Reading, subjects: Iterable[str]) -> list[Event[Any]]:
     found: dict[str, Event[Any]] = {}
     asked: set[str] = set()
     wanted = set(subjects)

@@ -112,6 +112,16 @@ class WorkingCalendar:
 
     def spans_on(self, on: date) -> list[tuple[datetime, datetime]]:
         """The working time of a date as instants, in order, overlaps joined."""
+        if on not in self._reckoned:
+            self._reckoned[on] = self._spans_on(on)
+        return self._reckoned[on]
+
+    @cached_property
+    def _reckoned(self) -> dict[date, list[tuple[datetime, datetime]]]:
+        """Dates reckoned before: they never change, and a burst asks for the same few."""
+        return {}
+
+    def _spans_on(self, on: date) -> list[tuple[datetime, datetime]]:
         weekday = self.weekday_of(on)
         found = sorted(
             (self.instant(on, span.starts), self.instant(on, span.ends, latest=True))
