@@ -124,11 +124,12 @@ def subjects_of(fact: Any) -> tuple[str, ...]:
             return ()
 
 
-def copied(more: Callable[[Any], tuple[str, ...]] | None = None) -> View:
+def copied(more: Callable[[Any], tuple[str, ...]] | None = None, version: int = 1) -> View:
     """The view that keeps the registry's facts as they were stored, by whom they are about.
 
     Args:
         more: further subjects under which a service wants a fact.
+        version: raised whenever `more` wants more than before, so that the copy is made anew.
     """
 
     def copy_registry(event: Event[Any], raw: bytes) -> Iterator[Change]:
@@ -143,7 +144,7 @@ def copied(more: Callable[[Any], tuple[str, ...]] | None = None) -> View:
             }
             yield Put(COPIES, row)
 
-    return View("registry_copies", 1, "registry", (COPIES,), copy_registry)
+    return View("registry_copies", version, "registry", (COPIES,), copy_registry)
 
 
 REGISTRY_COPIES = copied()

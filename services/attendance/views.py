@@ -233,7 +233,7 @@ def fold_payroll(event: Event[Any], raw: bytes) -> Iterator[Change]:
 
 
 VIEWS = (
-    copied(_calendar),
+    copied(_calendar, version=2),
     View("attendance_days", 1, "attendance", (SHIFTS, PUNCHES, DAYS, CONFIRMATIONS), fold_days),
     View("attendance_payroll", 1, "attendance", (PAYROLL,), fold_payroll),
     View("attendance_penalties", 1, "attendance", (PENALTIES, REVERSALS), fold_penalties),
