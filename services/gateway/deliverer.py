@@ -23,6 +23,7 @@ from services.gateway.tail import Tail, Wanted
 from services.gateway.target import Answered, Target
 from services.gateway.views import WEBHOOK_SECRETS, WEBHOOK_STATES, WEBHOOKS
 from services.kernel.feed import read_log
+from services.kernel.going import go_on
 from services.kernel.sealing import KeyStore
 from services.kernel.store import Store
 
@@ -67,6 +68,7 @@ class Deliverer:
         """Send until cancelled."""
         try:
             while True:
+                go_on()
                 self._arrange()
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
@@ -114,9 +116,11 @@ class Deliverer:
     async def _serve(self, endpoint: Endpoint) -> None:
         attempt = 0
         while True:
+            go_on()
             try:
                 await self._begin(endpoint)
                 while True:
+                    go_on()
                     seen = self._tail.count
                     await self._take_in(endpoint)
                     busy = await self._round(endpoint)

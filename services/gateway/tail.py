@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from services.gateway.cursor import Cursor, read, written
 from services.gateway.problem import ProblemError
 from services.kernel.feed import read_log
+from services.kernel.going import go_on
 from services.kernel.relay import POSITION_HEADER
 
 LOG = structlog.get_logger()
@@ -95,8 +96,10 @@ class Tail:
         try:
             await self._look()
             while True:
+                go_on()
                 try:
-                    service, position, raw = await asyncio.wait_for(self._incoming.get(), LOOK_SECONDS)
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        service, position, raw = await self._incoming.get()
                 except TimeoutError:
                     await self._look()
                     continue
@@ -125,6 +128,7 @@ class Tail:
     async def _catch_up(self, service: str) -> None:
         log, last = self.heads.get(service, ("", -1))
         while True:
+            go_on()
             name, head, facts = await read_log(self._client, service, max(0, last), timeout=3)
             if log not in ("", name):
                 LOG.error("tail.another_log", service=service, was=log, now=name)
@@ -155,7 +159,8 @@ class Tail:
         if self._changed is None or self._changed.done():
             self._changed = asyncio.get_running_loop().create_future()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._changed), seconds)
+            async with asyncio.timeout(seconds):
+                await asyncio.shield(self._changed)
 
     async def page(
         self, cursor: Cursor, wanted: Wanted, limit: int, until: Cursor | None = None

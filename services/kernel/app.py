@@ -23,6 +23,7 @@ from services.kernel.dead_letters import DeadLetters
 from services.kernel.decision import Rejected
 from services.kernel.doors import Doors
 from services.kernel.feed import log_page, page, stream_page
+from services.kernel.going import go_on
 from services.kernel.health import Checkup, Health, encoded
 from services.kernel.lease import Lease, Leased
 from services.kernel.liveness import Part, Watch
@@ -213,6 +214,7 @@ class Runtime:
             self.rebuilding = Rebuilding(self.service, self.store, partial(read_feed, client))
             self.watch.part(f"{name} views", self.rebuilding)
             parts = self._parts(client, heal)
+            go_on()
             if self.relay is not None:
                 # Before any command is taken: a database older than its stream would give positions out a second time.
                 await self.relay.check()
@@ -230,6 +232,7 @@ class Runtime:
                 self.ready.set()
                 if self.checkup is not None:
                     await self.checkup.look()
+                go_on()
         finally:
             self.ready.clear()
             self.watch.forget(name)

@@ -12,6 +12,8 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
+from services.kernel.going import go_on
+
 LOG = structlog.get_logger()
 DUPLICATE_WINDOW_SECONDS = 600
 ACK_WAIT_SECONDS = 10
@@ -45,6 +47,7 @@ async def connect(url: str, name: str, *, made: Callable[[Client], None] | None 
         LOG.warning("nats.error", connection=name, error=f"{type(error).__name__}: {error}")
 
     while True:
+        go_on()
         try:
             await client.connect(url, name=name, error_cb=on_error, allow_reconnect=True, **CONNECT_OPTIONS, **options)
         except (OSError, TimeoutError) as error:

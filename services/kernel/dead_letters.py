@@ -8,6 +8,7 @@ import structlog
 
 from services.kernel import parked
 from services.kernel.due import microseconds
+from services.kernel.going import go_on
 from services.kernel.parked import Again, Row
 from services.kernel.store import Store
 from services.kernel.writer import Writer
@@ -38,6 +39,7 @@ class DeadLetters:
     async def run(self) -> None:
         """Work until cancelled; a source or database that does not answer is asked again."""
         while True:
+            go_on()
             self.turns += 1
             try:
                 worked = await self.work()

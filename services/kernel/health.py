@@ -14,6 +14,7 @@ from nats.aio.client import Client
 
 from services.kernel.bus import drift
 from services.kernel.due import TIMERS, microseconds
+from services.kernel.going import go_on
 from services.kernel.liveness import Watch
 from services.kernel.parked import PARKED
 from services.kernel.relay import POSITION_HEADER
@@ -91,6 +92,7 @@ class Checkup:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
+            go_on()
             self.turns += 1
             await self.look()
             await asyncio.sleep(self._seconds)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import structlog
 
 from services.kernel.crash import crash_point
+from services.kernel.going import go_on
 from services.kernel.liveness import Part
 from services.kernel.store import BIG, METADATA, Store
 
@@ -56,6 +57,7 @@ class Lease:
         """Take the lease whenever it can be had, keep it, and give it back when cancelled."""
         try:
             while True:
+                go_on()
                 self.turns += 1
                 if not await self._take():
                     await asyncio.sleep(BEAT_SECONDS / 2)
@@ -150,6 +152,7 @@ class Leased:
     async def run(self) -> None:
         """Run until cancelled. A failure of the part is passed on."""
         while True:
+            go_on()
             await self._lease.taken.wait()
             working = asyncio.ensure_future(self._part.run())
             losing = asyncio.ensure_future(self._lease.lost.wait())

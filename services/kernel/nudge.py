@@ -4,6 +4,7 @@ from bailiwick_contracts.subjects import feed_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from services.kernel.going import go_on
 from services.kernel.lease import Lease
 from services.kernel.writer import Writer
 
@@ -34,6 +35,7 @@ class Nudge:
         subscription = await self._client.subscribe(self._subject, cb=on_word)
         try:
             while True:
+                go_on()
                 await self._lease.lost.wait()
                 await self._writer.committed.wait()
                 if self._lease.taken.is_set():

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from pydantic_core import to_json
 
 from services.kernel.crash import crash_point
+from services.kernel.going import go_on
 from services.kernel.writer import GapError, Intake, Writer
 
 LOG = structlog.get_logger()
@@ -63,6 +64,7 @@ class Reactor:
         try:
             await self._reconcile()
             while True:
+                go_on()
                 self.turns += 1
                 # Half is asked for before the rest has come, so that the server never waits for us.
                 if self._asked <= self._pull_size // 2:
@@ -108,6 +110,7 @@ class Reactor:
         for property_id, (head, _) in heads.items():
             have = reached.get(property_id, 0)
             while have < head:
+                go_on()
                 raws = await self._fetch(property_id, have, head + 1)
                 if not raws:
                     break
@@ -123,8 +126,10 @@ class Reactor:
 
     async def _next(self) -> Msg:
         while True:
+            go_on()
             try:
-                return await asyncio.wait_for(self._arrived.get(), PULL_SECONDS + 1)
+                async with asyncio.timeout(PULL_SECONDS + 1):
+                    return await self._arrived.get()
             except TimeoutError:
                 return Msg(_client=self._client, headers={"Status": "503"})
 
@@ -146,6 +151,7 @@ class Reactor:
     async def _until_taken(self, property_id: str, intake: Intake) -> None:
         attempt = 0
         while True:
+            go_on()
             self.turns += 1
             try:
                 result = await self._writer.submit(intake)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from services.kernel.going import go_on
 from services.kernel.lease import Lease
 from services.kernel.rebuild import Feed, Rebuild, RebuildError, together
 from services.kernel.service import Service, View
@@ -51,6 +52,7 @@ class Rebuilding:
     async def run(self) -> None:
         """Look again from time to time, until cancelled: a mended dead letter may have marked a view."""
         while True:
+            go_on()
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.until_current()
@@ -66,6 +68,7 @@ class Rebuilding:
         self.busy = True
         try:
             while outdated := await asyncio.to_thread(self._outdated):
+                go_on()
                 if not lease.taken.is_set():
                     await asyncio.sleep(0.2)
                     continue

@@ -14,6 +14,7 @@ from nats.js.errors import NotFoundError
 from pydantic_core import from_json
 
 from services.kernel.crash import crash_point
+from services.kernel.going import go_on
 from services.kernel.store import Store, StoredFact
 
 LOG = structlog.get_logger()
@@ -63,6 +64,7 @@ class Relay:
     async def run(self) -> None:
         """Publish until cancelled. Raises RestoredStoreError, which only a person can resolve."""
         while True:
+            go_on()
             self.turns += 1
             try:
                 await self._follow()
@@ -115,6 +117,7 @@ class Relay:
     async def _publish_all(self, acks: "Acks", position: int, sequence: int) -> None:
         following: asyncio.Task[list[StoredFact]] | None = None
         while True:
+            go_on()
             self.turns += 1
             self._poke.clear()
             facts = await (following or self._read(position))
@@ -129,7 +132,8 @@ class Relay:
                 self.published = position
                 continue
             try:
-                await asyncio.wait_for(self._poke.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._poke.wait()
             except TimeoutError:
                 if (await self._tail())[1] != sequence:
                     raise FencedError(f"{self._stream} moved without this relay") from None
@@ -208,6 +212,7 @@ class Acks:
         """
         async with asyncio.timeout(ACK_SECONDS):
             while len(self._arrived) < count:
+                go_on()
                 self._some.clear()
                 await self._some.wait()
         for index in range(count):

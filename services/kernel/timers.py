@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from services.kernel.due import Due, due_until, next_due
+from services.kernel.going import go_on
 from services.kernel.store import Store
 from services.kernel.writer import Writer
 
@@ -39,6 +40,7 @@ class Timers:
         """Work until cancelled; while the database fails, look again later each time."""
         attempt = 0
         while True:
+            go_on()
             self.turns += 1
             self._writer.timers_changed.clear()
             try:
@@ -64,7 +66,8 @@ class Timers:
     async def _sleep(self, until: datetime | None) -> None:
         seconds = POLL_SECONDS if until is None else min(POLL_SECONDS, (until - self._clock()).total_seconds())
         try:
-            await asyncio.wait_for(self._writer.timers_changed.wait(), max(0.001, seconds))
+            async with asyncio.timeout(max(0.001, seconds)):
+                await self._writer.timers_changed.wait()
         except TimeoutError:
             return
 

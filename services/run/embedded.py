@@ -9,6 +9,7 @@ import structlog
 
 from services.kernel.app import Runtime
 from services.kernel.bus import DriftError
+from services.kernel.going import go_on
 from services.kernel.liveness import Watch
 from services.kernel.relay import RestoredStoreError
 from services.kernel.sealing import KeyStore
@@ -46,6 +47,7 @@ class Supervisor:
     async def _keep(self, name: str, factory: ServiceFactory) -> None:
         attempt = 0
         while True:
+            go_on()
             begun = time.monotonic()
             try:
                 keys = KeyStore(self._settings.keys_dir)

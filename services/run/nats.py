@@ -10,6 +10,8 @@ import socket
 import sys
 from pathlib import Path
 
+from services.kernel.going import go_on
+
 _CONFIG = """listen: "127.0.0.1:{port}"
 server_name: bailiwick
 max_payload: 512KB
@@ -63,6 +65,7 @@ class EmbeddedNats:
         )
         try:
             while True:
+                go_on()
                 with (self._directory / "nats.log").open("ab") as log:
                     self._process = await asyncio.create_subprocess_exec(
                         nats_binary(), "-c", str(config),

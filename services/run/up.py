@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
+from services.kernel.going import go_on
 from services.kernel.settings import Settings
 from services.run.nats import EmbeddedNats, die_with_parent, free_port
 from services.run.place import StartError, announced, taken
@@ -45,6 +46,7 @@ class Child:
         attempt = 0
         try:
             while True:
+                go_on()
                 begun = time.monotonic()
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", "services.cli.entry", "serve", *self._names,

@@ -31,6 +31,7 @@ from services.audit.log.tree import TileMissingError, Tree
 from services.audit.views import CHECKPOINTS, chain_name
 from services.kernel.beside import Beside
 from services.kernel.decision import Rejected
+from services.kernel.going import go_on
 from services.kernel.ids import uuid7
 from services.kernel.service import Reading, Unit
 
@@ -57,6 +58,7 @@ class Keeping:
         seconds, entries = running.setting("checkpoint_seconds"), running.setting("checkpoint_entries")
         try:
             while True:
+                go_on()
                 try:
                     for built in await asyncio.to_thread(self._look, running, seconds, entries):
                         await self._announce(built.property_id, running)

@@ -1,0 +1,17 @@
+"""The word that a task should end, kept where a library loses it."""
+
+import asyncio
+
+
+def go_on() -> None:
+    """Raise what was asked for and got lost; nothing where the task may go on.
+
+    `asyncio.wait_for` of Python 3.11 answers a result that arrives in the same instant as a cancellation and forgets the
+    cancellation. The NATS client stands on it, so every loop that asks the broker calls this once a turn.
+
+    Raises:
+        asyncio.CancelledError: this task was cancelled before.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
