@@ -1,6 +1,6 @@
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench crash containers long lock clean format lint types imports
+.PHONY: help demo up test check bench crash oracles containers long lock clean format lint types imports
 
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 export PIP_ROOT_USER_ACTION := ignore
 # "make test ARGS='-k lateness'" hands anything on to pytest.
 ARGS ?=
-ELSEWHERE := not (containers or browser or long or crash or elsewhere)
+ELSEWHERE := not (containers or browser or long or crash or elsewhere or oracles)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,14 @@ crash: .venv/.installed ## 200 seeded rounds of faults and 2,000 simulated sched
 
 long: .venv/.installed ## the tests that take minutes
 	@$(BIN)/python -m pytest -m long $(ARGS)
+
+oracles: .venv/.installed build/oracles/.installed ## exports read by pm4py, in an environment of its own
+	@$(BIN)/python -m pytest -m oracles $(ARGS)
+
+build/oracles/.installed: infra/requirements-oracles.lock
+	@test -x build/oracles/bin/python || $(PYTHON) -m venv --clear build/oracles
+	@build/oracles/bin/python -m pip -qq --disable-pip-version-check --no-input install --require-hashes -r $<
+	@touch $@
 
 containers: .venv/.installed ## the same behaviour on servers in containers (needs a Docker engine)
 	@BAILIWICK_TEST_CONTAINERS=1 $(BIN)/python -m pytest -m containers $(ARGS)
@@ -62,11 +70,13 @@ lock: ## both lock files, compiled anew from the two pyproject files
 	@test -x build/uv/bin/uv || { $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip -qq --disable-pip-version-check install uv; }
 	@$(COMPILE) --group tests --output-file infra/requirements.lock
 	@$(COMPILE) --constraint infra/requirements.lock --output-file infra/requirements-runtime.lock
+	@build/uv/bin/uv pip compile --group oracles $(COMPILED) --output-file infra/requirements-oracles.lock
 	@! grep -nE 'https?:|file:' infra/*.lock
 
+COMPILED = --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	--no-annotate --quiet $(UPGRADE)
 COMPILE = build/uv/bin/uv pip compile pyproject.toml contracts/pyproject.toml --all-extras --group build \
-	--universal --python-version 3.11 --generate-hashes --no-emit-package bailiwick-contracts \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(UPGRADE)
+	--no-emit-package bailiwick-contracts $(COMPILED)
 
 clean: ## remove the environment, builds and caches; data of runs (var/) stays
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from bailiwick_contracts.message import Fact, Identifier, Label, PropertyId, Request
+from bailiwick_contracts.message import Fact, Identifier, Instant, Label, PropertyId, Request
 
 Note = Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
 """A C2SP signed note, as it stands in the log's file `checkpoint`."""
@@ -28,6 +28,8 @@ class ListLogs(Request):
     """Every log with its origin, size, note, keys, and the directory that holds its files on the service's machine."""
 
     type: Literal["audit.list_logs.v1"] = "audit.list_logs.v1"
+    as_of: Instant | None = None
+    """The last checkpoint on record at this instant instead of the one of now; `recorded_at` says when it was recorded."""
 
 
 class ProveDecision(Request):
@@ -39,6 +41,8 @@ class ProveDecision(Request):
 
     type: Literal["audit.prove_decision.v1"] = "audit.prove_decision.v1"
     decision_id: Identifier
+    size: Annotated[int, Field(ge=1)] | None = None
+    """Under the checkpoint on record of this size instead of the one of now."""
 
 
 class RecordCheckpoint(Request):

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bailiwick_contracts.audit import HistoryOfDecision, HistoryOfPerson, ListChains, ReadLedger
 from bailiwick_contracts.message import Request
@@ -21,6 +21,7 @@ from services.audit.completeness import ChainReport, Difference, compare
 from services.audit.log.comparison import Comparison, LogCopy, LogDifference
 from services.audit.report import completeness_json, readjudication_json
 
+T = TypeVar("T")
 Query = Callable[[Request], Awaitable[Mapping[str, Any]]]
 """Asks audit, answers the `result`; raises what the caller wants raised for anything but `done`."""
 Feed = Callable[[str, str, int], Awaitable[list[bytes]]]
@@ -73,6 +74,13 @@ async def rulings(
         return readjudication_json(found, summary, since=since, until=until, property_id=property_id, under=under)
 
     return await _in_thread(judge, _Pages(lambda after: _ledger_page(query, None, after), progress, total))
+
+
+async def through(query: Query, work: Callable[[Iterator[bytes]], T], *, progress: Progress | None = None) -> T:
+    """Do some work over the whole ledger, in the order recorded, in a thread of this process."""
+    total = sum(chain["number"] for chain in (await query(ListChains()))["chains"])
+    pages = _Pages(lambda after: _ledger_page(query, None, after), progress, total)
+    return await asyncio.to_thread(work, pages.blocking(asyncio.get_running_loop()))
 
 
 async def complete(

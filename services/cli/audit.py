@@ -1,6 +1,6 @@
 """`bailiwick audit`: who decided, under which clause, on what evidence, and does it still come out the same?"""
 
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +10,9 @@ from services.audit import inspection, report
 from services.audit.log.comparison import LogCopy
 from services.audit.log.files import Salts, at
 from services.audit.log.tree import TileMissingError
-from services.cli import audit_log
-from services.cli.audit_desk import answered, bar, caught_up
-from services.cli.output import BAD_INPUT, REFUSED, AsJson, fail
+from services.cli import audit_evidence, audit_log
+from services.cli.audit_desk import answered, bar, caught_up, instant_of
+from services.cli.output import REFUSED, AsJson, fail
 from services.kernel.reactor import read_feed, read_heads
 from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
@@ -25,6 +25,10 @@ app.add_typer(audit_log.app, name="log")
 app.command("verify")(audit_log.verify)
 app.command("proof")(audit_log.proof)
 app.command("cosign")(audit_log.cosign)
+app.command("export")(audit_evidence.export_to)
+app.command("bundle")(audit_evidence.bundle)
+app.command("archive")(audit_evidence.archive)
+app.command("restore")(audit_evidence.restore)
 
 
 @app.command()
@@ -55,7 +59,7 @@ def readjudicate(
     as_json: AsJson = False,
 ) -> None:
     """Derive every input and give every ruling again. Exit code 1 when one does not come out as recorded."""
-    first, last = _instant("since", since, as_json), _instant("until", until, as_json)
+    first, last = instant_of("since", since, as_json), instant_of("until", until, as_json)
     found = answered(
         lambda desk, query: readjudicated(
             desk, query, since=first, until=last, property_id=property_id, under=under, keys=keys, quiet=as_json
@@ -138,19 +142,3 @@ def _logs(directory: Path, keys: Path, property_id: str | None, quiet: bool) -> 
                         remedy=f"bailiwick audit verify {log}",
                     )
     return found
-
-
-def _instant(field: str, value: str | None, as_json: bool) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        fail(f"{field}: {value!r} is no instant", BAD_INPUT, as_json, field=field, value=value,
-             rule="RFC 3339", remedy="write e.g. 2026-03-01 or 2026-03-01T08:00:00Z")  # fmt: skip
-    if len(value) == len("2026-03-01"):
-        found = datetime.combine(date.fromisoformat(value), time(), UTC)
-    if found.utcoffset() is None:
-        fail(f"{field}: {value!r} has no offset", BAD_INPUT, as_json, field=field, value=value,
-             rule="an instant names its offset from UTC", remedy=f"write {value}Z or {value}+08:00")  # fmt: skip
-    return found.astimezone(UTC)

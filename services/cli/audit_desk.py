@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from bailiwick_contracts.message import Request
@@ -10,7 +11,7 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.audit import inspection
-from services.cli.output import ERR, OUT, print_json, run, settle
+from services.cli.output import BAD_INPUT, ERR, OUT, fail, print_json, run, settle
 from services.cli.properties import SETUP
 from services.kernel.reactor import caught_up as reached
 from services.kernel.settings import Settings
@@ -66,3 +67,20 @@ def answered(ask: AuditOf, view: Callable[[dict[str, Any]], RenderableType], as_
     else:
         OUT.print(view(found))
     return found
+
+
+def instant_of(field: str, value: str | None, as_json: bool) -> datetime | None:
+    """An instant or date as the command line was given it, in UTC; anything else ends the command."""
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        fail(f"{field}: {value!r} is no instant", BAD_INPUT, as_json, field=field, value=value,
+             rule="RFC 3339", remedy="write e.g. 2026-03-01 or 2026-03-01T08:00:00Z")  # fmt: skip
+    if len(value) == len("2026-03-01"):
+        found = datetime.combine(date.fromisoformat(value), time(), UTC)
+    if found.utcoffset() is None:
+        fail(f"{field}: {value!r} has no offset", BAD_INPUT, as_json, field=field, value=value,
+             rule="an instant names its offset from UTC", remedy=f"write {value}Z or {value}+08:00")  # fmt: skip
+    return found.astimezone(UTC)

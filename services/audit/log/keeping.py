@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 from bailiwick_contracts.consultation import RecordConsultation
-from bailiwick_contracts.envelope import Answer, Command
+from bailiwick_contracts.envelope import Answer, Command, Event
 from bailiwick_contracts.message import COMPANY, Request
 from bailiwick_contracts.transparency import (
     BuildLog,
@@ -28,7 +28,7 @@ from services.audit.log.keeper import Built, Keeper
 from services.audit.log.note import Checkpoint, NoteError
 from services.audit.log.proof import Proof
 from services.audit.log.tree import TileMissingError, Tree
-from services.audit.views import CHECKPOINTS, chain_name
+from services.audit.views import CHECKPOINTS, chain_name, instant_text
 from services.kernel.beside import Beside
 from services.kernel.decision import Rejected
 from services.kernel.going import go_on
@@ -155,12 +155,17 @@ class Keeping:
         size = built.checkpoint.size if built.checkpoint else 0
         return {"property": property_id, "size": size, "added": built.added, "note": str(built.checkpoint or "")}
 
-    def on_list_logs(self, _: Reading, __: Command[ListLogs]) -> dict[str, Any]:
-        """Every log."""
+    def on_list_logs(self, reading: Reading, command: Command[ListLogs]) -> dict[str, Any]:
+        """Every log, now or as last signed on record at an instant."""
+        as_of = command.data.as_of
         logs = []
         for property_id in self.keeper.properties():
             log = self.keeper.log(property_id)
-            found, policy = log.current(), log.policy()
+            policy, recorded_at = log.policy(), None
+            if as_of is None:
+                found = log.current()
+            else:
+                found, recorded_at = _on_record(reading, property_id, CHECKPOINTS.c.recordedat <= instant_text(as_of))
             if found is not None and policy is not None:
                 logs.append(
                     {
@@ -168,6 +173,8 @@ class Keeping:
                         "origin": found.origin,
                         "size": found.size,
                         "note": str(found),
+                        "recorded_at": recorded_at,
+                        "policy": str(policy),
                         "keys": [str(key) for key in policy.logs],
                         "directory": str(log.directory.absolute()),
                     }
@@ -184,24 +191,28 @@ class Keeping:
                            remedy="copy it from the answer to the command")  # fmt: skip
         chain = chain_name(event.service, event.log, event.property_id)
         try:
-            return self.prove(event.property_id, chain, event.chainnumber, event.id)
+            return self.prove(reading, event, chain, command.data.size)
         except (LogError, TileMissingError, NoteError, ValueError) as error:
             raise Rejected(f"the files of the log do not give this proof: {error}", code="log_broken", field="decision_id",
                            value=event.id, rule="files as the checkpoint says",
                            remedy="bailiwick audit verify names each difference") from error  # fmt: skip
 
-    def prove(self, property_id: str, chain: str, number: int, event_id: str) -> dict[str, Any]:
-        """The proof of one fact under the checkpoint of now."""
-        log = self.keeper.log(property_id)
-        index, found, policy = log.place(chain, number), log.current(), log.policy()
-        if index is None or found is None or policy is None:
-            raise Rejected("the log has yet to take this fact in", code="not_in_the_log", field="decision_id", value=event_id,
+    def prove(self, reading: Reading, event: Event[Any], chain: str, size: int | None) -> dict[str, Any]:
+        """The proof of one fact under the checkpoint of now, or under the one on record of a size."""
+        log = self.keeper.log(event.property_id)
+        index, found, policy = log.place(chain, event.chainnumber), log.current(), log.policy()
+        if size is not None:
+            found, _ = _on_record(reading, event.property_id, CHECKPOINTS.c.size == size)
+        if index is None or found is None or policy is None or index >= found.size:
+            raise Rejected("the log has yet to take this fact in", code="not_in_the_log", field="decision_id", value=event.id,
                            rule="a checkpoint follows within seconds", remedy="bailiwick audit log build, or ask again")  # fmt: skip
-        entry = entry_at(log.fetch, index, found.size)
+        entry = entry_at(log.fetch, index, max(found.size, log.checkpoint.size if log.checkpoint else 0))
         salt = log.salts.read(index)
-        proof = Proof(index, tuple(Tree(found.size, hash_tiles(log.fetch)).inclusion(index)), found, salt or b"")
+        tree = Tree(max(found.size, log.checkpoint.size if log.checkpoint else 0), hash_tiles(log.fetch))
+        proof = Proof(index, tuple(tree.inclusion(index, found.size)), found, salt or b"")
         return {
-            "id": event_id,
+            "id": event.id,
+            "property": event.property_id,
             "index": index,
             "proof": str(proof),
             "entry": entry.decode(),
@@ -209,6 +220,13 @@ class Keeping:
             "note": str(found),
             "keys": [str(key) for key in policy.logs],
         }
+
+
+def _on_record(reading: Reading, property_id: str, which: Any) -> tuple[Checkpoint | None, str | None]:
+    """The largest checkpoint on record that fits, and when it was recorded."""
+    query = sa.select(CHECKPOINTS.c.note, CHECKPOINTS.c.recordedat).where(CHECKPOINTS.c.property == property_id, which)
+    rows = reading.rows(query.order_by(CHECKPOINTS.c.size.desc()).limit(1))
+    return (Checkpoint.parse(rows[0].note), rows[0].recordedat) if rows else (None, None)
 
 
 def _command_id(request: RecordCheckpoint) -> str:
@@ -224,9 +242,3 @@ def _reached(reading: Reading) -> dict[str, int]:
         property_id = chain.split("/")[2]
         found[property_id] = found.get(property_id, 0) + number
     return found
-
-
-def announced(reading: Reading, property_id: str) -> list[Checkpoint]:
-    """Every checkpoint on record for a property, smallest first."""
-    query = sa.select(CHECKPOINTS.c.note).where(CHECKPOINTS.c.property == property_id).order_by(CHECKPOINTS.c.size)
-    return [Checkpoint.parse(row.note) for row in reading.rows(query)]

@@ -1,0 +1,59 @@
+"""Verify an evidence bundle with the package tlog-scales alone: `python verify_with_tlog_scales.py DIRECTORY VKEY [VKEY …]`.
+
+Nothing of bailiwick is imported. Checks the signature of every proof's checkpoint under the keys given, that every entry stands
+in the tree of that checkpoint, and that every fact is the one its entry commits to.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from tlog_scales.signing import Vkey
+from tlog_scales.tiles import leaf_hash
+from tlog_scales.tlog import Checkpoint, InclusionProof
+from tlog_scales.utils import b64dec
+
+
+def check(directory: Path, event_id: str, keys: dict[str, Vkey]) -> None:
+    """Raises whatever does not hold of one fact."""
+    proof = (directory / "proofs" / f"{event_id}.tlog-proof").read_text(encoding="utf-8")
+    entry = (directory / "entries" / f"{event_id}.entry").read_bytes()
+    fact = (directory / "events" / f"{event_id}.json").read_bytes()
+    head, _, note = proof.partition("\n\n")
+    lines = head.split("\n")
+    if lines[0] != "c2sp.org/tlog-proof@v1":
+        raise ValueError("not a tlog-proof")
+    salt = b64dec(lines[1].removeprefix("extra "))
+    index, hashes = int(lines[2].removeprefix("index ")), [b64dec(line) for line in lines[3:]]
+    checkpoint = Checkpoint.from_text(note)
+    checkpoint.verify(keys[checkpoint.origin])
+    InclusionProof(index, checkpoint.size, hashes).check(leaf_hash(entry), checkpoint.root_hash)
+    told = json.loads(entry)
+    if told["commitment"] != hashlib.sha256(salt + fact).hexdigest() or told["id"] != event_id:
+        raise ValueError("the fact is not the one that the entry commits to")
+
+
+def main(location: str, *vkeys: str) -> int:
+    """Print what holds and what does not; answers the exit code."""
+    keys = {vkey.split("+", 1)[0]: Vkey.from_string(vkey) for vkey in vkeys}
+    directory = Path(location)
+    wrong = 0
+    facts = sorted(path.stem for path in (directory / "events").glob("*.json"))
+    unproved = set(json.loads((directory / "about.json").read_text(encoding="utf-8"))["not_proved"])
+    for event_id in facts:
+        if event_id in unproved:
+            continue
+        try:
+            check(directory, event_id, keys)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this fact is not verified
+            wrong += 1
+            sys.stdout.write(f"NOT verified: {event_id}: {type(error).__name__}: {error}\n")
+    sys.stdout.write(
+        f"{len(facts) - wrong - len(unproved)} facts verified, {wrong} not, {len(unproved)} without a proof yet\n"
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

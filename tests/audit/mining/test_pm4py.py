@@ -1,0 +1,90 @@
+"""pm4py reads what is exported, and counts what the source counts: `make oracles`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.audit.mining.export import export
+from services.audit.selection import Selection
+from tests.audit.mining.test_export import Source, source
+
+__all__ = ["source"]
+ROOT = Path(__file__).parents[3]
+PYTHON = ROOT / "build/oracles/bin/python"
+HELP_DESK = Path(os.environ.get("BAILIWICK_TEST_DATA", str(ROOT.parent / "shared/data"))) / "helpdesk.xes.gz"
+TICKETS, ENTRIES, ACTIVITIES = 4_580, 21_348, 14
+"""Of the help desk's log, as its publisher states them."""
+pytestmark = [pytest.mark.oracles, pytest.mark.timeout(600), pytest.mark.xdist_group("oracles")]
+
+
+def counted(kind: str, path: Path) -> dict[str, Any]:
+    named = path.with_suffix({"ocel2-json": ".json", "ocel2-sqlite": ".sqlite", "xes": ".xes"}[kind])
+    path.rename(named)
+    script = Path(__file__).with_name("count_with_pm4py.py")
+    done = subprocess.run([str(PYTHON), str(script), kind, str(named)], capture_output=True, text=True, check=True)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("COUNTED "))
+    found: dict[str, Any] = json.loads(line.removeprefix("COUNTED "))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["ocel2-json", "ocel2-sqlite"])
+def test_pm4py_reads_the_objects_and_events_of_an_office(source: Source, kind: str) -> None:
+    result, path = source.export(kind)
+    found = counted(kind, path)
+    assert (found["events"], found["objects"]) == (result["events"], result["objects"])
+    assert result["events"] == len(source.raws)
+    assert {"person", "decision", "clause", "penalty"} <= set(found["object_types"])
+
+
+def test_pm4py_reads_the_cases_of_an_office(source: Source) -> None:
+    result, path = source.export("xes")
+    found = counted("xes", path)
+    assert (found["events"], found["cases"]) == (len(source.raws), result["cases"])
+
+
+@pytest.fixture(scope="module")
+def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    directory = tmp_path_factory.mktemp("demonstrated")
+    return directory, bailiwick(directory / "data", "demo", "--json")
+
+
+def bailiwick(data: Path, *arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "services.cli.entry", *arguments]
+    environment = os.environ | {"BAILIWICK_DATA_DIR": str(data)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.parametrize("kind", ["ocel2-json", "ocel2-sqlite", "xes"])
+def test_pm4py_counts_the_demonstration_s_facts(demonstrated: tuple[Path, dict[str, Any]], kind: str) -> None:
+    directory, _ = demonstrated
+    path = directory / f"demo-{kind}"
+    result = bailiwick(directory / "data-demo", "audit", "export", "--format", kind, "--out", str(path), "--json")
+    found = counted(kind, path)
+    assert found["events"] == result["facts"] == sum(result["as_of"].values())
+
+
+@pytest.mark.skipif(not HELP_DESK.exists(), reason="the help desk's log is not here")
+def test_pm4py_counts_the_imported_help_desk_as_its_publisher_does(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    bailiwick(data, "import", "tickets", str(HELP_DESK), "--json")
+    chosen = ("--type", "tickets.activity_imported.v1", "--case", "ticket", "--json")
+    bailiwick(data, "audit", "export", "--format", "xes", "--out", str(tmp_path / "x"), *chosen)
+    found = counted("xes", tmp_path / "x")
+    assert (found["cases"], found["events"], found["activities"]) == (TICKETS, ENTRIES, ACTIVITIES)
+    result = bailiwick(data, "audit", "export", "--out", str(tmp_path / "o"), *chosen)
+    found = counted("ocel2-json", tmp_path / "o")
+    assert (found["events"], found["objects"]) == (ENTRIES, result["objects"])
+    assert {"person", "ticket"} <= set(found["object_types"])
+
+
+def test_an_empty_export_is_still_a_log(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    assert export(iter(()), Selection(), "xes", path)["events"] == 0
