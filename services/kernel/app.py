@@ -25,6 +25,7 @@ from services.kernel.doors import Doors
 from services.kernel.feed import log_page, page, stream_page
 from services.kernel.going import go_on
 from services.kernel.health import Checkup, Health, encoded
+from services.kernel.heap import collect_less
 from services.kernel.lease import Lease, Leased
 from services.kernel.liveness import Part, Watch
 from services.kernel.nudge import Nudge
@@ -196,6 +197,7 @@ class Runtime:
 
     async def run(self) -> None:
         """Run until cancelled or until a part fails for good; every part stops with it."""
+        collect_less()
         name, url = self.service.name, self.settings.nats_url
         client = await connect(
             url,

@@ -31,6 +31,7 @@ from bailiwick_contracts.tariff import first_of
 
 from services.billing.sums import COLLECTED
 from services.billing.views import CHARGES, RECEIPTS
+from services.kernel.heap import collect_less
 from tests import servers
 from tests.billing.office import SETUP, Accounts, flat, line, local, spell, tariff
 
@@ -281,6 +282,7 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
     parser.add_argument("--two-years", action="store_true", help="rates as of days of two years instead")
     chosen = parser.parse_args()
+    collect_less()
     work = two_years if chosen.two_years else measure
     for kind in ("sqlite", "postgres") if chosen.database == "both" else (chosen.database,):
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
