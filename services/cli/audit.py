@@ -10,8 +10,8 @@ from services.audit import inspection, report
 from services.audit.log.comparison import LogCopy
 from services.audit.log.files import Salts, at
 from services.audit.log.tree import TileMissingError
-from services.cli import audit_evidence, audit_log
-from services.cli.audit_desk import answered, bar, caught_up, instant_of
+from services.cli import audit_evidence, audit_log, audit_replay
+from services.cli.audit_desk import Language, answered, bar, caught_up, instant_of
 from services.cli.output import REFUSED, AsJson, fail
 from services.kernel.reactor import read_feed, read_heads
 from services.kernel.sealing import KeyStore
@@ -19,12 +19,16 @@ from services.kernel.settings import Settings
 from services.run.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="Replay the history of decisions.")
-Language = Annotated[str, typer.Option(help="en or zh-Hant.")]
 PropertyOption = Annotated[str | None, typer.Option("--property", help="Only this property.")]
 app.add_typer(audit_log.app, name="log")
 app.command("verify")(audit_log.verify)
 app.command("proof")(audit_log.proof)
 app.command("cosign")(audit_log.cosign)
+app.command("replay")(audit_replay.replay)
+app.command("state")(audit_replay.state)
+app.command("report")(audit_replay.report)
+app.command("appoint")(audit_replay.appoint)
+app.command("dismiss")(audit_replay.dismiss)
 app.command("export")(audit_evidence.export_to)
 app.command("bundle")(audit_evidence.bundle)
 app.command("archive")(audit_evidence.archive)

@@ -3,8 +3,9 @@
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.subjects import SERVICES
 from rich.console import RenderableType
@@ -19,6 +20,7 @@ from services.run.desk import Desk, system
 
 AuditOf = Callable[[Desk, inspection.Query], Awaitable[dict[str, Any]]]
 CAUGHT_UP_SECONDS = 30
+Language = Annotated[str, typer.Option(help="en or zh-Hant.")]
 
 
 async def caught_up(desk: Desk) -> None:

@@ -153,3 +153,29 @@ def test_the_operator_s_commands_answer_and_say_by_their_exit_code_how_it_went(s
     assert (first["rows"], first["accepted"], first["duplicates"], first["rejected"]) == (3, 1, 1, 1)
     again = json.loads(shown.bailiwick("import", "punches", str(punches), "--property", "east-court", "--json").stdout)
     assert (again["accepted"], again["duplicates"]) == (0, 2)
+
+
+WALK = (ROOT / "services/audit/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.xdist_group("documents")
+@pytest.mark.timeout(400)
+def test_every_command_of_the_auditor_s_walk_runs(shown: Shown, tmp_path: Path) -> None:
+    block = re.search(r"## An auditor's walk\n\n```\n(.*?)```", WALK, re.DOTALL)
+    assert block is not None
+    commands = [line.split("   ")[0].split() for line in block.group(1).splitlines() if line.startswith("bailiwick ")]
+    assert len(commands) == 20
+    decision = next(row["id"] for row in shown.result["decisions"] if row["fact"] == "penalty_decided")
+    data = Path(shown.environment["BAILIWICK_DATA_DIR"])
+    log = data / "tlog" / "north-court"
+    version = json.loads(shown.bailiwick("audit", "history", decision, "--json").stdout)["versions"]["matrix"][
+        "version"
+    ]
+    meant = {"DECISION": decision, "STAFF": "north-05", "VERSION": version, "LOG": str(log), "DIR": str(tmp_path)}
+    for command in commands:
+        words = [re.sub(r"[A-Z]{3,}", lambda found: meant[found.group()], word) for word in command[1:]]
+        done = shown.bailiwick(*words)
+        assert done.returncode == 0, (words, done.stdout[-2_000:], done.stderr[-2_000:])
+    key = (log / "policy").read_text().split()[1]
+    script = [sys.executable, str(ROOT / "services/audit/log/with_tlog_scales.py"), str(log), key]
+    assert "give the signed root" in subprocess.run(script, capture_output=True, text=True, check=True).stdout

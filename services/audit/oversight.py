@@ -1,0 +1,158 @@
+"""What an auditor looks for in rulings: at or beyond a limit, waivers and quotas used, late escalations, own cases, split amounts.
+
+Read from stored facts and the matrices adopted among them, of whatever service. A measure that is confidential (a share of a wage)
+is compared by the ruling's own outcome alone: its value is not public.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from bailiwick_contracts.registry import AuthorityMatrixAdopted
+
+LATE_AFTER = timedelta(seconds=60)
+"""An escalation by a timer counts as late when it was recorded so long after it was due."""
+WINDOW = timedelta(days=30)
+"""Grants of one actor under one clause for one subject within so many days are added up."""
+REPORTS = ("at_limit", "beyond_limit", "waivers", "quotas", "late_escalations", "own_cases", "splitting")
+_QUOTAS = frozenset({"times_per_year", "late_times_in_year"})
+
+
+@dataclass(frozen=True)
+class _Granted:
+    at: datetime
+    amount: Fraction
+    event_id: str
+
+
+@dataclass
+class Oversight:
+    """Every report, filled fact by fact in the order recorded."""
+
+    found: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in REPORTS})
+    _rows: dict[tuple[str, str, str], Mapping[str, Any]] = field(default_factory=dict)
+    _granted: dict[tuple[str, ...], list[_Granted]] = field(default_factory=dict)
+    _quota: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
+
+    def read(self, documents: Iterable[tuple[dict[str, Any], bool]]) -> "Oversight":
+        """Take in facts; the second of each pair says whether it is within what was asked for."""
+        for document, chosen in documents:
+            if document["type"] == AuthorityMatrixAdopted.wire():
+                self._adopt(document["data"]["matrix"])
+            if chosen:
+                self._take(document)
+        return self
+
+    def _adopt(self, matrix: Mapping[str, Any]) -> None:
+        for row in matrix["rows"]:
+            self._rows[matrix["version"], row["row_id"] if "row_id" in row else row["id"], row["verb"]] = row
+
+    def _take(self, document: dict[str, Any]) -> None:
+        data = document.get("data") or {}
+        ruling = data.get("ruling")
+        told = {
+            "id": document["id"],
+            "type": document["type"],
+            "recorded_at": document["recordedat"],
+            "actor": document["actor"],
+            "property": document["source"].split("/")[2],
+        }
+        self._escalation(document, told)
+        if not isinstance(ruling, dict) or "asked" not in ruling:
+            if data.get("reason") == "own_case":
+                self.found["own_cases"].append(told | {"clause": "", "on_behalf_of": document.get("onbehalfof")})
+            return
+        asked = ruling["asked"]
+        told |= {
+            "clause": ruling["row_id"],
+            "outcome": ruling["outcome"],
+            "reason": ruling["reason"],
+            "subject": asked.get("subject_id"),
+        }
+        if ruling["reason"] == "own_case":
+            self.found["own_cases"].append(told | {"on_behalf_of": document.get("onbehalfof")})
+        if ruling.get("limit") is not None:
+            self.found["beyond_limit"].append(
+                told | {"measure": ruling["limit"]["measure"], "limit": _bound(ruling["limit"])}
+            )
+        if "waiver" in document["type"].partition(".")[2]:
+            self.found["waivers"].append(told)
+        self._measures(document, ruling, told)
+
+    def _measures(self, document: dict[str, Any], ruling: Mapping[str, Any], told: dict[str, Any]) -> None:
+        asked = ruling["asked"]
+        row = self._rows.get((ruling["matrix_version"], ruling["row_id"], asked["verb"]), {})
+        limits = {limit["measure"]: limit for limit in row.get("limits", ())}
+        for measured in asked.get("measures", ()):
+            value, limit = _number(measured.get("value")), limits.get(measured["measure"])
+            if value is None or limit is None:
+                continue
+            upper = _number((limit.get("upper") or {}).get("value"))
+            shown = told | {"measure": measured["measure"], "value": _text(value), "limit": _bound(limit)}
+            if upper is not None and value == upper:
+                self.found["at_limit"].append(shown)
+            if measured["measure"] in _QUOTAS:
+                self.found["quotas"].append(shown)
+            if measured["measure"] == "amount" and upper is not None and ruling["outcome"] == "granted":
+                self._split(document, ruling, value, upper, shown)
+
+    def _split(
+        self,
+        document: dict[str, Any],
+        ruling: Mapping[str, Any],
+        value: Fraction,
+        upper: Fraction,
+        shown: dict[str, Any],
+    ) -> None:
+        """Several grants that each stay under a limit and together pass it."""
+        asked = ruling["asked"]
+        subject = asked.get("subject_id") or _first_thing(document["data"])
+        key = (asked["actor_id"], ruling["row_id"], subject)
+        at = datetime.fromisoformat(document["recordedat"])
+        grants = [one for one in self._granted.get(key, ()) if at - one.at <= WINDOW]
+        grants.append(_Granted(at, value, document["id"]))
+        self._granted[key] = grants
+        total = sum((one.amount for one in grants), Fraction(0))
+        if len(grants) > 1 and total > upper:
+            facts = [one.event_id for one in grants]
+            self.found["splitting"].append(shown | {"total": _text(total), "facts": facts, "days": WINDOW.days})
+
+    def _escalation(self, document: dict[str, Any], told: dict[str, Any]) -> None:
+        name = document["type"].partition(".")[2]
+        if "escalat" not in name and "breach" not in name:
+            return
+        due, recorded = (datetime.fromisoformat(document[one]) for one in ("time", "recordedat"))
+        if document.get("channel") == "system" and recorded - due > LATE_AFTER:
+            late = int((recorded - due).total_seconds())
+            self.found["late_escalations"].append(told | {"due_at": document["time"], "late_seconds": late})
+
+
+def _first_thing(data: Mapping[str, Any]) -> str:
+    """What a decision is about where no person is its subject: the first id that is not its own number."""
+    ids: Iterator[str] = (
+        str(data[name])
+        for name in ("unit_id", "ticket_id", "account_id", "staff_id")
+        if isinstance(data.get(name), str)
+    )
+    return next(ids, "")
+
+
+def _number(value: Any) -> Fraction | None:
+    if not isinstance(value, dict):
+        return None
+    if "amount" in value:
+        return Fraction(Decimal(value["amount"]))
+    return Fraction(int(value["numerator"]), int(value["denominator"])) if "numerator" in value else None
+
+
+def _text(value: Fraction) -> str:
+    return str(value)
+
+
+def _bound(limit: Mapping[str, Any]) -> str:
+    upper = limit.get("upper") or limit.get("lower") or {}
+    number = _number(upper.get("value"))
+    return "" if number is None else _text(number) + ("" if upper.get("inclusive", True) else " excluded")

@@ -1,0 +1,134 @@
+"""A decision step by step, what an auditor looks for, and a unit's account of a moment."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bailiwick_contracts.envelope import read_event
+from pydantic_core import from_json
+from rich.console import Console
+
+from services.audit import inspection
+from services.audit.oversight import REPORTS, Oversight
+from services.audit.replay import account_of, replay_of, replay_view
+from tests.audit.office import Office, month
+from tests.audit.test_wiring import Audited
+
+EXAMPLES = Path(__file__).parents[2] / "contracts/bailiwick_contracts/examples"
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
+    made = Audited.__new__(Audited)
+    made.office = Office(tmp_path_factory.mktemp("replay"))
+    made.office.set_up()
+    made.made = month(made.office)
+    yield made
+    made.office.close()
+
+
+def test_a_decision_is_replayed_from_request_to_effects(audited: Audited) -> None:
+    history = asyncio.run(inspection.history(audited.query, audited.fact_id("share-cut")))
+    facts = {read_event(raw).id: from_json(raw) for raw in audited.office.raws()}
+    told = replay_of(history, facts)
+    steps = [step["step"] for step in told["steps"]]
+    assert steps[0] == "request"
+    order = [
+        one
+        for one in dict.fromkeys(steps)
+        if one in ("request", "gathered", "versions", "clause", "measured", "clamp", "outcome")
+    ]
+    assert order == ["request", "gathered", "versions", "clause", "measured", "clamp", "outcome"]
+    bound = [step["what"]["kind"] for step in told["steps"] if step["step"] == "clamp" and step["what"]["bound"]]
+    assert "authority_cap" in bound
+    gathered = [fact for step in told["steps"] if step["step"] == "gathered" for fact in step["facts"]]
+    assert gathered
+    assert set(gathered) <= set(facts)
+    for language, word in (("en", "what was asked"), ("zh-Hant", "請求")):
+        console = Console(width=300)
+        with console.capture() as capture:
+            console.print(replay_view(told, language))
+        assert word in capture.get()
+
+
+def reports(audited: Audited) -> dict[str, list[dict[str, Any]]]:
+    documents = [(from_json(raw), True) for raw in audited.office.raws()]
+    return Oversight().read(documents).found
+
+
+def test_decisions_at_and_beyond_a_limit_are_told_apart(audited: Audited) -> None:
+    found = reports(audited)
+    assert set(found) == set(REPORTS)
+    at_limit = {one["id"] for one in found["at_limit"] if one["measure"] == "late_minutes"}
+    beyond = {one["id"] for one in found["beyond_limit"]}
+    assert audited.fact_id("on-30-minutes") in at_limit
+    assert audited.fact_id("over-30-minutes") in beyond
+    assert audited.fact_id("under-30-minutes") not in at_limit | beyond
+
+
+def test_own_cases_and_used_quotas_are_listed_with_who_tried(audited: Audited) -> None:
+    found = reports(audited)
+    own = {one["id"]: one for one in found["own_cases"]}
+    assert {audited.fact_id("own-case"), audited.fact_id("lent-own-case")} <= set(own)
+    assert own[audited.fact_id("lent-own-case")]["on_behalf_of"] == "s-director"
+    quotas = {one["id"] for one in found["quotas"]}
+    assert {audited.fact_id(f"forgotten-{number}") for number in range(1, 4)} <= quotas
+
+
+def granted(number: int, amount: str, subject: str = "unit-1", days: int = 0) -> dict[str, Any]:
+    return {
+        "id": f"w-{number}", "type": "billing.waiver_granted.v1", "source": "/properties/north-court/billing", "actor": "s-1",
+        "recordedat": f"2026-03-{1 + days:02d}T01:00:00Z", "time": f"2026-03-{1 + days:02d}T01:00:00Z", "channel": "live",
+        "data": {"unit_id": subject, "ruling": {
+            "outcome": "granted", "reason": "within_limits", "row_id": "W1", "matrix_version": "m-1",
+            "asked": {"actor_id": "s-1", "verb": "decide",
+                      "measures": [{"measure": "amount", "value": {"amount": amount, "currency": "CNY"}}]},
+        }},
+    }  # fmt: skip
+
+
+MATRIX = {
+    "id": "m", "type": "registry.authority_matrix_adopted.v1", "source": "/properties/company/registry", "actor": "s-0",
+    "recordedat": "2026-01-01T00:00:00Z", "time": "2026-01-01T00:00:00Z",
+    "data": {"matrix": {"version": "m-1", "rows": [{
+        "row_id": "W1", "verb": "decide",
+        "limits": [{"measure": "amount", "upper": {"value": {"amount": "500.00", "currency": "CNY"}, "inclusive": True}}],
+    }]}},
+}  # fmt: skip
+
+
+def found_in(*documents: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    return Oversight().read((one, True) for one in (MATRIX, *documents)).found
+
+
+def test_amounts_split_to_stay_under_a_limit_are_added_up() -> None:
+    split = found_in(granted(1, "300.00"), granted(2, "250.00", days=3))["splitting"]
+    assert [(one["facts"], one["total"]) for one in split] == [(["w-1", "w-2"], "550")]
+    assert found_in(granted(1, "300.00"), granted(2, "200.00"))["splitting"] == []
+    assert found_in(granted(1, "300.00"), granted(2, "300.00", "unit-2"))["splitting"] == []
+    assert found_in(granted(1, "500.00"))["at_limit"][0]["limit"] == "500"
+    assert len(found_in(granted(1, "300.00"), granted(2, "250.00"))["waivers"]) == 2
+
+
+@pytest.mark.parametrize(("late", "count"), [(59, 0), (61, 1)])
+def test_an_escalation_that_came_late_is_listed(late: int, count: int) -> None:
+    at = read_event((EXAMPLES / "registry.door_trusted.v1.json").read_bytes()).recordedat
+    document = {
+        "id": "e-1", "type": "tickets.ticket_escalated.v1", "source": "/properties/north-court/tickets", "actor": "system-tickets",
+        "time": at.isoformat(), "recordedat": (at + timedelta(seconds=late)).isoformat(), "channel": "system", "data": {},
+    }  # fmt: skip
+    assert [one["late_seconds"] for one in found_in(document)["late_escalations"]] == [late] * count
+
+
+def test_a_units_account_is_added_up_as_of_an_instant() -> None:
+    raws = [(EXAMPLES / f"billing.{name}.v1.json").read_bytes() for name in ("charges_accrued", "receipt_posted")]
+    charged = read_event(raws[0])
+    unit = charged.data.unit_id
+    told = account_of(iter(raws), unit, charged.recordedat)
+    assert told["facts"][0]["type"] == "billing.charges_accrued.v1"
+    assert sum(int(float(value) * 100) for value in told["balances"].values()) == 0
+    assert any(name.startswith("receivable:") for name in told["balances"])
+    assert account_of(iter(raws), unit, charged.recordedat - timedelta(seconds=1))["facts"] == []

@@ -1,0 +1,216 @@
+"""`python -m tests.bench.audit [FACTS]`: a ledger of a million facts, its log, its views; each figure beside a reference of the same run.
+
+The facts are those of a small office, rendered again under new ids, numbers and people until there are enough; re-adjudication
+is measured on that office's own facts, whose rulings can come out again.
+"""
+
+import hashlib
+import itertools
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from bailiwick_contracts.envelope import hash_of, read_event
+from bailiwick_contracts.readjudicate import Summary, readjudicate
+from pydantic_core import from_json, to_json
+
+from services.audit import ledger
+from services.audit.app import service
+from services.audit.log.files import at, entries_of, entry_at, hash_tiles
+from services.audit.log.keeper import Keeper
+from services.audit.log.note import Policy
+from services.audit.log.proof import Proof
+from services.audit.log.tree import WIDTH, Tree
+from services.audit.log.verification import verify
+from services.audit.views import CHAINS, LEDGER, MENTIONS, fold
+from services.kernel.sealing import KeyStore
+from services.kernel.service import Put
+from services.kernel.store import Store
+from services.kernel.unit import QueryReading
+from tests.audit.office import Office, month
+
+PEOPLE = 2_000
+AT_ONCE = 5_000
+PROPERTY = "north-court"
+
+
+def facts(templates: list[dict[str, Any]], count: int) -> Iterator[bytes]:
+    """So many stored facts of one chain; templates are numbered and named anew."""
+    previous = "0" * 64
+    shapes = []
+    for template in templates:
+        text = to_json(
+            template | {"id": "@id@", "chainnumber": 0, "previoushash": "@previous@", "subject": "@stream@"}
+        ).decode()
+        shapes.append(text.replace('"chainnumber":0', '"chainnumber":@number@').replace('"s-1"', '"@who@"'))
+    for number in range(1, count + 1):
+        shape = shapes[number % len(shapes)]
+        raw = (
+            shape.replace("@id@", f"0197{number:028x}")
+            .replace("@number@", str(number))
+            .replace("@previous@", previous)
+            .replace("@stream@", f"stream-{number % 50_000}")
+            .replace("@who@", f"s-{number % PEOPLE}")
+            .encode()
+        )
+        previous = hash_of(raw)
+        yield raw
+
+
+def timed(what: str, count: int, work: Callable[[], Any], reference: float | None = None) -> tuple[Any, float]:
+    """Run and print a rate, and its ratio to a reference rate."""
+    begun = time.perf_counter()
+    result = work()
+    rate = count / (time.perf_counter() - begun)
+    shown = f"   {rate / reference:6.3f} of reading the rows" if reference else ""
+    print(f"  {what:<58} {rate:12,.0f}/s{shown}", flush=True)
+    return result, rate
+
+
+def store_all(store: Store, raws: Iterator[bytes]) -> None:
+    """Fold facts into the ledger's tables, as its views do, a batch at a time."""
+    while batch := list(itertools.islice(raws, AT_ONCE)):
+        rows: dict[sa.Table, dict[Any, Any]] = {LEDGER: {}, MENTIONS: {}, CHAINS: {}}
+        for raw in batch:
+            for change in fold(read_event(raw), raw):
+                if isinstance(change, Put):
+                    key = tuple(change.row[column.name] for column in change.table.primary_key.columns)
+                    rows[change.table][key] = change.row
+        with store.transaction() as connection:
+            for table, members in rows.items():
+                store.put(connection, table, list(members.values()))
+
+
+def read_all(reading: QueryReading) -> int:
+    """The reference: the same rows, read from the database in the order of their chain, as the builder reads them."""
+    after, count = 0, 0
+    while True:
+        query = (
+            sa.select(LEDGER.c.chainnumber, LEDGER.c.raw)
+            .where(LEDGER.c.service == "attendance", LEDGER.c.property == PROPERTY, LEDGER.c.chainnumber > after)
+            .order_by(LEDGER.c.chainnumber)
+            .limit(AT_ONCE)
+        )
+        rows = reading.rows(query)
+        count += len(rows)
+        if len(rows) < AT_ONCE:
+            return count
+        after = rows[-1].chainnumber
+
+
+def penalties_of(reading: QueryReading, person: str) -> int:
+    """One person's penalty history: every fact about a penalty that names them."""
+    query = (
+        sa.select(LEDGER.c.raw, LEDGER.c.type)
+        .join(MENTIONS, LEDGER.c.event_id == MENTIONS.c.event_id)
+        .where(MENTIONS.c.staff_id == person, LEDGER.c.type.like("%.penalty\\_%", escape="\\"))
+        .order_by(MENTIONS.c.recordedat, MENTIONS.c.event_id)
+    )
+    return len([read_event(bytes(row.raw), row.type) for row in reading.rows(query)])
+
+
+def milliseconds(work: Callable[[Any], Any], arguments: list[Any]) -> tuple[float, float]:
+    """Median and worst."""
+    taken = []
+    for argument in arguments:
+        begun = time.perf_counter()
+        work(argument)
+        taken.append((time.perf_counter() - begun) * 1_000)
+    return statistics.median(taken), max(taken)
+
+
+def main(count: int) -> None:
+    """Print every figure."""
+    chance = random.Random(7)
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        (place / "office").mkdir()
+        office = Office(place / "office")
+        office.set_up()
+        month(office)
+        own = office.raws()
+        templates = [
+            from_json(raw) for raw in own if read_event(raw).property_id == PROPERTY and b"attendance" in raw[:400]
+        ]
+        templates = [one for one in templates if one["type"].startswith("attendance.")]
+        print(f"{count:,} facts of one property, {sum(map(len, own)) // len(own)} bytes each on average (SQLite)")
+        keys = KeyStore(place / "keys")
+        audit = service(keys)
+        store = Store(f"sqlite:///{place}/audit.sqlite", views=[t for view in audit.views for t in view.tables])
+        _, folded = timed(
+            "views: folded into ledger, mentions and chains", count, lambda: store_all(store, facts(templates, count))
+        )
+        with store.reading() as connection:
+            reading = QueryReading(audit, store, keys, connection)
+            timed("reference: reading the rows from the database, cold", count, lambda: read_all(reading))
+            found, reference = timed(
+                "reference: reading the rows from the database, again", count, lambda: read_all(reading)
+            )
+            assert found == count
+            print(f"  {'views: rebuild / reading the rows':<58} {folded / reference:12.3f}")
+            keeper = Keeper(place / "tlog", keys)
+            built, rate = timed(
+                "log: built, signed, synced (goal 20,000/s)", count, lambda: keeper.build(reading, PROPERTY), reference
+            )
+            log, size = keeper.log(PROPERTY), count
+            assert built.added == count
+            fetch, policy = at(log.directory), log.policy() or Policy(())
+
+            def hashing() -> None:
+                for start in range(0, size, WIDTH):
+                    for entry in entries_of(fetch, start // WIDTH, min(WIDTH, size - start)):
+                        hashlib.sha256(b"\x00" + entry).digest()
+
+            _, hashes = timed("reference: SHA-256 over the same entries alone", count, hashing)
+            print(f"  {'log: build / hashing alone':<58} {rate / hashes:12.3f}")
+            one, _ = timed("log: verified whole (goal 50,000/s)", count, lambda: verify(fetch, policy), reference)
+            with ProcessPoolExecutor(2) as executor:
+                two, _ = timed(
+                    "log: verified whole, two processes",
+                    count,
+                    lambda: verify(fetch, policy, executor=executor),
+                    reference,
+                )
+            assert one.holds
+            assert two.holds
+            checkpoint = log.current()
+            assert checkpoint is not None
+            proofs: list[str] = []
+
+            def prove(index: int) -> None:
+                entry = entry_at(fetch, index, size)
+                hashes = tuple(Tree(size, hash_tiles(fetch)).inclusion(index))
+                proof = Proof(index, hashes, checkpoint, log.salts.read(index) or b"")
+                proof.check(entry, policy)
+                proofs.append(str(proof))
+
+            median, worst = milliseconds(prove, [chance.randrange(size) for _ in range(200)])
+            print(f"  {'proof made and checked, ms, median and worst (goal 5)':<58} {median:12.2f} {worst:8.2f}")
+            print(f"  {'proof, bytes at most (goal 2,048)':<58} {max(map(len, proofs)):12,}")
+            people = [f"s-{number}" for number in range(2, 42)]
+            median, worst = milliseconds(lambda person: penalties_of(reading, person), people)
+            print(f"  {'one person, penalty history, ms, median and worst (goal 100)':<58} {median:12.2f} {worst:8.2f}")
+            print(f"  {'  facts about penalties of one person':<58} {penalties_of(reading, people[0]):12,}")
+            median, worst = milliseconds(lambda person: ledger.of_person(reading, person, None, 100), people)
+            print(f"  {'one person, everything, a page of 100, ms':<58} {median:12.2f} {worst:8.2f}")
+        store.close()
+        summary = Summary()
+        repeated = max(1, min(60, count // len(own)))
+        _, judged = timed(
+            "re-adjudication, facts (32 rulings in 317 of them)",
+            len(own) * repeated,
+            lambda: [list(readjudicate(own, office.keys, summary=summary)) for _ in range(repeated)],
+        )
+        print(f"  {'re-adjudication / reading the rows':<58} {judged / reference:12.3f}   all agree: {summary.agrees}")
+        office.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1].replace("_", "").replace(",", "")) if len(sys.argv) > 1 else 1_000_000)
