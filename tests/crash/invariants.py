@@ -167,7 +167,7 @@ INVARIANTS: tuple[Callable[[Evidence], None], ...] = (
     i10_no_personal_data_beside_the_sealed_field,
     i11_no_property_sees_another,
 )
-"""I6, that nobody decides on their own request, holds for people: `tests.crash.office` has it, with I5 for wages."""
+"""I6, that nobody decides on their own request, has no place in a toy: the tests of the services hold it, request by request."""
 
 
 def hold(seen: Evidence) -> None:
