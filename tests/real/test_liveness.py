@@ -23,7 +23,7 @@ from tests import servers
 from tests.kernel.toy import TakeToken
 
 PROMISED_SECONDS = 20
-PROGRESS_SECONDS = 2
+PROGRESS_SECONDS = 4
 
 
 class Process:
