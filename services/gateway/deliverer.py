@@ -136,6 +136,11 @@ class Deliverer:
                 await asyncio.sleep(min(30, 2**attempt))
                 attempt += 1
 
+    async def _end(self, name: str, why: str) -> None:
+        """Have it disabled, and know so at once: somebody may enable it before the next look."""
+        self._enabled[name] = False
+        await self._disable(name, why)
+
     async def _begin(self, endpoint: Endpoint) -> None:
         if await asyncio.to_thread(self._deliveries.place, endpoint.webhook_id) is None:
             begins = endpoint.begins or written(self._tail.heads)
@@ -179,9 +184,9 @@ class Deliverer:
             one for one, result in zip(due, results, strict=True) if not result.taken and one.tries + 1 >= len(BACK_OFF)
         ]
         if gone is not None:
-            await self._disable(name, "the receiver answered 410 Gone")
+            await self._end(name, "the receiver answered 410 Gone")
         elif exhausted:
-            await self._disable(name, f"{exhausted[0].event_id} was tried {exhausted[0].tries + 1} times in vain")
+            await self._end(name, f"{exhausted[0].event_id} was tried {exhausted[0].tries + 1} times in vain")
         return not failed
 
     async def attempt(self, endpoint: Endpoint, one: Waiting) -> Answered:

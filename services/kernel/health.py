@@ -82,19 +82,22 @@ class Checkup:
         self._service, self._store, self._client, self._watch = service, store, client, watch
         self._replicas, self._seconds = replicas, seconds
         self.turns = 0
+        self._looking = False
         self._ready = ready
         self.last = Health(service.name, ready=False, connected=False, problems=("it is still starting",))
 
     def waits(self) -> bool:
-        """It looks again and again."""
-        return True
+        """Between two looks it rests, for longer perhaps than anything may stand still."""
+        return self._looking
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             go_on()
             self.turns += 1
+            self._looking = True
             await self.look()
+            self._looking = False
             await asyncio.sleep(self._seconds)
 
     async def look(self) -> Health:
