@@ -23,7 +23,7 @@ from services.gateway.tail import Tail, Wanted
 from services.gateway.target import Answered, Target
 from services.gateway.views import WEBHOOK_SECRETS, WEBHOOK_STATES, WEBHOOKS
 from services.kernel.feed import read_log
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.sealing import KeyStore
 from services.kernel.store import Store
 
@@ -70,7 +70,7 @@ class Deliverer:
             while True:
                 go_on()
                 self._arrange()
-                await asyncio.sleep(LOOK_SECONDS)
+                await rest(LOOK_SECONDS)
         finally:
             for task in self._tasks.values():
                 task.cancel()
@@ -133,7 +133,7 @@ class Deliverer:
                 LOG.warning(
                     "webhook.again", webhook=endpoint.webhook_id, error=f"{type(error).__name__}: {error}"[:300]
                 )
-                await asyncio.sleep(min(30, 2**attempt))
+                await rest(min(30, 2**attempt))
                 attempt += 1
 
     async def _end(self, name: str, why: str) -> None:

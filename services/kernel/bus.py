@@ -1,6 +1,5 @@
 """The connection to NATS and what lies in it: safe settings, streams and durables made from one description."""
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,7 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 
 LOG = structlog.get_logger()
 DUPLICATE_WINDOW_SECONDS = 600
@@ -52,10 +51,10 @@ async def connect(url: str, name: str, *, made: Callable[[Client], None] | None 
             await client.connect(url, name=name, error_cb=on_error, allow_reconnect=True, **CONNECT_OPTIONS, **options)
         except (OSError, TimeoutError) as error:
             LOG.warning("nats.waiting", connection=name, error=str(error))
-            await asyncio.sleep(0.5)
+            await rest(0.5)
         except Exception as error:  # noqa: BLE001 - the client raises its own kinds while no server answers
             LOG.warning("nats.waiting", connection=name, error=str(error))
-            await asyncio.sleep(0.5)
+            await rest(0.5)
         else:
             return client
 

@@ -8,7 +8,7 @@ import structlog
 
 from services.kernel import parked
 from services.kernel.due import microseconds
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.parked import Again, Row
 from services.kernel.store import Store
 from services.kernel.writer import Writer
@@ -47,7 +47,7 @@ class DeadLetters:
                 LOG.warning("dead_letters.again", service=self._service, error=f"{type(error).__name__}: {error}")
                 worked = False
             if not worked:
-                await asyncio.sleep(POLL_SECONDS)
+                await rest(POLL_SECONDS)
 
     async def work(self) -> bool:
         """Handle every row whose time came, with what waits behind each; False when there was none, or none went on."""

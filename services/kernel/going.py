@@ -15,3 +15,13 @@ def go_on() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def rest(seconds: float) -> None:
+    """Sleep, unless this task should end already: what was lost before the sleep must not wait until after it.
+
+    Raises:
+        asyncio.CancelledError: this task was cancelled, before or meanwhile.
+    """
+    go_on()
+    await asyncio.sleep(seconds)

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from services.kernel.bus import drift
 from services.kernel.due import TIMERS, microseconds
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.liveness import Watch
 from services.kernel.parked import PARKED
 from services.kernel.relay import POSITION_HEADER
@@ -98,7 +98,7 @@ class Checkup:
             self._looking = True
             await self.look()
             self._looking = False
-            await asyncio.sleep(self._seconds)
+            await rest(self._seconds)
 
     async def look(self) -> Health:
         """Look once; what cannot be looked at is a problem too."""

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 
 from services.kernel.crash import crash_point
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.liveness import Part
 from services.kernel.store import BIG, METADATA, Store
 
@@ -60,7 +60,7 @@ class Lease:
                 go_on()
                 self.turns += 1
                 if not await self._take():
-                    await asyncio.sleep(BEAT_SECONDS / 2)
+                    await rest(BEAT_SECONDS / 2)
                     continue
                 LOG.info("lease.held", lease=self._name, holder=self._holder)
                 self.lost.clear()
@@ -119,7 +119,7 @@ class Lease:
         """Keep the lease; returns when it is lost, or could not be told to the database for too long."""
         told = time.monotonic()
         while time.monotonic() - told < SILENT_SECONDS - BEAT_SECONDS:
-            await asyncio.sleep(BEAT_SECONDS)
+            await rest(BEAT_SECONDS)
             self.turns += 1
             try:
                 if not await asyncio.to_thread(self._write, self._seen):

@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from pydantic_core import to_json
 
 from services.kernel.crash import crash_point
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.writer import GapError, Intake, Writer
 
 LOG = structlog.get_logger()
@@ -89,7 +89,7 @@ class Reactor:
             await self._heal()
         except Exception as error:  # noqa: BLE001 - tried again as long as nobody answers
             LOG.warning("reactor.heal_failed", consumer=self._consumer, error=f"{type(error).__name__}: {error}")
-        await asyncio.sleep(0.5)
+        await rest(0.5)
 
     async def _reconcile(self) -> None:
         """Take in from the feed what the source holds and was never delivered here.
@@ -102,7 +102,7 @@ class Reactor:
             taken = await read_taken_in(self._client, self._consumer)
         except Exception as error:  # noqa: BLE001 - the source may be down; it is asked again when nothing arrives
             LOG.info("reactor.reconcile", source=self._source, error=type(error).__name__)
-            await asyncio.sleep(0.5)
+            await rest(0.5)
             return
         reached = {
             name.partition(":")[2]: number for name, (number, _) in taken.items() if name.startswith(f"{self._source}-")
@@ -172,7 +172,7 @@ class Reactor:
             else:
                 return result  # type: ignore[no-any-return]
             self._resting = True
-            await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+            await rest(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
             self._resting = False
             attempt += 1
 
@@ -229,4 +229,4 @@ async def caught_up(client: Client, service: str, source: str, *, seconds: float
             return True
         if asyncio.get_running_loop().time() > deadline:
             return False
-        await asyncio.sleep(0.05)
+        await rest(0.05)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.lease import Lease
 from services.kernel.rebuild import Feed, Rebuild, RebuildError, together
 from services.kernel.service import Service, View
@@ -53,7 +53,7 @@ class Rebuilding:
         """Look again from time to time, until cancelled: a mended dead letter may have marked a view."""
         while True:
             go_on()
-            await asyncio.sleep(LOOK_SECONDS)
+            await rest(LOOK_SECONDS)
             try:
                 await self.until_current()
             except Exception as error:  # noqa: BLE001 - the database may be away; it is looked at again
@@ -70,13 +70,13 @@ class Rebuilding:
             while outdated := await asyncio.to_thread(self._outdated):
                 go_on()
                 if not lease.taken.is_set():
-                    await asyncio.sleep(0.2)
+                    await rest(0.2)
                     continue
                 try:
                     await self._rebuild(together(self._service, outdated[0].name))
                 except RebuildError as error:
                     LOG.error("rebuild.failed", service=self._service.name, error=str(error)[:300])
-                    await asyncio.sleep(AGAIN_SECONDS)
+                    await rest(AGAIN_SECONDS)
         finally:
             self.busy = False
             beating.cancel()

@@ -14,7 +14,7 @@ from nats.js.errors import NotFoundError
 from pydantic_core import from_json
 
 from services.kernel.crash import crash_point
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.store import Store, StoredFact
 
 LOG = structlog.get_logger()
@@ -70,14 +70,14 @@ class Relay:
                 await self._follow()
             except (FencedError, TimeoutError, NotFoundError, ConnectionError, OSError) as error:
                 LOG.warning("relay.again", service=self._service, error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(random.uniform(0.1, 1.0))  # noqa: S311 - jitter between relays
+                await rest(random.uniform(0.1, 1.0))  # noqa: S311 - jitter between relays
                 if isinstance(error, NotFoundError):
                     await self._make_stream()
             except RestoredStoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - the client and the database raise kinds of their own; all are retried
                 LOG.warning("relay.again", service=self._service, error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(random.uniform(0.5, 2.0))  # noqa: S311
+                await rest(random.uniform(0.5, 2.0))  # noqa: S311
 
     async def _make_stream(self) -> None:
         """A stream that is gone is made anew and refilled from the store."""

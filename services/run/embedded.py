@@ -9,7 +9,7 @@ import structlog
 
 from services.kernel.app import Runtime
 from services.kernel.bus import DriftError
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.liveness import Watch
 from services.kernel.relay import RestoredStoreError
 from services.kernel.sealing import KeyStore
@@ -61,7 +61,7 @@ class Supervisor:
             self.restarts += 1
             if time.monotonic() - begun > SETTLED_SECONDS:
                 attempt = 0
-            await asyncio.sleep(RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)])
+            await rest(RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)])
             attempt += 1
 
     def _waiting(self) -> list[str]:

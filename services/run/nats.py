@@ -10,7 +10,7 @@ import socket
 import sys
 from pathlib import Path
 
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 
 _CONFIG = """listen: "127.0.0.1:{port}"
 server_name: bailiwick
@@ -72,7 +72,7 @@ class EmbeddedNats:
                         stdout=log, stderr=log, preexec_fn=die_with_parent, start_new_session=True,
                     )  # fmt: skip
                 await self._process.wait()
-                await asyncio.sleep(0.5)
+                await rest(0.5)
         finally:
             await self._stop()
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.settings import Settings
 from services.run.nats import EmbeddedNats, die_with_parent, free_port
 from services.run.place import StartError, announced, taken
@@ -59,7 +59,7 @@ class Child:
                     attempt = 0
                 wait = RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)]
                 LOG.error("services.exited", code=self.exits[-1], restart_in_seconds=wait)
-                await asyncio.sleep(wait)
+                await rest(wait)
                 attempt += 1
         finally:
             await self._stop()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 
 
 async def _ask_for_ever(arrived: asyncio.Event, turns: list[int], *, listens: bool) -> None:
@@ -41,3 +41,22 @@ async def test_a_task_that_was_not_cancelled_goes_on() -> None:
         async with asyncio.timeout(0):
             await asyncio.sleep(1)
     go_on()
+
+
+async def test_who_was_told_to_end_does_not_rest_first() -> None:
+    arrived = asyncio.Event()
+
+    async def ask_and_rest() -> None:
+        await asyncio.wait_for(arrived.wait(), 5)
+        await rest(30)
+
+    task = asyncio.create_task(ask_and_rest())
+    await asyncio.sleep(0.01)
+    arrived.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=2)
+
+    assert done
+    assert task.cancelled()

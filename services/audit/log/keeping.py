@@ -31,7 +31,7 @@ from services.audit.log.tree import TileMissingError, Tree
 from services.audit.views import CHECKPOINTS, chain_name, instant_text
 from services.kernel.beside import Beside
 from services.kernel.decision import Rejected
-from services.kernel.going import go_on
+from services.kernel.going import go_on, rest
 from services.kernel.ids import uuid7
 from services.kernel.service import Reading, Unit
 
@@ -64,8 +64,8 @@ class Keeping:
                         await self._announce(built.property_id, running)
                 except Exception as error:  # noqa: BLE001 - the disk may be full or a file altered: said, and tried again
                     LOG.error("tlog.build", error=f"{type(error).__name__}: {error}"[:500])
-                    await asyncio.sleep(5)
-                await asyncio.sleep(min(LOOK_SECONDS, seconds))
+                    await rest(5)
+                await rest(min(LOOK_SECONDS, seconds))
         finally:
             self.gate.record = None
 
