@@ -49,13 +49,28 @@ class TicketEvidence:
         found = (event for event in self.history(stream, sees) if isinstance(event.data, TicketRegistered))
         return next(found, None)
 
+    def classified(self, stream: str, sees: Sees) -> TicketClassified | None:
+        """The last classification of a ticket; None while it is what it was registered as."""
+        found = (
+            event.data for event in reversed(self.history(stream, sees)) if isinstance(event.data, TicketClassified)
+        )
+        return next(found, None)
+
     def terms(self, stream: str, sees: Sees) -> Terms | None:
         """The terms under which a ticket was registered or last classified."""
-        found: Terms | None = None
+        registered = self.registered(stream, sees)
+        stood = self.classified(stream, sees) or (registered.data if registered is not None else None)
+        return stood.terms if stood is not None else None
+
+    def deadlines(self, stream: str, sees: Sees) -> tuple[Reckoning, ...]:
+        """The terms of a ticket as they were reckoned last: a classification replaces them, what else reckons moves them."""
+        found: dict[str, Reckoning] = {}
         for event in self.history(stream, sees):
-            if isinstance(event.data, TicketRegistered | TicketClassified):
-                found = event.data.terms
-        return found
+            if isinstance(event.data, TicketClassified):
+                found = {}
+            if isinstance(event.data, TicketRegistered | TicketClassified | TicketResumed | TicketReopened):
+                found |= {one.clock: one for one in event.data.deadlines}
+        return tuple(found.values())
 
     def holds(self, stream: str, sees: Sees) -> tuple[Span, ...]:
         """What did not count of a ticket's terms."""

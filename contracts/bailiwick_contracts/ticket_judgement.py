@@ -69,11 +69,8 @@ def _work(event: Event[Any], evidence: Evidence) -> Power:
     registered = evidence.tickets.registered(stream, sees)
     if registered is None:
         raise Skipped("evidence_missing")
-    kind = registered.data.kind
-    for fact in evidence.tickets.history(stream, sees):
-        if isinstance(fact.data, TicketClassified):
-            kind = fact.data.kind
-    return power_over_work(kind, registered.data.feedback_of)
+    stood = evidence.tickets.classified(stream, sees) or registered.data
+    return power_over_work(stood.kind, registered.data.feedback_of)
 
 
 _ASKED: Mapping[str, Power] = {
@@ -148,6 +145,33 @@ def judge_registration(event: Event[Any], evidence: Evidence, under: str | None)
     yield from compared(event, "deadlines", "input", fact.deadlines, again)
 
 
+def judge_classification(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
+    """A classification: D5a where it lowers, what the ticket was before, and the terms of what it became from the same start."""
+    yield from beyond_reach(event, evidence)
+    yield from _ruling(event, evidence, under, D5A)
+    if under is not None:
+        return
+    fact, sees, stream = event.data, before(event), event.subject
+    if fact.ruling is None and (fact.was_severity, fact.severity) == ("major", "ordinary"):
+        yield Finding.about(event, field="ruling", kind="ruling", was=None, would_be="D5a")
+    registered = evidence.tickets.registered(stream, sees)
+    if registered is None:
+        raise Skipped("evidence_missing")
+    stood = evidence.tickets.classified(stream, sees) or registered.data
+    for name in ("kind", "severity", "topic"):
+        yield from compared(event, f"was_{name}", "input", getattr(fact, f"was_{name}"), getattr(stood, name))
+    terms, deadlines = evidence.tickets.terms(stream, sees), evidence.tickets.deadlines(stream, sees)
+    held = evidence.tickets.policy_at(event.property_id, event.recordedat, sees)
+    if held is not None and (fact.kind, fact.severity) != (fact.was_kind, fact.was_severity):
+        terms = held[0].policy.terms_of(fact.kind, fact.severity)
+        deadlines = evidence.tickets.reckoned(
+            event.property_id, terms, registered.recordedat, evidence.tickets.holds(stream, sees), event.recordedat,
+            sees, _knows(event),
+        )  # fmt: skip
+    yield from compared(event, "terms", "input", fact.terms, terms)
+    yield from compared(event, "deadlines", "input", fact.deadlines, deadlines)
+
+
 def judge_terms(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
     """A resumption or reopening: the terms from the same start, with everything left out that did not count."""
     yield from beyond_reach(event, evidence)
@@ -171,10 +195,8 @@ def judge_breach(event: Event[Any], evidence: Evidence, under: str | None) -> It
     if under is not None:
         return
     fact = event.data
-    stood = None
-    for earlier in evidence.tickets.history(event.subject, before(event)):
-        for one in getattr(earlier.data, "deadlines", ()):
-            stood = one if one.clock == fact.clock else stood
+    standing = evidence.tickets.deadlines(event.subject, before(event))
+    stood = next((one for one in standing if one.clock == fact.clock), None)
     yield from compared(event, "reckoning", "input", fact.reckoning, stood)
     if is_met(fact.reckoning.due_at, event.recordedat):
         yield Finding.about(
@@ -215,7 +237,7 @@ _TICKETS: Mapping[type[Any], Judge] = {
     TicketWithdrawn: _ruled(_of(S3_2)),
     TicketMerged: _ruled(_of(S3_2)),
     TicketEscalated: _ruled(_of(D5A)),
-    TicketClassified: _ruled(_of(D5A)),
+    TicketClassified: judge_classification,
     WorkOrderIssued: _ruled(_work),
     RenovationForwarded: _ruled(_of(G7)),
     FollowUpDue: _ruled(_of(G5)),

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 import pytest
 from bailiwick_contracts.envelope import read_event, render
 from bailiwick_contracts.finding import Finding
+from bailiwick_contracts.handling import HoldTicket, ResumeTicket
 from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.readjudicate import Summary, in_recorded_order, readjudicate
+from bailiwick_contracts.ticket import ClassifyTicket, RegisterTicket
 from pydantic_core import from_json
 
 from tests.tickets.examples import play
-from tests.tickets.office import LONDON, NORTH, SOUTH, Office
+from tests.tickets.office import ANN, DIRECTOR, LONDON, NORTH, SOUTH, Office
 
 
 def raws(office: Office) -> Iterator[bytes]:
@@ -25,6 +27,31 @@ def raws(office: Office) -> Iterator[bytes]:
 def judged(office: Office, lines: list[bytes]) -> tuple[list[Finding], Summary]:
     summary = Summary()
     return list(readjudicate(iter(lines), office.keys, summary=summary)), summary
+
+
+def reclassify(office: Office) -> None:
+    """A ticket that was on hold becomes major, is lowered again by the director, and had another topic in between."""
+    for request, by in (
+        (RegisterTicket(ticket_id="c1", kind="complaint", description="Sample."), ANN),
+        (HoldTicket(ticket_id="c1", waits_for="a part"), ANN),
+    ):
+        assert office.ask(request, by=by).outcome == "done"
+    office.later(hours=3)
+    for request, by in (
+        (ResumeTicket(ticket_id="c1"), ANN),
+        (ClassifyTicket(ticket_id="c1", severity="major"), ANN),
+        (ClassifyTicket(ticket_id="c1", topic="lift"), DIRECTOR),
+        (ClassifyTicket(ticket_id="c1", kind="repair", severity="ordinary"), DIRECTOR),
+    ):
+        assert office.ask(request, by=by).outcome == "done", request
+
+
+def test_the_terms_of_a_ticket_that_became_another_come_out_again(office: Office) -> None:
+    reclassify(office)
+    findings, summary = judged(office, list(raws(office)))
+    assert findings == []
+    assert len(office.facts("ticket_classified")) == 3
+    assert summary.judged >= 3
 
 
 def test_every_ruling_and_every_term_comes_out_again(office: Office) -> None:
@@ -44,14 +71,19 @@ def test_every_ruling_and_every_term_comes_out_again(office: Office) -> None:
         ("ticket_assigned", ("ruling", "outcome"), "refused", "ruling"),
         ("work_order_issued", ("ruling", "row_id"), "P6", "ruling"),
         ("renovation_forwarded", ("to",), "cleaning", "to"),
+        ("ticket_classified", ("deadlines", 1, "due_at"), "2026-03-03T10:00:00Z", "deadlines"),
+        ("ticket_classified", ("terms", "response_seconds"), 60, "terms"),
+        ("ticket_classified", ("was_severity",), "ordinary", "was_severity"),
+        ("ticket_classified", ("ruling",), None, "ruling"),
     ],
 )
 def test_what_was_altered_is_found(
-    office: Office, kind: str, path: tuple[str | int, ...], value: str, field: str
+    office: Office, kind: str, path: tuple[str | int, ...], value: str | int | None, field: str
 ) -> None:
     play(office)
+    reclassify(office)
     lines = list(raws(office))
-    index = next(n for n, raw in enumerate(lines) if f"tickets.{kind}." in read_event(raw).type)
+    index = max(n for n, raw in enumerate(lines) if f"tickets.{kind}." in read_event(raw).type)
     document = from_json(lines[index])
     place = document["data"]
     for step in path[:-1]:
