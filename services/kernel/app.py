@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from bailiwick_contracts.envelope import MESSAGE_LIMIT_BYTES, Answer, Command, Event, read_command
+from bailiwick_contracts.envelope import MESSAGE_LIMIT_BYTES, Answer, Command, read_command
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.subjects import feed_of, parse, subject_of
 from faststream.nats import NatsBroker, NatsNKey
@@ -77,8 +77,6 @@ class Runtime:
 
     def _declare(self) -> None:
         name = self.service.name
-        for fact in self.service.publishes:
-            self.broker.publisher(subject_of(fact.wire(), "*", "event"), title=fact.wire(), schema=Event[fact])  # type: ignore[valid-type]
         for request in self.service.commands:
             self._subscribe(subject_of(request.wire(), "*", "command"), request, self._on_command)
         for request in self.service.queries:
@@ -336,11 +334,3 @@ def _invalid(body: bytes, error: ValidationError) -> Answer:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def asyncapi_of(runtime: Runtime) -> dict[str, Any]:
-    """What the service publishes and takes, as an AsyncAPI 3 document."""
-    from faststream.specification import AsyncAPI  # noqa: PLC0415
-
-    document = AsyncAPI(runtime.broker, title=f"bailiwick {runtime.service.name}", version="0.1.0")
-    return dict(document.to_specification().to_jsonable())

@@ -139,7 +139,7 @@ class Service:
 
     name: str
     publishes: tuple[type[Fact], ...]
-    """Every fact it may store: declared for AsyncAPI and for the schemas."""
+    """Every fact it may store."""
     commands: Mapping[type[Request], CommandHandler]
     queries: Mapping[type[Request], QueryHandler] = field(default_factory=dict)
     views: tuple[View, ...] = ()
