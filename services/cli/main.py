@@ -22,7 +22,7 @@ from services.cli import (
 )
 from services.cli.output import BAD_INPUT, OUT, UNAVAILABLE, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
-from services.run.logs import configure
+from services.run import logs, traces
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,7 +50,8 @@ app.command()(rebuild.rebuild)
 @app.callback()
 def setup() -> None:
     """The back office of property management: decisions checked against written authority, kept for good."""
-    configure(os.environ.get("BAILIWICK_LOG_LEVEL", "ERROR"))
+    logs.configure(os.environ.get("BAILIWICK_LOG_LEVEL", "ERROR"))
+    traces.configure()
 
 
 @app.command()
@@ -91,7 +92,7 @@ def serve(services: Annotated[list[str], typer.Argument(help="Names of services,
         chosen = factories(*services)
     except KeyError as error:
         fail(str(error.args[0]), BAD_INPUT)
-    configure(Settings().log_level)
+    logs.configure(Settings().log_level)
     run(serve_until_stopped(Settings(), chosen))
 
 

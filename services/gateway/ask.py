@@ -12,6 +12,7 @@ from bailiwick_contracts.message import COMPANY, IDENTIFIER_PATTERN, PROPERTY_PA
 from bailiwick_contracts.subjects import subject_of
 from nats.aio.client import Client
 from nats.errors import NoRespondersError
+from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
@@ -20,6 +21,7 @@ from services.gateway.problem import ProblemError, not_found
 from services.gateway.reply import etag
 from services.gateway.standing import Standing
 from services.gateway.surface import PROPERTY_FIELDS, Kind, Operation
+from services.kernel import tracing
 from services.kernel.doors import Door
 from services.kernel.feed import read_stream
 
@@ -190,15 +192,17 @@ class Asker:
         Raises:
             ProblemError: nobody answers, or not in time, or the same command is being decided at this moment.
         """
-        body = self._door.sign(request, who, property_id, **claims)
-        subject = subject_of(type(request).wire(), property_id, kind)
+        wire = type(request).wire()
         name = claims.get("command_id")
         if name is not None:
             if name in self._running:
                 raise ProblemError("still_running", headers={"Retry-After": "1"})
             self._running.add(name)
         try:
-            return (await self._client.request(subject, body, timeout=ANSWER_SECONDS)).data
+            with tracing.within(f"send {wire}", tracing.current(), SpanKind.CLIENT, {"messaging.system": "nats"}):
+                body = self._door.sign(request, who, property_id, trace_parent=tracing.current(), **claims)
+                subject = subject_of(wire, property_id, kind)
+                return (await self._client.request(subject, body, timeout=ANSWER_SECONDS)).data
         except NoRespondersError:
             raise ProblemError("unavailable", headers={"Retry-After": "1"}) from None
         except TimeoutError:

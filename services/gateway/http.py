@@ -17,6 +17,8 @@ from services.gateway.login import Doorway
 from services.gateway.operations import Operations
 from services.gateway.pages import Pages
 from services.gateway.problem import ProblemError
+from services.gateway.traced import Traced
+from services.kernel.failure import place_of
 
 LOG = structlog.get_logger()
 Handler = Callable[[HttpRequest], Awaitable[Response]]
@@ -97,9 +99,7 @@ def application(parts: Parts, *, secure: bool) -> FastAPI:
         return ProblemError(code, headers=headers).response(request.url.path)
 
     async def on_failure(request: HttpRequest, error: Exception) -> Response:
-        LOG.error(
-            "http.failed", path=request.url.path, method=request.method, error=f"{type(error).__name__}: {error}"[:300]
-        )
+        LOG.error("http.failed", path=request.url.path, method=request.method, error=place_of(error))
         return ProblemError("internal").response(request.url.path)
 
     async def on_too_large(request: HttpRequest, _: Exception) -> Response:
@@ -110,4 +110,5 @@ def application(parts: Parts, *, secure: bool) -> FastAPI:
     app.add_exception_handler(TooLargeError, on_too_large)
     app.add_exception_handler(Exception, on_failure)
     app.add_middleware(Limits, secure=secure)
+    app.add_middleware(Traced)
     return app

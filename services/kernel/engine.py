@@ -13,7 +13,9 @@ IDLE_SECONDS = 1
 
 def sqlite_engine(url: str, begin: str) -> sa.Engine:
     """SQLite in WAL mode, synced at every commit; `begin` is IMMEDIATE for writers, DEFERRED for readers."""
-    engine = sa.create_engine(url, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False})
+    engine = sa.create_engine(
+        url, hide_parameters=True, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
@@ -35,6 +37,7 @@ def postgresql_engine(url: str, schema: str | None, size: int) -> sa.Engine:
         options += f" -c search_path={schema}"
     engine = sa.create_engine(
         url,
+        hide_parameters=True,
         pool_size=size,
         max_overflow=0,
         pool_timeout=LOCK_SECONDS,

@@ -21,11 +21,26 @@ def passing(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """What failed and where, in at most 500 characters. The values a validation complains about are left out."""
-    if isinstance(error, ValidationError):
+    """What failed and where, in at most 500 characters. The values a validation or a database complains about are left out."""
+    if isinstance(error, sa.exc.StatementError):
+        said = str(error.orig).partition("\n")[0]
+    elif isinstance(error, ValidationError):
         said = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_input=False)[:5])
     else:
         said = str(error)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(_ROOT)]
-    where = f" at {Path(frames[-1].filename).relative_to(_ROOT)}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{where}: {said}"[:500]
+    return f"{place_of(error)}: {said}"[:500]
+
+
+def place_of(error: BaseException) -> str:
+    """What failed and where, without a word of its text: that may hold what nobody should read in a log."""
+    frames = frames_of(error)
+    return f"{type(error).__name__}{f' at {frames[-1]}' if frames else ''}"
+
+
+def frames_of(error: BaseException) -> list[str]:
+    """The places of our own code that an error came through, outermost first."""
+    return [
+        f"{Path(frame.filename).relative_to(_ROOT)}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(_ROOT) and "site-packages" not in frame.filename
+    ]

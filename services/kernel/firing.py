@@ -20,6 +20,7 @@ from services.kernel.due import TIMERS, Due, Row, instant, microseconds
 from services.kernel.failure import RETRY_SECONDS, reason_of
 from services.kernel.intake import letter_stream
 from services.kernel.service import Outcome, Put, Service
+from services.kernel.tracing import about
 from services.kernel.unit import WorkUnit
 
 LOG = structlog.get_logger()
@@ -90,7 +91,10 @@ def _failed(batch: Batch, due: Due, row: Row, reason: str) -> Answer:
             )
             unit.append(letter_stream(due.commandid), raised)
     batch.timers[due.timer_id] = changed
-    LOG.error("timer.failed", service=batch.service.name, timer=due.timer_id, tries=tries, given_up=last, reason=reason)
+    LOG.error(
+        "timer.failed", service=batch.service.name, timer=due.timer_id, tries=tries, given_up=last, reason=reason,
+        **about(command),
+    )  # fmt: skip
     return Answer(
         commandid=due.commandid,
         outcome="rejected",

@@ -22,6 +22,7 @@ from services.kernel.due import microseconds
 from services.kernel.failure import RETRY_SECONDS, reason_of
 from services.kernel.parked import PARKED, Again, Row
 from services.kernel.service import Put, Remove, Service, View
+from services.kernel.tracing import about
 from services.kernel.unit import WorkUnit
 from services.kernel.versions import outdate
 
@@ -94,7 +95,14 @@ def _park(batch: Batch, source: str, event: Event[Any], lane: str, reason: str |
     assert batch.lanes is not None  # noqa: S101 - read before anything is parked
     batch.lanes.add(lane)
     if reason is not None:
-        LOG.error("fact.failed", service=batch.service.name, source=source, number=event.chainnumber, reason=reason)
+        LOG.error(
+            "fact.failed",
+            service=batch.service.name,
+            source=source,
+            number=event.chainnumber,
+            reason=reason,
+            **about(event),
+        )
 
 
 def again(service: Service, batch: Batch, work: Again) -> str:
@@ -169,5 +177,5 @@ def _failed(service: Service, batch: Batch, row: Row, event: Event[Any], reason:
             unit.append(letter_stream(row["fact_id"]), raised)
     LOG.error(
         "fact.failed", service=service.name, source=row["source"], number=row["number"], tries=tries, given_up=last,
-        reason=reason,
+        reason=reason, **about(event),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from pydantic_core import to_json
 
 from services.kernel.crash import crash_point
+from services.kernel.failure import reason_of
 from services.kernel.going import go_on, rest
 from services.kernel.writer import GapError, Intake, Writer
 
@@ -140,7 +141,7 @@ class Reactor:
                 facts.append((read_stored(message.data, parse(message.subject).wire), message.data))
             except ValueError as error:
                 # What the source stored can be read; this came from elsewhere, and the chain shows whether a fact is missing.
-                LOG.error("reactor.malformed", consumer=self._consumer, subject=message.subject, error=str(error)[:300])
+                LOG.error("reactor.malformed", consumer=self._consumer, subject=message.subject, error=reason_of(error))
         facts.sort(key=lambda fact: (fact[0].log, fact[0].property_id, fact[0].chainnumber))
         for chain, members in groupby(facts, key=lambda fact: (fact[0].log, fact[0].property_id)):
             await self._until_taken(chain[1], _intake(f"{chain[0]}:{chain[1]}", list(members)))
@@ -167,7 +168,7 @@ class Reactor:
                     "reactor.again",
                     consumer=self._consumer,
                     source=intake.source,
-                    error=f"{type(error).__name__}: {error}",
+                    error=reason_of(error),
                 )
             else:
                 return result  # type: ignore[no-any-return]

@@ -44,6 +44,8 @@ class Rebuilding:
         self.turns = 0
         """Grows while views are looked at or folded."""
         self.busy = False
+        self.progress = (0, 0)
+        """Facts folded, and facts there are, of the rebuild in progress or of the last one."""
 
     def waits(self) -> bool:
         """Whether a view is being rebuilt."""
@@ -106,5 +108,6 @@ class Rebuilding:
             seconds=round(done.seconds, 1),
         )
 
-    def _moved(self, _: int, __: int) -> None:
+    def _moved(self, done: int, total: int) -> None:
         self.turns += 1
+        self.progress = (done, total)

@@ -13,6 +13,7 @@ from nats.aio.subscription import Subscription
 from nats.js.errors import NotFoundError
 from pydantic_core import from_json
 
+from services.kernel import tracing
 from services.kernel.crash import crash_point
 from services.kernel.going import go_on, rest
 from services.kernel.store import Store, StoredFact
@@ -124,10 +125,13 @@ class Relay:
             following = None
             if facts:
                 position = facts[-1].position
+                spans = tracing.published((fact.raw, fact.type) for fact in facts)
                 await self._publish(acks, facts, sequence)
                 if len(facts) == self._window:
                     following = asyncio.create_task(self._read(position))
                 await acks.expect(sequence, len(facts), self._stream)
+                for span in spans:
+                    span.end()
                 sequence += len(facts)
                 self.published = position
                 continue

@@ -40,6 +40,8 @@ class Numbers:
                 ("parked_facts", "Facts that wait to be handled again, or behind one that does."),
                 ("timers_overdue", "Timers that were due more than a minute ago."),
                 ("drift", "Settings in JetStream that are not as described."),
+                ("rebuild_facts_done", "Facts folded by the rebuild of a view, the one in progress or the last one."),
+                ("rebuild_facts_total", "Facts that this rebuild is to fold."),
             )
         }
         reactor_facts = GaugeMetricFamily("bailiwick_reactor_lag_facts", "Not taken in.", labels=["service", "source"])
@@ -55,10 +57,12 @@ class Numbers:
             for (kind, outcome), count in list(runtime.writer.outcomes.items()):
                 commands.add_metric([name, kind, outcome], count)
             health = runtime.health()
+            done, total = runtime.rebuilding.progress if runtime.rebuilding is not None else (0, 0)
             for gauge, value in (
                 ("ready", health.ready), ("problems", len(health.problems)), ("relay_lag_facts", health.unpublished.waiting),
                 ("relay_lag_seconds", health.unpublished.oldest_seconds), ("dead_letters", health.dead_letters),
                 ("parked_facts", health.parked), ("timers_overdue", health.timers_overdue), ("drift", len(health.drift)),
+                ("rebuild_facts_done", done), ("rebuild_facts_total", total),
             ):  # fmt: skip
                 gauges[gauge].add_metric([name], float(value))
             for source, lag in health.untaken.items():

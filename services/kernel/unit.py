@@ -11,8 +11,10 @@ from bailiwick_contracts.message import Fact, Request
 from bailiwick_contracts.sealed import Keys, Sealed, may_seal, open_field, sealed_fields
 from bailiwick_contracts.stored import read_stored
 from eventsourcing.persistence import OperationalError, ProgrammingError
+from opentelemetry.trace import Span
 from sqlalchemy.sql.visitors import iterate
 
+from services.kernel import tracing
 from services.kernel.batch import Batch, Stream
 from services.kernel.decision import Noun
 from services.kernel.due import TIMERS, Row, timer_row
@@ -48,6 +50,9 @@ class WorkUnit:
         self._savepoint: sa.NestedTransaction | None = None
         self._loaded: list[Stream] = []
         self._claims: dict[str, Any] | None = None
+        self._span: Span | None = None
+        caused_by = command or cause
+        self._traceparent = caused_by.traceparent if caused_by is not None else None
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -239,7 +244,7 @@ class WorkUnit:
                 "causationid": command.causationid,
                 "correlationid": command.correlationid or command.commandid,
                 "importfile": command.importfile,
-                "traceparent": command.traceparent,
+                "traceparent": self._traceparent,
                 "importrow": command.importrow,
             }
         assert cause is not None  # noqa: S101 - a unit belongs to a command or follows from a fact
@@ -255,7 +260,7 @@ class WorkUnit:
             "doorsignature": "system",
             "causationid": cause.id,
             "correlationid": cause.correlationid,
-            "traceparent": cause.traceparent,
+            "traceparent": self._traceparent,
             "importrow": None,
         }
 
@@ -281,9 +286,14 @@ class WorkUnit:
         self._changes = []
 
     def __enter__(self) -> Self:
+        caused_by = self.command or self.cause
+        if caused_by is not None:
+            self._span = tracing.handling(self._batch.service.name, caused_by)
+            self._traceparent = tracing.traceparent_of(self._span, caused_by.traceparent)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        tracing.end(self._span, kind, {"bailiwick.facts": len(self.events)})
         for stream in self._loaded:
             stream.events = None
         if kind is None:

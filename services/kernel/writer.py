@@ -32,6 +32,7 @@ from services.kernel.sealing import KeyStore
 from services.kernel.service import Outcome, Service
 from services.kernel.store import Store
 from services.kernel.telemetry import BATCH_SIZE, DECISION_SECONDS
+from services.kernel.tracing import about
 from services.kernel.unit import WorkUnit
 from services.kernel.versions import adopt
 
@@ -181,7 +182,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - one command's fault must not end the writer of all
             self._memory = Memory()
             if len(works) == 1:
-                LOG.error("writer.failed", service=self._service.name, error=type(error).__name__)
+                LOG.error("writer.failed", service=self._service.name, error=reason_of(error), **_named(works[0]))
                 return [self._alone(works[0], error)]
             return [self.process([work])[0] for work in works]
 
@@ -277,9 +278,7 @@ class Writer:
         except PersistenceError:
             raise
         except Exception:
-            LOG.exception(
-                "decision.failed", service=self._service.name, type=command.commandtype, commandid=command.commandid
-            )
+            LOG.exception("decision.failed", service=self._service.name, type=command.commandtype, **about(command))
             return Answer(
                 commandid=command.commandid,
                 outcome="rejected",
@@ -313,7 +312,7 @@ class Writer:
             if event.chainnumber != have + 1:
                 return GapError(intake.source, have, event.chainnumber)
             if have and event.previoushash != link:
-                LOG.error("intake.chain_broken", source=intake.source, number=event.chainnumber)
+                LOG.error("intake.chain_broken", source=intake.source, number=event.chainnumber, **about(event))
             take_in(self._service, batch, intake.source, raw, event, intake.failure or unread)
             have, link = event.chainnumber, hash_of(raw)
             batch.tracking[intake.source] = (have, link)
@@ -381,3 +380,10 @@ def _another_body(command_id: str) -> Answer:
             "remedy": "send the new command under a new id",
         },
     )
+
+
+def _named(work: Work) -> dict[str, str]:
+    """What a log line says of a piece of work."""
+    if isinstance(work, Command):
+        return about(work)
+    return {"timer": work.timer_id} if isinstance(work, Due) else {"source": work.source}

@@ -6,7 +6,7 @@ import pytest
 from bailiwick_contracts.envelope import read_event, render
 from bailiwick_contracts.finding import Finding
 from bailiwick_contracts.handling import HoldTicket, ResumeTicket
-from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.message import COMPANY, Request
 from bailiwick_contracts.readjudicate import Summary, in_recorded_order, readjudicate
 from bailiwick_contracts.ticket import ClassifyTicket, RegisterTicket
 from pydantic_core import from_json
@@ -31,18 +31,20 @@ def judged(office: Office, lines: list[bytes]) -> tuple[list[Finding], Summary]:
 
 def reclassify(office: Office) -> None:
     """A ticket that was on hold becomes major, is lowered again by the director, and had another topic in between."""
-    for request, by in (
+    first: list[tuple[Request, str]] = [
         (RegisterTicket(ticket_id="c1", kind="complaint", description="Sample."), ANN),
         (HoldTicket(ticket_id="c1", waits_for="a part"), ANN),
-    ):
+    ]
+    for request, by in first:
         assert office.ask(request, by=by).outcome == "done"
     office.later(hours=3)
-    for request, by in (
+    then: list[tuple[Request, str]] = [
         (ResumeTicket(ticket_id="c1"), ANN),
         (ClassifyTicket(ticket_id="c1", severity="major"), ANN),
         (ClassifyTicket(ticket_id="c1", topic="lift"), DIRECTOR),
         (ClassifyTicket(ticket_id="c1", kind="repair", severity="ordinary"), DIRECTOR),
-    ):
+    ]
+    for request, by in then:
         assert office.ask(request, by=by).outcome == "done", request
 
 
