@@ -9,9 +9,13 @@ from bailiwick_contracts.registry import OffsetChange
 
 from services.table import BadRow, shown
 
-_time = re.compile(
-    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?(Z|[+-]\d{2}:\d{2})?",
-    re.ASCII,
+_OFFSET = r" ?(Z|[+-]\d{2}(?::?\d{2})?)?"
+_times = (
+    re.compile(
+        r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ]*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?)?" + _OFFSET,
+        re.ASCII,
+    ),
+    re.compile(r"(\d{4})(\d{2})(\d{2})(?:[T ](\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?)?" + _OFFSET, re.ASCII),
 )
 _YEARS = range(1990, 2101)
 
@@ -29,8 +33,8 @@ class BadCell(Exception):  # noqa: N818 - it becomes a row of the report
 
 
 def wall_clock(column: str, value: str) -> tuple[datetime, str | None]:
-    """A cell as a wall-clock time without offset, and its offset where one is written. Raises BadCell."""
-    found = _time.fullmatch(value)
+    """A cell as a wall-clock time without offset, to the microsecond, and its offset where one is written. Raises BadCell."""
+    found = next((match for one in _times if (match := one.fullmatch(value)) is not None), None)
     if found is None:
         raise BadCell(
             column,
@@ -38,9 +42,12 @@ def wall_clock(column: str, value: str) -> tuple[datetime, str | None]:
             "a time such as 2026-03-02T09:31:00 or 2026/3/2 9:31",
             "format the column so before exporting",
         )
-    *numbers, offset = found.groups()
+    *numbers, fraction, offset = found.groups()
     try:
-        clock = datetime(*(int(number or 0) for number in numbers))  # type: ignore[arg-type]  # noqa: DTZ001
+        clock = datetime(  # noqa: DTZ001
+            *(int(number or 0) for number in numbers),  # type: ignore[arg-type]
+            microsecond=int((fraction or "0")[:6].ljust(6, "0")),
+        )
     except ValueError as error:
         raise BadCell(column, value, f"a day and time that exist ({error})", "correct the cell") from None
     if clock.year not in _YEARS:

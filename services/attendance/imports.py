@@ -131,7 +131,7 @@ def read_punches(content: bytes, zone: Sequence[OffsetChange], mapping: PunchMap
         return ReadPunch(
             row=line.number,
             external_id=_given(line, named.staff_id),
-            at=instant_of(named.at, _given(line, named.at), changes),
+            at=instant_of(named.at, _given(line, named.at), changes).replace(microsecond=0),
             direction=_direction(line, named),
         )
 

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from bailiwick_contracts.deadline import shipped_policy
 from bailiwick_contracts.deadline_adoption import AdoptDeadlinePolicy
+from bailiwick_contracts.envelope import Actor
 from bailiwick_contracts.escalation import EscalateTicket
 from bailiwick_contracts.follow_up import ArrangeFollowUp, RecordFollowUp
 from bailiwick_contracts.handling import (
@@ -200,8 +201,6 @@ def test_the_same_command_again_answers_the_same_and_the_same_request_again_chan
 def test_of_two_at_the_same_moment_one_wins(office: Office, case: Case) -> None:
     prepared(office, case)
     request, by = case.rival or (case.request, case.by)
-    from bailiwick_contracts.envelope import Actor  # noqa: PLC0415
-
     works = [office.sign(one, Actor(actor=who), NORTH) for one, who in ((case.request, case.by), (request, by))]
     first, second = office.tickets.process(works)
     assert first.outcome == "done"
@@ -214,3 +213,11 @@ def test_another_systems_tickets_are_taken_over_once_and_never_by_hand(office: O
     assert [row.outcome for row in first.rows] == ["done"]
     again = office.ask(IMPORT, by="system-import", channel="import")
     assert (again.outcome, [row.outcome for row in again.rows]) == ("ignored", ["ignored"])
+
+
+def test_of_two_imports_of_one_log_at_the_same_moment_the_second_finds_it_taken_over(office: Office) -> None:
+    importer = Actor(actor="system-import", channel="import")
+    first, second = office.tickets.process([office.sign(IMPORT, importer, NORTH) for _ in range(2)])
+    assert ([row.outcome for row in first.rows], [row.outcome for row in second.rows]) == (["done"], ["ignored"])
+    (case,) = IMPORT.cases
+    assert len(office.facts("activity_imported")) == len(case.entries)
