@@ -43,11 +43,10 @@ def wall_clock(column: str, value: str) -> tuple[datetime, str | None]:
             "format the column so before exporting",
         )
     *numbers, fraction, offset = found.groups()
+    year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+    microsecond = int((fraction or "0")[:6].ljust(6, "0"))
     try:
-        clock = datetime(  # noqa: DTZ001
-            *(int(number or 0) for number in numbers),  # type: ignore[arg-type]
-            microsecond=int((fraction or "0")[:6].ljust(6, "0")),
-        )
+        clock = datetime(year, month, day, hour, minute, second, microsecond)  # noqa: DTZ001
     except ValueError as error:
         raise BadCell(column, value, f"a day and time that exist ({error})", "correct the cell") from None
     if clock.year not in _YEARS:
