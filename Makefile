@@ -1,6 +1,6 @@
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench crash oracles containers long lock clean format lint types imports
+.PHONY: help demo up test check bench crash oracles containers elsewhere long lock clean format lint types imports compatibility
 
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin

@@ -34,6 +34,7 @@ REGISTRY_ROWS: Mapping[str, str] = {
     "registry.add_unit_of_organisation.v1": "R6",
     "registry.trust_door.v1": "R7",
     "registry.erase_person.v1": "R8",
+    "registry.erase_data_subject.v1": "R8",
 }
 """Under which row of the matrix each request to the registry is allowed."""
 

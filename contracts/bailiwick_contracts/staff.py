@@ -216,6 +216,24 @@ class PersonErased(Fact):
     why: Identifier
 
 
+class EraseDataSubject(Request):
+    """Erase the personal data of somebody who is no staff, everywhere, for ever: a resident, a payer, a contact."""
+
+    type: Literal["registry.erase_data_subject.v1"] = "registry.erase_data_subject.v1"
+    subject_id: Identifier
+    """The id under which it was recorded."""
+    why: Identifier = "asked_for"
+    """A code, never text about the person."""
+
+
+class DataSubjectErased(Fact):
+    """The key of this id is deleted: nothing personal that was sealed with it is ever read again."""
+
+    type: Literal["registry.data_subject_erased.v1"] = "registry.data_subject_erased.v1"
+    subject_id: Identifier
+    why: Identifier
+
+
 class RetractFact(Request):
     """Take back a position, base wage or external id that was recorded in error."""
 

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Command, Event, hash_of, render, schema_address, trusted_event
 from bailiwick_contracts.message import Fact, Request
-from bailiwick_contracts.sealed import Keys, Sealed, may_seal, open_field, sealed_fields
+from bailiwick_contracts.sealed import KeyErasedError, Keys, Sealed, may_seal, open_field, sealed_fields
 from bailiwick_contracts.stored import read_stored
 from eventsourcing.persistence import OperationalError, ProgrammingError
 from opentelemetry.trace import Span
@@ -16,7 +16,7 @@ from sqlalchemy.sql.visitors import iterate
 
 from services.kernel import tracing
 from services.kernel.batch import Batch, Stream
-from services.kernel.decision import Noun
+from services.kernel.decision import Noun, Rejected
 from services.kernel.due import TIMERS, Row, timer_row
 from services.kernel.ids import uuid7
 from services.kernel.service import Add, Change, Put, Remove, Service
@@ -216,7 +216,13 @@ class WorkUnit:
             attributes["time"] = occurred_at
         if importrow is not None:
             attributes["importrow"] = importrow
-        raw = render(attributes, self._batch.keys.seal(fact, event_id))
+        try:
+            sealed = self._batch.keys.seal(fact, event_id)
+        except KeyErasedError as error:
+            raise Rejected(str(error), code="is_erased", field="body", value=type(fact).wire(),
+                           rule="nothing personal is recorded about somebody who was erased",
+                           remedy="use another id, or leave the personal fields out") from None  # fmt: skip
+        raw = render(attributes, sealed)
         event = trusted_event(attributes, fact)
         if may_seal(type(fact)) and any(True for _ in sealed_fields(fact)):
             event = read_stored(raw, wire)

@@ -22,10 +22,13 @@ from bailiwick_contracts.registry import (
     SetReportingLine,
     TrustDoor,
 )
+from bailiwick_contracts.sealed import SealingError
 from bailiwick_contracts.staff import (
     AssignPosition,
     CorrectStaff,
+    DataSubjectErased,
     EndEmployment,
+    EraseDataSubject,
     ErasePerson,
     ExternalId,
     MapExternalId,
@@ -40,8 +43,9 @@ from bailiwick_contracts.staff import (
 from services.kernel.ids import uuid7
 from services.kernel.sealing import KeyStore
 from services.kernel.service import CommandHandler, Service, Unit
-from services.registry import adoption, delegation, property, query, staff  # noqa: A004 - the noun's own name
+from services.registry import adoption, data_subject, delegation, property, query, staff  # noqa: A004 - the noun's own name
 from services.registry.adoption import ADOPTIONS, Adoptions
+from services.registry.data_subject import DATA_SUBJECT, key_of
 from services.registry.delegation import DELEGATION, Lent
 from services.registry.expansion import expand
 from services.registry.power import refusal
@@ -210,6 +214,25 @@ def on_revoke_delegation(unit: Unit, command: Command[RevokeDelegation]) -> None
         unit.append(delegation.stream(request.delegation_id), *facts, property_id=COMPANY)
 
 
+def on_erase_data_subject(unit: Unit, request: EraseDataSubject) -> Iterable[Fact]:
+    """Somebody who is no staff, and for whom something was sealed."""
+    subject_id = request.subject_id
+    return data_subject.erase(
+        request,
+        unit.state(DATA_SUBJECT, data_subject.stream(subject_id)),
+        is_staff=_staff(unit, subject_id).state != "unknown",
+        is_sealed=_holds(unit, key_of(subject_id)),
+    )
+
+
+def _holds(unit: Unit, key: str) -> bool:
+    try:
+        unit.keys(key)
+    except SealingError:
+        return False
+    return True
+
+
 def on_adopt_legal_policy(unit: Unit, request: AdoptLegalPolicy) -> Iterable[Fact]:
     """For a property that is there, or for the company."""
     place = _place(unit, request.for_property)
@@ -242,6 +265,7 @@ COMMANDS: Mapping[type[Request], CommandHandler] = {
     RehireStaff: _of_staff(on_rehire_staff),
     MergeStaff: on_merge_staff,
     ErasePerson: _of_staff(lambda unit, request: staff.erase(request, _staff(unit, request.staff_id))),
+    EraseDataSubject: _change(lambda request: data_subject.stream(request.subject_id), on_erase_data_subject),
     RetractFact: _of_staff(lambda unit, request: staff.retract(request, _staff(unit, request.staff_id))),
     DelegateAuthority: on_delegate_authority,
     RevokeDelegation: on_revoke_delegation,
@@ -258,7 +282,10 @@ def service(keys: KeyStore) -> Service:
 
     def on_person_erased(event: Event[PersonErased]) -> None:
         for staff_id in event.data.staff_ids:
-            keys.erase(f"person/{staff_id}")
+            keys.erase(key_of(staff_id))
+
+    def on_data_subject_erased(event: Event[DataSubjectErased]) -> None:
+        keys.erase(key_of(event.data.subject_id))
 
     return Service(
         "registry",
@@ -272,5 +299,5 @@ def service(keys: KeyStore) -> Service:
             GetMatrix: query.on_get_matrix,
         },
         views=VIEWS,
-        after_commit={PersonErased: on_person_erased},
+        after_commit={PersonErased: on_person_erased, DataSubjectErased: on_data_subject_erased},
     )

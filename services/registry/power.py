@@ -23,6 +23,7 @@ from bailiwick_contracts.staff import (
     AssignPosition,
     CorrectStaff,
     EndEmployment,
+    EraseDataSubject,
     ErasePerson,
     MapExternalId,
     MergeStaff,
@@ -55,6 +56,7 @@ ROW_OF: Mapping[type[Request], str] = {
     AddUnitOfOrganisation: "R6",
     TrustDoor: "R7",
     ErasePerson: "R8",
+    EraseDataSubject: "R8",
 }
 
 

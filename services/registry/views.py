@@ -21,6 +21,7 @@ from bailiwick_contracts.registry import (
 from bailiwick_contracts.sealed import Personal
 from bailiwick_contracts.staff import (
     BaseWageSet,
+    DataSubjectErased,
     EmploymentEnded,
     ExternalId,
     ExternalIdMapped,
@@ -75,7 +76,7 @@ PEOPLE = (STAFF, STATUS, PERSONAL, EXTERNAL, POSITIONS)
 PUBLISHES = (
     PropertyAdded, CalendarAdopted, ZoneAdopted, UnitOfOrganisationAdded, ReportingLineSet,
     StaffRegistered, StaffCorrected, ExternalIdMapped, PositionAssigned, BaseWageSet, EmploymentEnded, StaffRehired,
-    StaffMerged, PersonErased, FactRetracted,
+    StaffMerged, PersonErased, DataSubjectErased, FactRetracted,
     AuthorityDelegated, DelegationRevoked, AuthorityMatrixAdopted, LegalPolicyAdopted, DoorTrusted, RegistryChangeRefused,
 )  # fmt: skip
 """Every fact of this service."""

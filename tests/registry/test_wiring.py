@@ -32,6 +32,7 @@ from bailiwick_contracts.staff import (
     AssignPosition,
     CorrectStaff,
     EndEmployment,
+    EraseDataSubject,
     ErasePerson,
     ExternalId,
     MapExternalId,
@@ -228,6 +229,28 @@ def test_erasing_a_person_leaves_no_key_no_name_and_an_unbroken_chain(office: Of
     assert not any(word.encode() in raw for raw in raws for word in (NAME, PHONE, "4350.00"))
     files = [path.read_bytes() for path in office.directory.rglob("*") if path.is_file()]
     assert not any(word.encode() in content for content in files for word in (NAME, PHONE))
+
+
+def test_a_resident_is_erased_by_whoever_may_once_and_nothing_is_sealed_for_him_again(office: Office) -> None:
+    asked = EraseDataSubject(subject_id="owner-7")
+    assert (office.ask(asked, "hr").error or {})["code"] == "unknown_data_subject"
+    office.keys.ensure("person/owner-7")
+    assert office.ask(asked, "director").outcome == "refused"
+    assert office.ask(asked, "hr").outcome == "done"
+    assert office.ask(asked, "hr").outcome == "ignored"
+    with pytest.raises(KeyErasedError):
+        office.keys("person/owner-7")
+    assert (office.ask(EraseDataSubject(subject_id="cleaner"), "hr").error or {})["code"] == "is_staff"
+    office.keys.erase("person/late")
+    answer = office.ask(RegisterStaff(staff_id="late", name=NAME, home_property="north-court", hired_on=NOON.date()))
+    assert (answer.error or {})["code"] == "is_erased"
+
+
+def test_of_two_erasures_at_the_same_moment_one_is_recorded(office: Office) -> None:
+    office.keys.ensure("person/owner-7")
+    signed = [office.door.sign(EraseDataSubject(subject_id="owner-7"), Actor(actor="hr"), COMPANY) for _ in range(2)]
+    answers = office.writer.process([read_command(one, EraseDataSubject) for one in signed])
+    assert [answer.outcome for answer in answers] == ["done", "ignored"]
 
 
 def _registered(office: Office) -> str:
