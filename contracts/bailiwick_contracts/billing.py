@@ -134,7 +134,7 @@ class BillingRefused(Refusal):
     """A request that policy turned down, with the ruling where authority was wanting.
 
     Reasons beside those of `rule`: `no_tariff`, `month_closed`, `month_not_over`, `run_not_started`, `statement_held`,
-    `beyond_unapplied`, `receipt_bounced`, `receipt_is_allocated`, `charge_settled`, `beyond_open`.
+    `beyond_unapplied`, `receipt_bounced`, `receipt_is_allocated`, `charge_settled`, `beyond_open`, `units_not_charged`.
     """
 
     type: Literal["billing.billing_refused.v1"] = "billing.billing_refused.v1"
@@ -142,6 +142,10 @@ class BillingRefused(Refusal):
     """The wire name of the request."""
     subject: Label | None = None
     """What it was about: a month, a charge, a receipt, a statement."""
+    count: int | None = None
+    """For `units_not_charged`: how many units are missing."""
+    first: tuple[Label, ...] | None = None
+    """The first twenty of them."""
     ruling: Ruling | None = None
 
 

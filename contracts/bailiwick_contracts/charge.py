@@ -51,7 +51,8 @@ class ChargeUnits(Request):
     """Charge some units for the month of a run that was started. What is charged already stays as it is.
 
     `result`: `units` and `charges` made now, their `total`, `differing`: standing charges that would come out otherwise now
-    (with `rerate` they are reversed and charged anew), and `offset`, what prepayments paid of them.
+    (with `rerate` they are reversed and charged anew), `offset`, what prepayments paid of them, and `passed`: how many units
+    have nothing to be charged, or a meter that was not read, each with its reason recorded (`UnitsPassed`).
     """
 
     type: Literal["billing.charge_units.v1"] = "billing.charge_units.v1"
@@ -88,8 +89,33 @@ class ChargesAccrued(Fact):
     lines: tuple[ChargeLine, ...]
 
 
+class PassedUnit(Record):
+    """A unit that a run passed over, in whole or for some meters, and why."""
+
+    unit_id: UnitId
+    reason: Literal["no_payer", "nothing_due", "no_reading"]
+    """Nobody holds it in this month; no fee applies to it; meters of it were not read in this month."""
+    meter_ids: tuple[Label, ...] | None = None
+    """The meters that were not read, at most twenty."""
+
+
+class UnitsPassed(Fact):
+    """A run passed these units over: the recorded reason why they have no charge, or lack one, in this month."""
+
+    type: Literal["billing.units_passed.v1"] = "billing.units_passed.v1"
+    month: Month
+    booked_on: date
+    units: tuple[PassedUnit, ...]
+    charged: tuple[UnitId, ...] = ()
+    """Units that were passed over before and have everything now."""
+
+
 class FinishChargeRun(Request):
-    """Say that every unit of a run was charged; the fact holds the totals as they stand."""
+    """Say that every unit of a run was charged; the fact holds the totals as they stand.
+
+    Refused with the reason `units_not_charged`, how many and the first of them, while a unit of the property has neither a charge
+    in the month nor a recorded reason.
+    """
 
     type: Literal["billing.finish_charge_run.v1"] = "billing.finish_charge_run.v1"
     month: Month
@@ -144,7 +170,10 @@ class PreviewCharges(Request):
 
 
 class GetChargeRun(Request):
-    """How far a month's run is: `status`, `units`, `charges`, `total`, `by_fee_class`."""
+    """How far a month's run is: `status`, `units`, `charges`, `total`, `by_fee_class`, `passed` and `missing`.
+
+    `passed`: units passed over, each with its reason; `missing`: how many are neither charged nor passed over.
+    """
 
     type: Literal["billing.get_charge_run.v1"] = "billing.get_charge_run.v1"
     month: Month

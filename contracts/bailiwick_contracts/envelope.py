@@ -251,12 +251,12 @@ def render(attributes: Mapping[str, Any], data: bytes) -> bytes:
     return head[:-1] + b',"data":' + data + b"}"
 
 
-@cache
 def data_of(raw: bytes) -> bytes:
     """The data member of a stored fact, as JSON; `raw` is what `render` made."""
     return raw[raw.index(b',"data":') + 8 : -1]
 
 
+@cache
 def schema_address(wire: str) -> str:
     """The stable reference of the JSON Schema of a wire type, resolved inside this package's `schemas/`."""
     if shared(wire):

@@ -64,10 +64,15 @@ def built(model: type[R], values: dict[str, Any]) -> R:
     """A record from values that were checked before, every field given; for what is made by the hundred thousand."""
     made = model.__new__(model)
     object.__setattr__(made, "__dict__", values)
-    object.__setattr__(made, "__pydantic_fields_set__", set(values))
+    object.__setattr__(made, "__pydantic_fields_set__", _every_field(model))
     object.__setattr__(made, "__pydantic_extra__", None)
     object.__setattr__(made, "__pydantic_private__", None)
     return made
+
+
+@cache
+def _every_field(model: type[Record]) -> set[str]:
+    return set(model.__pydantic_fields__)
 
 
 class Message(Record):

@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Literal, Protocol, Self, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, get_args, get_origin
 
 from pydantic import PrivateAttr, model_serializer
 
@@ -102,6 +102,8 @@ def _may_hold(annotation: Any) -> bool:
         )
     if get_origin(annotation) is Literal or annotation is Ellipsis:
         return False
+    if get_origin(annotation) is Annotated:
+        return _may_hold(get_args(annotation)[0])
     parts = get_args(annotation)
     return any(map(_may_hold, parts)) if parts else True
 

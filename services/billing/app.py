@@ -26,6 +26,7 @@ from bailiwick_contracts.charge import (
     PreviewCharges,
     ReverseCharges,
     StartChargeRun,
+    UnitsPassed,
 )
 from bailiwick_contracts.collection import (
     CloseMonth,
@@ -109,6 +110,7 @@ SERVICE = Service(
         ReadingReversed,
         ChargeRunStarted,
         ChargesAccrued,
+        UnitsPassed,
         ChargeRunFinished,
         ChargesReversed,
         ReceiptPosted,

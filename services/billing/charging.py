@@ -19,6 +19,7 @@ from bailiwick_contracts.charge import (
     ChargeRunFinished,
     ChargeUnits,
     FinishChargeRun,
+    PassedUnit,
     PreviewCharges,
     ReverseCharges,
     StartChargeRun,
@@ -33,12 +34,12 @@ from bailiwick_contracts.tariff import Standing
 from services.billing import bill as bills
 from services.billing import gathering as gather
 from services.billing import meter as meters
-from services.billing import month as months
+from services.billing import run as runs
 from services.billing import setting as settings_
 from services.billing.bill import BILL, Outlook
 from services.billing.meter import METER
-from services.billing.month import RUN
 from services.billing.receipt import RECEIPT, Debts, allocate, release
+from services.billing.run import RUN
 from services.billing.setting import UNIT
 from services.billing.sums import amount
 from services.billing.views import CHARGES, CROSSED, RECEIPTS, REVERSED
@@ -152,12 +153,12 @@ def on_start_charge_run(unit: Unit, command: Command[StartChargeRun]) -> None:
     else:
         versions = tuple(one.tariff.version for one in setting.tariffs)
         run = unit.state(RUN, stream)
-        unit.append(stream, *months.start(month, run, versions, gather.today(unit, place), found.ruling))
+        unit.append(stream, *runs.start(month, run, versions, gather.today(unit, place), found.ruling))
 
 
 def _outlooks(
     unit: Reading, place: str, month: str, unit_ids: Sequence[str], on: date, *, rerate: bool
-) -> tuple[dict[str, Outlook], Debts]:
+) -> tuple[dict[str, Outlook], Debts, dict[str, PassedUnit | None]]:
     known = gather.units(unit, place, unit_ids)
     missing = sorted(set(unit_ids) - set(known))
     if missing:
@@ -168,13 +169,26 @@ def _outlooks(
     debts = Debts()
     for charge in (one for charges in owed.values() for one in charges):
         debts.add(charge)
-    found = {}
+    installed = gather.meters(unit, place, unit_ids)
+    found, passed = {}, {}
     for unit_id in unit_ids:
-        found[unit_id] = bills.outlook(
-            unit.state(BILL, bill_stream(place, unit_id, month)), place, known[unit_id], month, setting.tariffs,
-            measured.get(unit_id, ()), overdue=owed.get(unit_id, ()), booked_on=on, rerate=rerate,
+        bill, usages = unit.state(BILL, bill_stream(place, unit_id, month)), measured.get(unit_id, ())
+        found[unit_id] = outlook = bills.outlook(
+            bill,
+            place,
+            known[unit_id],
+            month,
+            setting.tariffs,
+            usages,
+            overdue=owed.get(unit_id, ()),
+            booked_on=on,
+            rerate=rerate,
+        )
+        passed[unit_id] = runs.passing(
+            known[unit_id], month, setting.tariffs, installed.get(unit_id, {}), frozenset(one.meter_id for one in usages),
+            charged=bool(bill.charges or outlook.new),
         )  # fmt: skip
-    return found, debts
+    return found, debts, passed
 
 
 def on_charge_units(unit: Unit, command: Command[ChargeUnits]) -> Outcome:
@@ -188,8 +202,9 @@ def on_charge_units(unit: Unit, command: Command[ChargeUnits]) -> Outcome:
         return Outcome()
     ids = list(dict.fromkeys(request.unit_ids))
     unit.load(bill_stream(place, unit_id, request.month) for unit_id in ids)
-    found, debts = _outlooks(unit, place, request.month, ids, on, rerate=request.rerate)
+    found, debts, passed = _outlooks(unit, place, request.month, ids, on, rerate=request.rerate)
     prepaid = gather.unapplied(unit, place, ids)
+    unit.append(stream, *runs.pass_over(request.month, passed, gather.passed(unit, place, request.month, ids), on))
     made = charged = differing = 0
     total = offset = ZERO
     for unit_id, outlook in found.items():
@@ -216,15 +231,16 @@ def on_charge_units(unit: Unit, command: Command[ChargeUnits]) -> Outcome:
             debts.settle(paid)
             offset += sum((line.amount for fact in paid for line in fact.lines), ZERO)
     result = {"units": made, "charges": charged, "total": f"{total:.2f}", "differing": differing}
-    return Outcome(result=result | {"offset": f"{offset:.2f}"})
+    reasons = sum(one is not None for one in passed.values())
+    return Outcome(result=result | {"offset": f"{offset:.2f}", "passed": reasons})
 
 
 def preview_charges(reading: Reading, command: Command[PreviewCharges]) -> dict[str, object]:
-    """`units`, each with its `new` and `differing` lines; `total` and `charges` of the new ones."""
+    """`units`, each with its `new` and `differing` lines; `total` and `charges` of the new ones; `passed` over, and why."""
     request, place = command.data, command.property
     ids = list(dict.fromkeys(request.unit_ids))
     on = gather.today(reading, place)
-    found, _ = _outlooks(reading, place, request.month, ids, on, rerate=False)
+    found, _, passed = _outlooks(reading, place, request.month, ids, on, rerate=False)
     shown = []
     total, count = ZERO, 0
     for unit_id, outlook in found.items():
@@ -237,16 +253,23 @@ def preview_charges(reading: Reading, command: Command[PreviewCharges]) -> dict[
         ]
         if new or differing:
             shown.append({"unit_id": unit_id, "new": new, "differing": differing})
-    return {"units": shown, "charges": count, "total": f"{total:.2f}"}
+    reasons = [one.model_dump(mode="json", exclude_none=True) for one in passed.values() if one is not None]
+    return {"units": shown, "charges": count, "total": f"{total:.2f}", "passed": reasons}
 
 
 def on_finish_charge_run(unit: Unit, command: Command[FinishChargeRun]) -> None:
-    """Say what a run came to (whoever started it may)."""
+    """Say what a run came to (B2), once every unit was charged or passed over for a reason."""
     month, place = command.data.month, unit.property_id
     stream = run_stream(place, month)
     found = gather.gate(unit, command, "B2")
-    if not gather.barred(unit, found, stream, command, month):
-        unit.append(stream, *months.finish(unit.state(RUN, stream), run_totals(unit, place, month)))
+    if gather.barred(unit, found, stream, command, month):
+        return
+    facts = runs.finish(unit.state(RUN, stream), run_totals(unit, place, month))
+    missing = gather.uncharged(unit, place, month)
+    if missing:
+        gather.refuse(unit, stream, command, "units_not_charged", month, found.ruling, missing)
+    else:
+        unit.append(stream, *facts)
 
 
 def run_totals(reading: Reading, place: str, month: str) -> ChargeRunFinished:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from bailiwick_contracts.authority import Asked, CopyPosition, Ruling, rule
 from bailiwick_contracts.billing import BillingRefused, settings_stream
+from bailiwick_contracts.charge import PassedUnit
 from bailiwick_contracts.envelope import Command
 from bailiwick_contracts.matrix import Verb
 from bailiwick_contracts.message import built
@@ -21,13 +22,28 @@ from bailiwick_contracts.tariff import BilledUnit, Standing, Usage
 
 from services.billing.setting import SETTING, Setting
 from services.billing.sums import COLLECTED, amount
-from services.billing.views import CHARGES, LATE, LINES, MONTHS, OPEN, PAYERS, RECEIPTS, REVERSED, UNITS, USAGES, WAIVED
+from services.billing.views import (
+    CHARGES,
+    LATE,
+    LINES,
+    METERS,
+    MONTHS,
+    OPEN,
+    PASSED,
+    PAYERS,
+    RECEIPTS,
+    REVERSED,
+    UNITS,
+    USAGES,
+    WAIVED,
+)
 from services.kernel.decision import Rejected
 from services.kernel.service import Reading, Unit
 from services.registry_copy import ground, parts, settings
 
 SETUP = frozenset({"system-setup", "system-import"})
 """Who sets an installation up or imports into it, never through the live channel; the registry knows the same."""
+_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -61,10 +77,12 @@ def refuse(
     reason: str,
     subject: str | None = None,
     ruling: Ruling | None = None,
+    named: Sequence[str] | None = None,
 ) -> None:
-    """Record that a request was turned down."""
+    """Record that a request was turned down; `named` are those because of which, the first twenty of them stand in the fact."""
+    said = {} if named is None else {"count": len(named), "first": tuple(named[:_NAMED])}
     wire = type(command.data).wire()
-    unit.append(stream, BillingRefused(reason=reason, asked_for=wire, subject=subject, ruling=ruling))
+    unit.append(stream, BillingRefused(reason=reason, asked_for=wire, subject=subject, ruling=ruling, **said))
 
 
 def barred(unit: Unit, found: Gate, stream: str, command: Command[Any], subject: str | None = None) -> bool:
@@ -115,7 +133,8 @@ def open_charges(unit: Reading, property_id: str, unit_ids: Iterable[str] | None
     found: dict[str, list[Standing]] = {}
     for one in queries:
         for row in unit.rows(one):
-            found.setdefault(row.unit_id, []).append(_standing(row))
+            charge = _standing(row)
+            found.setdefault(charge.unit_id, []).append(charge)
     return found
 
 
@@ -124,22 +143,26 @@ def _day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def _standing(row: Any) -> Standing:
+_amount = lru_cache(maxsize=16_384)(amount)
+
+
+def _standing(row: Sequence[Any]) -> Standing:
+    charge_id, _, unit_id, month, fee, payer, accrued_on, due_on, of, is_open, waived, late, until = row
     return built(
         Standing,
         {
-            "charge_id": row.charge_id,
-            "unit_id": row.unit_id,
-            "month": row.month,
-            "fee_class": row.fee_class,
-            "payer_class": row.payer_class,
-            "accrued_on": _day(row.accrued_on),
-            "due_on": _day(row.due_on),
-            "amount": amount(row.amount),
-            "open": amount(row.open),
-            "waived": amount(row.waived),
-            "late_charged": amount(row.late_charged),
-            "late_until": _day(row.late_until) if row.late_until else None,
+            "charge_id": charge_id,
+            "unit_id": unit_id,
+            "month": month,
+            "fee_class": fee,
+            "payer_class": payer,
+            "accrued_on": _day(accrued_on),
+            "due_on": _day(due_on),
+            "amount": _amount(of),
+            "open": _amount(is_open),
+            "waived": _amount(waived),
+            "late_charged": _amount(late),
+            "late_until": _day(until) if until else None,
         },
     )
 
@@ -186,6 +209,40 @@ def usages(unit: Reading, property_id: str, month: str, unit_ids: Iterable[str])
         for row in unit.rows(query.order_by(USAGES.c.reading_id)):
             found.setdefault(row.unit_id, []).append(Usage.model_validate_json(row.usage))
     return found
+
+
+def meters(unit: Reading, property_id: str, unit_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The meters of units, by unit: kind by id."""
+    found: dict[str, dict[str, str]] = {}
+    for part in parts(sorted(set(unit_ids))):
+        query = sa.select(METERS.c.unit_id, METERS.c.meter_id, METERS.c.kind).where(
+            METERS.c.property_id == property_id, METERS.c.unit_id.in_(part)
+        )
+        for row in unit.rows(query):
+            found.setdefault(row.unit_id, {})[row.meter_id] = row.kind
+    return found
+
+
+def passed(unit: Reading, property_id: str, month: str, unit_ids: Iterable[str] | None = None) -> dict[str, PassedUnit]:
+    """Units that the run of a month passed over, with the recorded reason; of all units where none is named."""
+    query = sa.select(PASSED.c.unit_id, PASSED.c.passed).where(
+        PASSED.c.property_id == property_id, PASSED.c.month == month
+    )
+    queries = (
+        [query] if unit_ids is None else [query.where(PASSED.c.unit_id.in_(p)) for p in parts(sorted(set(unit_ids)))]
+    )
+    rows = [row for one in queries for row in unit.rows(one.order_by(PASSED.c.unit_id))]
+    return {row.unit_id: PassedUnit.model_validate_json(row.passed) for row in rows}
+
+
+def uncharged(unit: Reading, property_id: str, month: str) -> list[str]:
+    """Units of a property that have neither a charge in a month nor a recorded reason why not, by id."""
+    charged = sa.select(CHARGES.c.unit_id).where(CHARGES.c.property_id == property_id, CHARGES.c.month == month)
+    said = sa.select(PASSED.c.unit_id).where(PASSED.c.property_id == property_id, PASSED.c.month == month)
+    query = sa.select(UNITS.c.unit_id).where(
+        UNITS.c.property_id == property_id, UNITS.c.unit_id.not_in(charged), UNITS.c.unit_id.not_in(said)
+    )
+    return [row.unit_id for row in unit.rows(query.order_by(UNITS.c.unit_id))]
 
 
 def unapplied(unit: Reading, property_id: str, unit_ids: Iterable[str]) -> dict[str, list[str]]:

@@ -1,11 +1,10 @@
-"""A month: its charge run, its closing, the report of it, and demands for the collection status (K3, F4)."""
+"""A month: its closing, the report of it, and demands for the collection status (K3, F4)."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bailiwick_contracts.authority import Ruling
-from bailiwick_contracts.charge import ChargeRunFinished, ChargeRunStarted
 from bailiwick_contracts.collection import (
     CollectionMonthClosed,
     CollectionReportIssued,
@@ -18,45 +17,6 @@ from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.message import Fact
 
 from services.kernel.decision import Noun, Rejected
-
-
-@dataclass(frozen=True)
-class Run:
-    """The charge run of a month."""
-
-    started: ChargeRunStarted | None = None
-    finished: ChargeRunFinished | None = None
-
-
-def start(
-    month: str, run: Run, versions: tuple[str, ...], booked_on: date, ruling: Ruling | None
-) -> list[ChargeRunStarted]:
-    """Begin a run; one that was begun goes on, unless the tariff changed meanwhile."""
-    if run.started is not None and run.started.tariff_versions == versions:
-        return []
-    return [ChargeRunStarted(month=month, booked_on=booked_on, tariff_versions=versions, ruling=ruling)]
-
-
-def finish(run: Run, found: ChargeRunFinished) -> list[ChargeRunFinished]:
-    """Say what a run came to; the same totals again are nothing new. Raises Rejected where nobody began it."""
-    if run.started is None:
-        raise Rejected("the run of this month was not started", code="run_not_started", field="month", value=found.month,
-                       rule="a run that was started", remedy="start it with StartChargeRun")  # fmt: skip
-    return [] if run.finished == found else [found]
-
-
-def evolve_run(run: Run, event: Event[Any]) -> Run:
-    """Remember where a run stands."""
-    match event.data:
-        case ChargeRunStarted():
-            return replace(run, started=event.data)
-        case ChargeRunFinished():
-            return replace(run, finished=event.data)
-        case _:
-            return run
-
-
-RUN = Noun("run", Run(), evolve_run)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,9 @@ from pydantic_core import from_json, to_jsonable_python
 from services.billing import gathering as gather
 from services.billing.charging import run_totals
 from services.billing.collecting import figures_now, figures_of
-from services.billing.month import REPORT, RUN
+from services.billing.month import REPORT
 from services.billing.receipt import RECEIPT, existing
+from services.billing.run import RUN
 from services.billing.setting import UNIT, unknown_unit
 from services.billing.statement import STATEMENT
 from services.billing.sums import COLLECTED, LEDGER, amount
@@ -122,7 +123,7 @@ def get_settings(reading: Reading, command: Command[GetSettings]) -> Shown:
 
 
 def get_charge_run(reading: Reading, command: Command[GetChargeRun]) -> Shown:
-    """`status`, `units`, `charges`, `total`, `by_fee_class`."""
+    """`status`, `units`, `charges`, `total`, `by_fee_class`, `passed` over units with the reasons, and how many are `missing`."""
     place, month = command.property, command.data.month
     run = reading.state(RUN, run_stream(place, month))
     totals = run_totals(reading, place, month)
@@ -139,6 +140,10 @@ def get_charge_run(reading: Reading, command: Command[GetChargeRun]) -> Shown:
         "charges": totals.charges,
         "total": f"{totals.total:.2f}",
         "by_fee_class": {row.fee_class: f"{amount(int(row.total)):.2f}" for row in reading.rows(by_class)},
+        "passed": [
+            one.model_dump(mode="json", exclude_none=True) for one in gather.passed(reading, place, month).values()
+        ],
+        "missing": len(gather.uncharged(reading, place, month)),
     }
 
 

@@ -82,11 +82,16 @@ def allocate(
     fee = _fee_of(standing, given + spent) - _fee_of(standing, given) if standing.fee else ZERO
     lines = allocation_lines(with_fee(parts, fee), standing.received_on)
     after = built(ReceiptStanding, {**standing.__dict__, "unapplied": before - spent})
-    return [
-        PaymentAllocated.model_construct(
-            receipt=after, mode=mode, available=before, booked_on=booked_on, lines=lines, ruling=ruling
-        )
-    ]
+    said = {
+        "type": "billing.payment_allocated.v1",
+        "receipt": after,
+        "mode": mode,
+        "available": before,
+        "booked_on": booked_on,
+        "lines": lines,
+        "ruling": ruling,
+    }
+    return [built(PaymentAllocated, said)]
 
 
 def _fee_of(standing: ReceiptStanding, applied: Decimal) -> Decimal:

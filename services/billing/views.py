@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from bailiwick_contracts.billing import DisputeSet, UnitRegistered
-from bailiwick_contracts.charge import ChargesAccrued, ChargesReversed
+from bailiwick_contracts.charge import ChargesAccrued, ChargesReversed, UnitsPassed
 from bailiwick_contracts.collection import (
     CollectionMonthClosed,
     CollectionStatusOverdue,
@@ -60,6 +60,7 @@ REVERSED = sa.Table(
 )
 WAIVED = sa.Table("billing_waived", METADATA, *key("charge_id"), *whole_cents("waived"))
 LATE = sa.Table("billing_late", METADATA, *key("charge_id"), *whole_cents("late_charged"), *text("late_until"))
+PASSED = sa.Table("billing_passed", METADATA, *key("property_id", "month", "unit_id"), *text("passed"))
 RECEIPTS = sa.Table(
     "billing_receipts",
     METADATA,
@@ -185,6 +186,17 @@ def fold_charges(event: Event[Any], _: bytes) -> Iterator[Change]:
                 yield _open_row(place, paid.after)
         case _:
             return
+
+
+def fold_passed(event: Event[Any], _: bytes) -> Iterator[Change]:
+    """Units that a run passed over, with the reason."""
+    fact = event.data
+    if isinstance(fact, UnitsPassed):
+        for unit_id in fact.charged:
+            yield Remove(PASSED, {"property_id": event.property_id, "month": fact.month, "unit_id": unit_id})
+        for one in fact.units:
+            key = {"property_id": event.property_id, "month": fact.month, "unit_id": one.unit_id}
+            yield Put(PASSED, key | {"passed": one.model_dump_json(exclude_none=True)})
 
 
 def _receipt_row(place: str, receipt: ReceiptStanding) -> Put:
@@ -351,6 +363,7 @@ CHARGE_TABLES = (CHARGES, OPEN, REVERSED, WAIVED, LATE)
 VIEWS = (
     REGISTRY_COPIES,
     View("billing_charges", 1, "billing", CHARGE_TABLES, fold_charges),
+    View("billing_passed", 1, "billing", (PASSED,), fold_passed),
     View("billing_receipts", 1, "billing", (RECEIPTS, CROSSED, QUEUE, PAYERS), fold_receipts),
     View("billing_places", 1, "billing", (UNITS, DISPUTES, METERS, USAGES, STATEMENTS, LINES), fold_places),
     View("billing_requests", 1, "billing", (WAIVERS, NOTICES, MONTHS, STATUS_REQUESTS), fold_requests),

@@ -1,15 +1,18 @@
 """A month of a company's billing by stage: `python -m tests.bench.billing [--units 100000] [--database sqlite|postgres]`.
 
 Fifty properties' units with 3.5 charges each (a water meter at every second one), receipts for 110 % of them, rates of all
-properties; straight through the service's writer, without a bus. Wall clock, and how long this process worked,
-which a busy machine does not stretch. Each figure stands beside a reference of the same run: plain
-rows of the same number put into the same database by the same driver. Nothing fails on a number.
+properties; straight through the service's writer, without a bus. Wall clock, and how long this process and the database's
+worked, which a busy machine stretches less; the most memory this process held. Each figure stands beside a reference of the
+same run: plain rows of the same number put into the same database by the same driver. Nothing fails on a number.
 """
 
 import argparse
 import contextlib
 import hashlib
 import json
+import os
+import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -46,7 +49,9 @@ FEES = ("management", "water", "electricity", "parking", "rent")
 
 
 class Company:
-    """Properties of 2,000 units, or fewer."""
+    """Properties of 2,000 units, or fewer; a run and an allocation ask for `at_once` units or receipts a request."""
+
+    at_once = min(RUN_LIMIT, RECEIPTS_LIMIT)
 
     def __init__(self, url: str, directory: Path, units: int) -> None:
         self._of(Accounts(url, directory).set_up(tariffs=(), terms=None), units)
@@ -66,6 +71,8 @@ class Company:
         self.ids = [f"{1 + number // 200}-{number % 200:03d}" for number in range(each)]
         self.seconds: dict[str, float] = {}
         self.processor_seconds: dict[str, float] = {}
+        self.database_processor_seconds: dict[str, float] = {}
+        self.server = server_of(self.accounts)
 
     def send(self, request: Request, place: str) -> Any:
         (answer,) = self.accounts.billing.process([self.accounts.sign(request, SETUP, place)])
@@ -82,12 +89,14 @@ class Company:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        begun, worked = time.perf_counter(), time.process_time()
+        begun, worked, served = time.perf_counter(), time.process_time(), worked_by(self.server)
         yield
         self.seconds[name] = round(time.perf_counter() - begun, 2)
         self.processor_seconds[name] = round(time.process_time() - worked, 2)
+        self.database_processor_seconds[name] = round(worked_by(self.server) - served, 2)
         sys.stderr.write(
-            f"{name}: {self.seconds[name]} s, of which this process worked {self.processor_seconds[name]} s\n"
+            f"{name}: {self.seconds[name]} s, of which this process worked {self.processor_seconds[name]} s "
+            f"and the database server {self.database_processor_seconds[name]} s\n"
         )
 
     def prepare(self) -> None:
@@ -123,8 +132,8 @@ class Company:
         made = 0
         for place in self.places:
             self.send(StartChargeRun(month=MONTH), place)
-            for start in range(0, len(self.ids), RUN_LIMIT):
-                request = ChargeUnits(month=MONTH, unit_ids=tuple(self.ids[start : start + RUN_LIMIT]))
+            for start in range(0, len(self.ids), self.at_once):
+                request = ChargeUnits(month=MONTH, unit_ids=tuple(self.ids[start : start + self.at_once]))
                 made += self.send(request, place).result["charges"]
             self.send(FinishChargeRun(month=MONTH), place)
         return made
@@ -149,16 +158,16 @@ class Company:
     def post(self) -> int:
         posted = 0
         for place, rows in self.receipts():
-            for start in range(0, len(rows), RECEIPTS_LIMIT):
-                self.send(PostReceipts(rows=tuple(rows[start : start + RECEIPTS_LIMIT]), allocate=False), place)
+            for start in range(0, len(rows), self.at_once):
+                self.send(PostReceipts(rows=tuple(rows[start : start + self.at_once]), allocate=False), place)
             posted += len(rows)
         return posted
 
     def allocate(self) -> int:
         paid = 0
         for place, rows in self.receipts():
-            for start in range(0, len(rows), RECEIPTS_LIMIT):
-                ids = tuple(row.receipt_id for row in rows[start : start + RECEIPTS_LIMIT])
+            for start in range(0, len(rows), self.at_once):
+                ids = tuple(row.receipt_id for row in rows[start : start + self.at_once])
                 paid += sum(row.outcome == "done" for row in self.send(AllocateReceipts(receipt_ids=ids), place).rows)
         return paid
 
@@ -170,6 +179,35 @@ class Company:
                 if name in received:
                     received[name] += value
         return {"charged": f"{charged:.2f}", **{name: f"{value:.2f}" for name, value in received.items()}}
+
+
+def server_of(accounts: Accounts) -> int | None:
+    """The process id of the database's server, if it runs on this machine."""
+    if accounts.url.startswith("sqlite"):
+        return None
+    with accounts.store.reading() as connection:
+        backend = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+    fields = _stat(int(backend))
+    return int(fields[1]) if fields else None
+
+
+def worked_by(server: int | None) -> float:
+    """Seconds that a database's server and its children have worked, those that ended included; 0 where none is seen."""
+    if server is None:
+        return 0.0
+    ticks = 0
+    for pid in [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]:
+        fields = _stat(pid)
+        if fields and (pid == server or int(fields[1]) == server):
+            ticks += sum(map(int, fields[11:15] if pid == server else fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def reference(accounts: Accounts, rows: int) -> float:
@@ -214,7 +252,9 @@ def measure(url: str, directory: Path, units: int) -> dict[str, Any]:
     plain = reference(accounts, charges)
     result = {
         **shown, "rates_for": len(found["properties"]), "seconds": company.seconds,
-        "processor_seconds": company.processor_seconds, "reference_rows_seconds": plain,
+        "processor_seconds": company.processor_seconds,
+        "database_processor_seconds": company.database_processor_seconds,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "reference_rows_seconds": plain,
         "charges_per_second": round(charges / company.seconds["charge run"]),
         "receipts_allocated_per_second": round(allocated / company.seconds["allocate"]),
         "charge_run_over_reference": round(company.seconds["charge run"] / plain, 1), "totals": company.totals(),
@@ -282,15 +322,18 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
     parser.add_argument("--two-years", action="store_true", help="rates as of days of two years instead")
     chosen = parser.parse_args()
+    if chosen.database == "both":
+        for kind in ("sqlite", "postgres"):
+            subprocess.run([sys.executable, "-m", "tests.bench.billing", *sys.argv[1:], "--database", kind], check=True)
+        return
     collect_less()
     work = two_years if chosen.two_years else measure
-    for kind in ("sqlite", "postgres") if chosen.database == "both" else (chosen.database,):
-        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-            directory = Path(folder)
-            url = f"sqlite:///{directory / 'store.sqlite'}"
-            if kind == "postgres":
-                url = stack.enter_context(servers.database(stack.enter_context(servers.postgres())))
-            print(json.dumps({"database": kind, **work(url, directory, chosen.units)}, indent=2))
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        directory = Path(folder)
+        url = f"sqlite:///{directory / 'store.sqlite'}"
+        if chosen.database == "postgres":
+            url = stack.enter_context(servers.database(stack.enter_context(servers.postgres())))
+        print(json.dumps({"database": chosen.database, **work(url, directory, chosen.units)}, indent=2))
 
 
 if __name__ == "__main__":

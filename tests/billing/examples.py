@@ -62,9 +62,9 @@ def play(directory: Path) -> Accounts:
                    steps=[{"up_to": "20", "price": "2.30"}, {"price": "3.45"}])  # fmt: skip
     accounts.ask(AdoptTariff(tariff=tariff("2026-a", line(), metered), effective_on=date(2026, 1, 1)))
     accounts.ask(AdoptTerms(terms=TERMS, effective_on=date(2026, 1, 1)))
-    accounts.units(flat("1-101", "88.50", references=("C-1001",)), flat("1-102"))
+    accounts.units(flat("1-101", "88.50", references=("C-1001",)), flat("1-102"), flat("1-103", spells=()))
     _meters(accounts)
-    accounts.run("2026-03", ("1-101", "1-102"))
+    accounts.run("2026-03", ("1-101", "1-102", "1-103"))
     accounts.ask(StartChargeRun(month="2026-04"), by=ANN)
     accounts.read(PreviewCharges(month="2026-04", unit_ids=("1-101",)))
     _receipts(accounts)

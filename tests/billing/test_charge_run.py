@@ -1,5 +1,6 @@
 """The charge run of a month: every unit once, whatever stops it, with version, quantity and arithmetic (D8)."""
 
+import json
 from datetime import date
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from bailiwick_contracts.charge import (
     ReverseCharges,
     StartChargeRun,
 )
+from bailiwick_contracts.meter import RecordReadings, RegisterMeters
 
 from tests.billing.office import ANN, NORTH, Accounts, flat, line, local, tariff
 
@@ -21,7 +23,7 @@ from tests.billing.office import ANN, NORTH, Accounts, flat, line, local, tariff
 def test_a_unit_is_charged_its_area_and_the_charge_names_version_quantity_and_arithmetic(accounts: Accounts) -> None:
     accounts.units(flat(area="88.50"))
     answer = accounts.run()
-    assert answer.result == {"units": 1, "charges": 1, "total": "221.25", "differing": 0, "offset": "0.00"}
+    assert answer.result == {"units": 1, "charges": 1, "total": "221.25", "differing": 0, "offset": "0.00", "passed": 0}
     (made,) = accounts.last("charges_accrued").data.lines
     assert (made.tariff_version, made.quantity, made.arithmetic) == ("t1", Decimal("88.50"), "88.50 m² × 2.50 = 221.25")
     assert made.charge.charge_id == f"{NORTH}-1-101-202603-mgmt"
@@ -37,9 +39,47 @@ def test_a_run_started_again_makes_no_double_and_misses_nobody(accounts: Account
     assert (answer.result or {})["units"] == 1
     assert accounts.read(GetChargeRun(month="2026-03")) == {
         "month": "2026-03", "status": "finished", "units": 3, "charges": 3, "total": "750.00",
-        "by_fee_class": {"management": "750.00"},
+        "by_fee_class": {"management": "750.00"}, "passed": [], "missing": 0,
     }  # fmt: skip
     assert accounts.run(unit_ids=("1-101", "1-102", "1-103")).outcome == "ignored"
+
+
+def test_a_run_is_finished_only_when_every_unit_was_charged_or_passed_over_for_a_reason(accounts: Accounts) -> None:
+    accounts.units(*(flat(f"1-{number}") for number in range(101, 126)))
+    assert accounts.run().outcome == "done"
+    refused = accounts.last("billing_refused").data
+    assert (refused.reason, refused.asked_for, refused.subject) == (
+        "units_not_charged", "billing.finish_charge_run.v1", "2026-03",
+    )  # fmt: skip
+    assert (refused.count, refused.first[:2], len(refused.first)) == (24, ("1-102", "1-103"), 20)
+    assert accounts.read(GetChargeRun(month="2026-03"))["missing"] == 24
+    assert accounts.facts("charge_run_finished") == []
+    accounts.run(unit_ids=[f"1-{number}" for number in range(101, 126)])
+    assert accounts.last("charge_run_finished").data.units == 25
+    accounts.units(flat("1-126"))
+    assert accounts.ask(FinishChargeRun(month="2026-03")).outcome == "refused"
+
+
+def test_a_unit_that_nobody_holds_or_whose_meter_was_not_read_is_passed_over_with_the_reason(bare: Accounts) -> None:
+    water = line("water", fee_class="water", basis="per_meter", price="3.00", meter_kind="water")
+    accounts = bare.set_up(tariffs=((tariff("t1", line(unit_kinds=("flat",)), water), date(2020, 1, 1)),))
+    accounts.units(flat("1-101"), flat("1-102", spells=()), flat("1-103", kind="store"), flat("1-104"))
+    meters = [{"meter_id": f"w-{unit}", "unit_id": unit, "kind": kind, "installed_on": "2026-01-01"}
+              for unit, kind in (("1-101", "water"), ("1-102", "water"), ("1-104", "gas"))]  # fmt: skip
+    accounts.done(RegisterMeters.model_validate_json(json.dumps({"meters": meters})))
+    units = ("1-101", "1-102", "1-103", "1-104")
+    assert (accounts.run(unit_ids=units).result or {})["passed"] == 3
+    passed = [(one.unit_id, one.reason, one.meter_ids) for one in accounts.last("units_passed").data.units]
+    assert passed == [
+        ("1-101", "no_reading", ("w-1-101",)), ("1-102", "no_payer", None), ("1-103", "nothing_due", None),
+    ]  # fmt: skip
+    assert accounts.last("charge_run_finished").data.units == 2
+    assert accounts.run(unit_ids=units).outcome == "ignored"
+    reading = {"reading_id": "r1", "meter_id": "w-1-101", "read_on": "2026-03-01", "value": "10"}
+    accounts.done(RecordReadings.model_validate_json(json.dumps({"rows": [reading]})))
+    assert (accounts.run(unit_ids=units).result or {})["passed"] == 2
+    assert accounts.last("units_passed").data.charged == ("1-101",)
+    assert [one["unit_id"] for one in accounts.read(GetChargeRun(month="2026-03"))["passed"]] == ["1-102", "1-103"]
 
 
 def test_a_run_that_nobody_started_is_refused_and_recorded(accounts: Accounts) -> None:
@@ -89,7 +129,14 @@ def test_a_charge_that_comes_out_otherwise_stays_until_it_is_rated_anew_by_rever
     accounts.units(flat(area="120"))
     assert (accounts.run().result or {})["differing"] == 1
     answer = accounts.run(rerate=True)
-    assert answer.result == {"units": 1, "charges": 1, "total": "300.00", "differing": 1, "offset": "250.00"}
+    assert answer.result == {
+        "units": 1,
+        "charges": 1,
+        "total": "300.00",
+        "differing": 1,
+        "offset": "250.00",
+        "passed": 0,
+    }
     assert accounts.open() == {f"{NORTH}-1-101-202603-mgmt-r1": Decimal("50.00")}
     kinds = [event.type.split(".")[1] for event in accounts.facts()][-5:]
     assert kinds == [

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ from tests.billing.office import Accounts, local
 
 ROOT = Path(__file__).parents[2]
 UNITS, SEED = 240, 20261124
+STAGES = ("charge", "allocate")
 
 
 def _work(url: str, directory: Path, units: int = UNITS) -> subprocess.Popen[str]:
@@ -27,9 +28,9 @@ def _work(url: str, directory: Path, units: int = UNITS) -> subprocess.Popen[str
 
 
 def _finish(process: subprocess.Popen[str]) -> str:
-    said, wrong = process.communicate(timeout=100)
+    said, wrong = process.communicate(timeout=200)
     assert process.returncode == 0, wrong
-    return said.strip()
+    return said.splitlines()[-1]
 
 
 @contextmanager
@@ -56,41 +57,60 @@ def _doubles(url: str, directory: Path) -> list[str]:
     return [one for one in set(charged) if charged.count(one) > 1]
 
 
-def _round(kind: str, directory: Path, moment: float, server: sa.URL | None) -> tuple[str, float]:
+def _seen(process: subprocess.Popen[str], stage: str) -> float:
+    """Wait until a stage begins."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == stage:
+            return time.monotonic()
+    raise AssertionError(f"{stage} never began")
+
+
+def _round(kind: str, directory: Path, stage: str, moment: float, server: sa.URL | None) -> tuple[str, bool]:
+    """What the run came to after a kill so many seconds into a stage, and whether the kill met it at work."""
     directory.mkdir()
     with _prepared(kind, directory, server) as url:
         process = _work(url, directory)
+        _seen(process, stage)
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         said = _finish(_work(url, directory))
         assert _doubles(url, directory) == []
         assert _finish(_work(url, directory)) == said
-    return said, moment
+    return said, process.returncode == -signal.SIGKILL
 
 
-def _undisturbed(kind: str, directory: Path, server: sa.URL | None) -> tuple[str, float]:
+def _undisturbed(kind: str, directory: Path, server: sa.URL | None) -> tuple[str, Mapping[str, float]]:
+    """What the run comes to, and how long each stage takes."""
     directory.mkdir()
     with _prepared(kind, directory, server) as url:
-        begun = time.monotonic()
-        return _finish(_work(url, directory)), time.monotonic() - begun
+        process = _work(url, directory)
+        begun = {stage: _seen(process, stage) for stage in ("charge", "post", "allocate")}
+        said = _finish(process)
+        return said, {"charge": begun["post"] - begun["charge"], "allocate": time.monotonic() - begun["allocate"]}
 
 
 @pytest.mark.timeout(240)
 def test_a_run_killed_once_ends_with_the_same_totals(tmp_path: Path) -> None:
     expected, seconds = _undisturbed("sqlite", tmp_path / "whole", None)
-    said, moment = _round("sqlite", tmp_path / "killed", seconds * random.Random(SEED).uniform(0.5, 0.9), None)
+    moment = seconds["charge"] * random.Random(SEED).uniform(0.2, 0.8)
+    said, _ = _round("sqlite", tmp_path / "killed", "charge", moment, None)
     assert said == expected, moment
 
 
 @pytest.mark.crash
 @pytest.mark.timeout(3_000)
+@pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_twenty_runs_killed_at_random_end_with_the_same_totals(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, stage: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     server = request.getfixturevalue("postgres_server") if kind == "postgres" else None
-    (expected, seconds), dice = _undisturbed(kind, tmp_path / "whole", server), random.Random(SEED)
-    moments = [seconds * dice.uniform(0.4, 0.98) for _ in range(20)]
-    rounds = [_round(kind, tmp_path / f"killed-{number}", moment, server) for number, moment in enumerate(moments)]
-    assert {said for said, _ in rounds} == {expected}, rounds
+    (expected, seconds), dice = _undisturbed(kind, tmp_path / "whole", server), random.Random(f"{SEED}{stage}")
+    moments = [seconds[stage] * dice.uniform(0.02, 0.9) for _ in range(20)]
+    rounds = [
+        _round(kind, tmp_path / f"killed-{number}", stage, moment, server) for number, moment in enumerate(moments)
+    ]
+    assert {said for said, _ in rounds} == {expected}, list(zip(moments, rounds, strict=True))
+    assert sum(met for _, met in rounds) >= 15, "the kills came too late"
