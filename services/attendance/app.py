@@ -110,9 +110,8 @@ def on_swap_shifts(unit: Unit, command: Command[SwapShifts]) -> Outcome:
     apart = request.first.day != request.second.day
     taken = tuple(part[0] for part in others if apart and unit.state(DAY, day_stream(*part)).shifts)
     stream = f"roster-{request.roster_id}"
-    facts = swap(
-        request, question, of_first=of_first, of_second=of_second, taken=taken, known=bool(unit.history(stream))
-    )
+    known = [event.data for event in unit.history(stream)]
+    facts = swap(request, question, of_first=of_first, of_second=of_second, taken=taken, known=known)
     unit.append(stream, *facts)
     if not any(isinstance(fact, ShiftsSwapped) for fact in facts):
         return Outcome()

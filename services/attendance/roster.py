@@ -1,5 +1,6 @@
 """The roster: the director publishes who works when, and lets people swap (A5); each person's day holds its own part."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bailiwick_contracts.attendance import PublishRoster, RosterPublished, RosterRefused
@@ -58,7 +59,7 @@ def swap(
     of_first: tuple[Shift, ...],
     of_second: tuple[Shift, ...],
     taken: tuple[str, ...],
-    known: bool,
+    known: Sequence[Fact],
 ) -> list[Fact]:
     """Let two people swap, or record that the actor may not; the same swap again is nothing new (A5, D4d).
 
@@ -68,13 +69,20 @@ def swap(
         of_first: the shifts that the first gives away.
         of_second: those of the second.
         taken: who works already on the day to be taken over.
-        known: whether this swap was published before.
+        known: what is recorded under the id.
 
     Raises:
-        Rejected: somebody swaps with himself, has no shift to give, or works on the other's day already.
+        Rejected: the id names another roster or swap, or somebody swaps with himself, has no shift to give, or works on the other's day already.
     """
-    if known:
+    standing = [fact for fact in known if not isinstance(fact, RosterRefused)]
+    if any(
+        isinstance(fact, ShiftsSwapped) and (fact.first, fact.second) == (request.first, request.second)
+        for fact in standing
+    ):
         return []
+    if standing:
+        raise Rejected(f"{request.roster_id} names another roster", code="roster_id_reused", field="roster_id",
+                       value=request.roster_id, rule="one id for one roster or swap", remedy="send it under a new id")  # fmt: skip
     if request.first.staff_id == request.second.staff_id:
         raise _no_swap("a person does not swap alone", request.second.staff_id, "two people")
     if not of_first or not of_second:

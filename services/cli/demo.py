@@ -5,8 +5,10 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from bailiwick_contracts.envelope import Answer
@@ -15,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from services.audit.words import OUTCOMES, REASONS, word
 from services.cli import audit, audit_desk, audit_log
 from services.cli.output import ERR, OUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
-from services.demo import billing, elsewhere, stage, tickets
+from services.demo import billing, elsewhere, people, stage, tickets
 from services.demo.cases import Case, of_our_office, of_real_office
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
@@ -62,6 +64,7 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
             await stage.set_up(desk, office, progress)
             if data is None:
                 await stage.adopt_terms(desk, progress)
+                await stage.register(desk, people.above(stage.HIRED), progress)
             await stage.in_force(desk)
             punched = time.monotonic()
             rows = await stage.take_in(desk, office, progress)
@@ -73,11 +76,12 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
                 decided.append(_row(case, await stage.decide(desk, case.request, case.actor, case.property_id)))
                 progress("decisions", number + 1, len(cases))
             if data is None:
-                await stage.keep_accounts(desk, billing.prepared())
-            steps = [*tickets.scene(), *billing.scene()] if data is None else []
+                await stage.keep_accounts(desk, [*people.prepared(), *billing.prepared()])
+            today = datetime.now(ZoneInfo(office.zone)).date()
+            steps = [*people.scene(today), *tickets.scene(), *billing.scene()] if data is None else []
             for number, step in enumerate(steps):
                 decided.append(_step(step, await stage.decide(desk, step.request, step.actor, tickets.PLACE)))
-                progress("tickets", number + 1, len(steps))
+                progress("people, tickets, accounts", number + 1, len(steps))
         query = audit_desk.query_of(desk, quiet)
         judged = await audit.readjudicated(desk, query, keys=directory / "keys", quiet=quiet)
         logs = await audit_log.built(desk, None, quiet)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from services.cli import (
+    attendance,
     audit,
     billing,
     dead_letters,
@@ -35,6 +36,7 @@ app.add_typer(config, name="config")
 app.add_typer(properties.app, name="property")
 statements.register(imports.app)
 app.add_typer(imports.app, name="import")
+app.add_typer(attendance.app, name="attendance")
 app.add_typer(tickets.app, name="tickets")
 app.add_typer(billing.app, name="billing")
 app.add_typer(audit.app, name="audit")

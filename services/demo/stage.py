@@ -178,13 +178,18 @@ async def adopt_terms(desk: Desk, progress: Progress) -> None:
     await _all(desk, [(request, "company")], progress, "terms")
 
 
+async def register(desk: Desk, requests: Iterable[Request], progress: Progress) -> None:
+    """Further people, registered one after the other."""
+    await _all(desk, [(request, "company") for request in requests], progress, "further people", together=1)
+
+
 async def decide(desk: Desk, request: Request, actor: str, property_id: str) -> Answer:
     """One decision of a person."""
     return await desk.send(request, Actor(actor=actor), property_id)
 
 
 async def keep_accounts(desk: Desk, requests: Iterable[Request]) -> None:
-    """What the set-up asks of billing, one after the other."""
+    """What the set-up asks for, one after the other."""
     for request in requests:
         answer = await desk.send(request, SETUP, "north-court")
         if answer.outcome != "done":

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from services.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 BAILIWICK = [sys.executable, "-m", "services.cli.entry"]
@@ -179,3 +182,23 @@ def test_every_command_of_the_auditor_s_walk_runs(shown: Shown, tmp_path: Path) 
     key = (log / "policy").read_text().split()[1]
     script = [sys.executable, str(ROOT / "services/audit/log/with_tlog_scales.py"), str(log), key]
     assert "give the signed root" in subprocess.run(script, capture_output=True, text=True, check=True).stdout
+
+
+DESK = (ROOT / "services/attendance/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.xdist_group("documents")
+@pytest.mark.timeout(240)
+def test_every_command_of_the_office_s_desk_runs_and_ends_as_it_says(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = re.search(r"## At the office's desk\n.*?```\n(.*?)```", DESK, re.DOTALL)
+    assert block is not None
+    lines = [line.partition("   ") for line in block.group(1).splitlines()]
+    assert len(lines) == 32
+    monkeypatch.setenv("BAILIWICK_DATA_DIR", shown.environment["BAILIWICK_DATA_DIR"])
+    for command, _, remark in lines:
+        done = CliRunner().invoke(app, [*command.split()[1:], "--json"])
+        wanted = {"refused": 1, "wrong": 2}.get(remark.strip().partition(":")[0], 0)
+        assert done.exit_code == wanted, (command, done.output)
+        assert json.loads(done.stdout), command
