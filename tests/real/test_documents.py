@@ -188,7 +188,7 @@ DESK = (ROOT / "services/attendance/README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.xdist_group("documents")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_every_command_of_the_office_s_desk_runs_and_ends_as_it_says(
     shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
