@@ -16,6 +16,7 @@ from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.month import month_stream
 from bailiwick_contracts.month_book import Month, counts_in
 from bailiwick_contracts.month_book import evolve as evolve_month
+from bailiwick_contracts.payroll_sheet import payroll_month, payroll_since
 from bailiwick_contracts.registry import CalendarAdopted
 from bailiwick_contracts.working_days import WorkingDays
 
@@ -32,10 +33,14 @@ class OfficeEvidence:
         self._streams: defaultdict[str, list[Mark]] = defaultdict(list)
         self._leave: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
         self._calendars: defaultdict[str, list[Mark]] = defaultdict(list)
+        self._payroll: defaultdict[tuple[str, str], list[Mark]] = defaultdict(list)
         self._is_house_ruled = False
 
     def take(self, mark: Mark, event: Event[Any]) -> None:
         """Read one more fact of attendance."""
+        paid_in = payroll_month(event.data)
+        if paid_in is not None:
+            self._payroll[event.property_id, paid_in].append(mark)
         if event.type in _BY_THE_DAY:
             return
         fact = event.data
@@ -99,6 +104,11 @@ class OfficeEvidence:
     def confirmation_of(self, property_id: str, day: date, sees: Sees) -> str | None:
         """The fact that had confirmed the attendance of a day's month."""
         return self.month(property_id, f"{day:%Y-%m}", sees).confirmation
+
+    def payroll(self, property_id: str, month: str, sees: Sees) -> list[Event[Any]]:
+        """The facts that a month's file was made of, of the month and the year before it."""
+        months = [one for place, one in self._payroll if place == property_id and payroll_since(month) <= one <= month]
+        return [mark.value for one in months for mark in self._payroll[property_id, one] if sees(mark)]
 
     def taken_in(self, property_id: str, day: date, sees: Sees) -> str:
         """The month in which something about a day was taken."""

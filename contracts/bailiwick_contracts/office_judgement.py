@@ -55,8 +55,10 @@ from bailiwick_contracts.overtime import (
     OvertimeSubmitted,
 )
 from bailiwick_contracts.payroll import PayrollHandedOver
+from bailiwick_contracts.payroll_sheet import payroll_digest, payroll_lines
 from bailiwick_contracts.power import BEYOND, GRANTED, OPENED, Case, Power, judged_by, nobody
 from bailiwick_contracts.registry import PAID_DAYS_PER_MONTH
+from bailiwick_contracts.registry_evidence import person, place
 from bailiwick_contracts.sealed import open_record
 from bailiwick_contracts.showing import Showing, named
 from bailiwick_contracts.standing import property_of
@@ -150,6 +152,14 @@ def _on_time(case: Case) -> Iterator[Finding]:
 def _same_file(case: Case) -> Iterator[Finding]:
     before = case.evidence.office.month(case.event.property_id, case.fact.month, case.sees)
     yield from compared(case.event, "revision", "input", case.fact.revision, before.handed_over + 1)
+    fact, of, evidence = case.fact, case.event.property_id, case.evidence
+    events = evidence.office.payroll(of, fact.month, case.sees)
+    people = {event.data.staff_id for event in events if hasattr(event.data, "staff_id")}
+    registry = evidence.registry.about([place(of), *map(person, people)], case.knows)
+    lines = payroll_lines(events, registry, property_id=of, month=fact.month, as_of=fact.as_of, keys=evidence.keys)
+    yield from compared(case.event, "digest", "figures", fact.digest, payroll_digest(lines))
+    yield from compared(case.event, "lines", "figures", fact.lines, len(lines))
+    yield from compared(case.event, "people", "figures", fact.people, len({line.staff_id for line in lines}))
 
 
 _OVERTIME: Mapping[str, tuple[str, Verb]] = {

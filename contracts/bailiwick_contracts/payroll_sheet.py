@@ -51,6 +51,26 @@ class Line(NamedTuple):
     note: str = ""
 
 
+def payroll_month(fact: Any) -> str | None:
+    """The month whose file a fact of attendance is read for first; None for what no file is made of."""
+    match fact:
+        case PenaltyDecided():
+            return fact.asked.month
+        case PenaltyImported() | MonthClosed():
+            return fact.month
+        case DayDerived() if fact.derived.unpaid_seconds or fact.supersedes is not None:
+            return f"{fact.day:%Y-%m}"
+        case LeaveEntered() | LeaveStruck() | OvertimePayRecommended() | PenaltyReversed():
+            return f"{fact.day:%Y-%m}"
+        case _:
+            return None
+
+
+def payroll_since(month: str) -> str:
+    """The month a year before: what came to light later than that stands in no file of this month."""
+    return f"{int(month[:4]) - 1:04d}{month[4:]}"
+
+
 def payroll_lines(
     events: Iterable[Event[Any]],
     registry: Sequence[Event[Any]],

@@ -110,8 +110,8 @@ def on_swap_shifts(unit: Unit, command: Command[SwapShifts]) -> Outcome:
     apart = request.first.day != request.second.day
     taken = tuple(part[0] for part in others if apart and unit.state(DAY, day_stream(*part)).shifts)
     stream = f"roster-{request.roster_id}"
-    known = [event.data for event in unit.history(stream)]
-    facts = swap(request, question, of_first=of_first, of_second=of_second, taken=taken, known=known)
+    recorded = [event.data for event in unit.history(stream)]
+    facts = swap(request, question, of_first=of_first, of_second=of_second, taken=taken, known=recorded)
     unit.append(stream, *facts)
     if not any(isinstance(fact, ShiftsSwapped) for fact in facts):
         return Outcome()

@@ -11,6 +11,7 @@ from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay, Wage
 from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.lateness import Punch, Shift
 from bailiwick_contracts.month import SheetCounts
+from bailiwick_contracts.payroll_sheet import payroll_since
 from bailiwick_contracts.penalty import StandingPenalty
 from bailiwick_contracts.quota import Amount, CountedDay, Counting
 from bailiwick_contracts.sealed import Confidential, open_record
@@ -202,9 +203,8 @@ def wage_on(unit: Unit, events: list[Event[Any]], ids: Sequence[str], day: date)
 
 def payroll_facts(reading: Reading, property_id: str, month: str) -> list[tuple[Event[Any], str]]:
     """The facts of a month and of the year before it that its payroll file may hold, each with what was stored."""
-    since = f"{int(month[:4]) - 1:04d}{month[4:]}"
     query = sa.select(PAYROLL.c.type, PAYROLL.c.raw).where(
-        PAYROLL.c.property_id == property_id, PAYROLL.c.month.between(since, month)
+        PAYROLL.c.property_id == property_id, PAYROLL.c.month.between(payroll_since(month), month)
     )
     rows = reading.rows(query.order_by(PAYROLL.c.fact_id))
     return [(read_event(bytes(row.raw), row.type), bytes(row.raw).decode()) for row in rows]

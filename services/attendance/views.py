@@ -20,9 +20,7 @@ from bailiwick_contracts.conduct import (
 )
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Shift
-from bailiwick_contracts.leave import LeaveEntered, LeaveStruck
-from bailiwick_contracts.month import MonthClosed
-from bailiwick_contracts.overtime import OvertimePayRecommended
+from bailiwick_contracts.payroll_sheet import payroll_month
 from bailiwick_contracts.registry import CalendarAdopted
 from pydantic import TypeAdapter
 
@@ -216,18 +214,9 @@ def _calendar(fact: Any) -> tuple[str, ...]:
 
 def fold_payroll(event: Event[Any], raw: bytes) -> Iterator[Change]:
     """The facts a month's payroll file is made of, as they were stored."""
-    fact = event.data
-    match fact:
-        case PenaltyDecided():
-            month = fact.asked.month
-        case PenaltyImported() | MonthClosed():
-            month = fact.month
-        case DayDerived() if fact.derived.unpaid_seconds or fact.supersedes is not None:
-            month = f"{fact.day:%Y-%m}"
-        case LeaveEntered() | LeaveStruck() | OvertimePayRecommended() | PenaltyReversed():
-            month = f"{fact.day:%Y-%m}"
-        case _:
-            return
+    month = payroll_month(event.data)
+    if month is None:
+        return
     row = {"fact_id": event.id, "property_id": event.property_id, "month": month, "type": event.type, "raw": raw}
     yield Put(PAYROLL, row)
 

@@ -136,11 +136,12 @@ def _(scene: Scene) -> Race:
     scene.office.roster(DAY, who=(scene.who,))
     scene.office.roster(DAY + timedelta(days=1), DAY + timedelta(days=2), who=(other,))
     first = {"staff_id": scene.who, "day": DAY}
-    return Race(*(
+    one, two = (
         scene.made(SwapShifts, roster_id=scene.named(name), first=first,
                    second={"staff_id": other, "day": DAY + timedelta(days=later)})
         for name, later in (("s", 1), ("t", 2))
-    ))  # fmt: skip
+    )  # fmt: skip
+    return Race(one, two)
 
 
 @case(RecordPunches, "one punch is one fact, whichever device sends it (W2)", "punch_recorded")
@@ -430,7 +431,8 @@ def _post(scene: Scene, name: str) -> dict[str, Any]:
 @case(HireTemp, "never more than the approved posts are held on a day (A3)", "temp_hired", "refused")
 def _(scene: Scene) -> Race:
     scene.ask(HireTemp, **_post(scene, "a"))
-    return Race(*(scene.made(HireTemp, **_post(scene, name)) for name in ("b", "c")))
+    one, other = (scene.made(HireTemp, **_post(scene, name)) for name in ("b", "c"))
+    return Race(one, other)
 
 
 @case(EndTemp, "a post is freed once (A3)", "temp_ended")

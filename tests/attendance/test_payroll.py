@@ -14,6 +14,7 @@ from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.month import CloseMonth, ConfirmAttendance, SupplyAttendance
 from bailiwick_contracts.payroll import GetPayroll, HandOverPayroll
 from bailiwick_contracts.payroll_sheet import COLUMNS, Line, payroll_csv, payroll_digest, payroll_lines
+from bailiwick_contracts.readjudicate import in_recorded_order, readjudicate
 
 from services.cli.payroll import workbook
 from tests.attendance.house import RULES
@@ -79,6 +80,18 @@ def test_a_month_is_handed_over_once_closed_and_the_fact_names_the_file(closed: 
     assert closed.ask(HandOverPayroll(month=APRIL), by=HR).outcome == "refused"
     assert closed.last("month_refused").data.reason == "month_not_closed"
     closed.judged_again()
+
+
+def test_whoever_judges_again_makes_the_file_anew_and_finds_one_that_was_not_what_the_facts_say(closed: Office) -> None:
+    assert closed.ask(HandOverPayroll(month=MARCH), by=HR).outcome == "done"
+    digest = closed.last("payroll_handed_over").data.digest
+    chains = [
+        [fact.raw.replace(digest.encode(), b"0" * 64) for fact in store.chain(place, 0, 100_000)]
+        for store in (closed.registry_store, closed.store)
+        for place in store.heads()
+    ]
+    findings = list(readjudicate(in_recorded_order(*chains), closed.keys))
+    assert [(one.field, one.would_be) for one in findings] == [("digest", digest)]
 
 
 def test_what_comes_to_light_later_stands_in_the_next_month_with_a_note_and_march_stays_as_it_was(
