@@ -6,7 +6,15 @@ from functools import cache
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-from bailiwick_contracts.envelope import Command, Event, hash_of, render, schema_address, trusted_event
+from bailiwick_contracts.envelope import (
+    MESSAGE_LIMIT_BYTES,
+    Command,
+    Event,
+    hash_of,
+    render,
+    schema_address,
+    trusted_event,
+)
 from bailiwick_contracts.message import Fact, Request
 from bailiwick_contracts.sealed import KeyErasedError, Keys, Sealed, may_seal, open_field, sealed_fields
 from bailiwick_contracts.stored import read_stored
@@ -23,6 +31,8 @@ from services.kernel.service import Add, Change, Put, Remove, Service
 from services.kernel.store import Head, Store, StoredFact
 
 S = TypeVar("S")
+FACT_LIMIT_BYTES = 2 * MESSAGE_LIMIT_BYTES - 16 * 1024
+"""NATS is set to take 512 KiB with headers. A larger fact could be stored and never published, and nothing after it either."""
 
 
 class WorkUnit:
@@ -139,6 +149,11 @@ class WorkUnit:
             if type(fact) not in self._batch.service.publishes:
                 raise TypeError(f"{type(fact).__name__} is not among what {self._batch.service.name} publishes")
             event, stored = self._render(stream, remembered.version + 1, fact, owner, occurred_at, importrow)
+            if len(stored.raw) > FACT_LIMIT_BYTES:
+                raise Rejected(
+                    f"{type(fact).wire()} has {len(stored.raw)} bytes", code="too_large", field="body",
+                    rule=f"a fact has at most {FACT_LIMIT_BYTES} bytes, as the bus takes them", remedy="send it in smaller parts",
+                )  # fmt: skip
             self._heads_before.setdefault(owner, self._batch.head(owner))
             self._batch.heads[owner] = Head(event.chainnumber, hash_of(stored.raw))
             remembered.version += 1

@@ -56,6 +56,18 @@ def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
     made.store.close()
 
 
+def test_a_fact_larger_than_the_bus_takes_is_rejected_and_holds_nobody_up(bench: Bench) -> None:
+    answers = bench.do(
+        bench.command("ann"),
+        bench.command("ann", note="x" * 1_000, swollen=1_000),
+        bench.command("ann", note="x" * 100_000),
+    )
+    assert [answer.outcome for answer in answers] == ["done", "rejected", "done"]
+    assert answers[1].error is not None
+    assert answers[1].error["code"] == "too_large"
+    assert [event.data.count for event in check_chain(iter(bench.raws()))] == [1, 2]
+
+
 def test_one_bad_command_never_fails_its_neighbours(bench: Bench) -> None:
     answers = bench.do(
         bench.command("ann"),

@@ -15,6 +15,8 @@ from services.kernel.decision import Noun, Rejected
 from services.kernel.service import Change, Put, Reading, Service, Unit, View
 
 LIMIT = 3
+NEXT = os.environ.get("TOY_RELEASE") == "next"
+"""Whether this process is of the next release (`tests.kernel.toy_next`), whose facts have a field more."""
 
 
 class GiveTokenBack(Request):
@@ -37,6 +39,8 @@ class TakeToken(Request):
     keep: bool = False
     """Whether what was due back is not any more."""
     fail: Literal["reject", "crash"] | None = None
+    swollen: int = 1
+    """How many times its note is stored."""
 
 
 class TokenTaken(Fact):
@@ -44,6 +48,8 @@ class TokenTaken(Fact):
     holder_id: Identifier
     count: int
     note: Personal | None = None
+    if NEXT:
+        mark: str | None = None
 
 
 class TokenRefused(Refusal):
@@ -103,7 +109,7 @@ def on_take_token(unit: Unit, command: Command[TakeToken]) -> None:
     if holder.count >= LIMIT and not asked.holder_id.startswith("unbounded"):
         unit.append(stream, TokenRefused(reason="limit", holder_id=asked.holder_id, count=holder.count))
         return
-    note = Personal.of(asked.holder_id, asked.note) if asked.note else None
+    note = Personal.of(asked.holder_id, asked.note * asked.swollen) if asked.note else None
     unit.append(stream, TokenTaken(holder_id=asked.holder_id, count=holder.count + 1, note=note))
     if asked.back_at is not None:
         unit.set_timer(f"back-{asked.holder_id}", asked.back_at, asked.back or GiveTokenBack(holder_id=asked.holder_id))
