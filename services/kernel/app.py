@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from services.kernel.bus import CONNECT_OPTIONS, connect, provision
+from services.kernel.bus import CONNECT_OPTIONS, connect, nodes, provision
 from services.kernel.dead_letter_requests import with_dead_letters
 from services.kernel.dead_letters import DeadLetters
 from services.kernel.decision import Rejected
@@ -28,6 +28,7 @@ from services.kernel.health import Checkup, Health, encoded
 from services.kernel.heap import collect_less
 from services.kernel.lease import Lease, Leased
 from services.kernel.liveness import Part, Watch
+from services.kernel.moving import Moving
 from services.kernel.nudge import Nudge
 from services.kernel.reactor import Reactor, read_feed
 from services.kernel.rebuilding import Rebuilding
@@ -66,7 +67,7 @@ class Runtime:
         self.rebuilding: Rebuilding | None = None
         self.checkup: Checkup | None = None
         self.broker = NatsBroker(
-            settings.nats_url,
+            nodes(settings.nats_url),
             apply_types=False,
             graceful_timeout=STOP_SECONDS,
             logger=None,
@@ -261,6 +262,7 @@ class Runtime:
             "health": self.checkup,
             "lease": lease,
             "nudge": Nudge(client, name, writer, lease),
+            "moving": Moving(name, client, lambda: (client, self.broker.connection)),
         }
         return parts | {label: Leased(lease, part) for label, part in active.items()}
 

@@ -1,6 +1,7 @@
 """The connection to NATS and what lies in it: safe settings, streams and durables made from one description."""
 
 import contextlib
+import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,7 +23,15 @@ CONNECT_OPTIONS: dict[str, Any] = {
     "ping_interval": 5,
     "max_outstanding_pings": 2,
     "connect_timeout": 3,
+    # The next of the list instead of any, so that nobody comes back to the node it moves away from.
+    "dont_randomize": True,
 }
+
+
+def nodes(url: str) -> list[str]:
+    """Each server of a comma-separated list, in an order of this process, so that not everyone is on the first."""
+    listed = url.split(",")
+    return random.sample(listed, len(listed))
 
 
 class DriftError(Exception):
@@ -33,7 +42,7 @@ async def connect(url: str, name: str, *, made: Callable[[Client], None] | None 
     """A connection that never gives up, trying until the server is there.
 
     Args:
-        url: where the server is.
+        url: where the server is, or each node of a cluster, separated by commas.
         name: under which the server lists the connection.
         made: gets the client before it is connected, so that it can be watched.
         options: whose it is and how it is protected (`Settings.nats_options`).
@@ -48,7 +57,9 @@ async def connect(url: str, name: str, *, made: Callable[[Client], None] | None 
     while True:
         go_on()
         try:
-            await client.connect(url, name=name, error_cb=on_error, allow_reconnect=True, **CONNECT_OPTIONS, **options)
+            await client.connect(
+                nodes(url), name=name, error_cb=on_error, allow_reconnect=True, **CONNECT_OPTIONS, **options
+            )
         except (OSError, TimeoutError) as error:
             LOG.warning("nats.waiting", connection=name, error=str(error))
             await rest(0.5)

@@ -18,6 +18,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("var/bailiwick")
     nats_url: str = "nats://127.0.0.1:4222"
+    """The server; every node of a cluster, separated by commas."""
     nats_nkeys_dir: Path | None = None
     """Where the seeds of the NATS users lie, `<user>.nk` each, as `bailiwick nats-accounts` writes them."""
     nats_nkey_file: Path | None = None
