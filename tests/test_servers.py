@@ -12,7 +12,8 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from tests import servers
+from tests import containers, servers
+from tests.launching import ServerError
 
 
 async def publish(url: str, text: str) -> int:
@@ -70,7 +71,7 @@ def test_a_paused_nats_is_still_there_resumes_and_stops(nats_server: servers.Nat
 
 def test_a_server_that_cannot_start_says_why(nats_server: servers.NatsServer, tmp_path: Path) -> None:
     second = servers.NatsServer(tmp_path / "second", config="no such setting")
-    with pytest.raises(servers.ServerError, match="Parse error on line 4"):
+    with pytest.raises(ServerError, match="Parse error on line 4"):
         second.start()
     assert nats_server.pid
 
@@ -114,11 +115,10 @@ def test_a_database_takes_rows_and_gives_them_back(database_url: str) -> None:
 
 @pytest.mark.containers
 async def test_both_servers_run_in_containers() -> None:
-    if not servers.engine_answers():
-        pytest.skip("no Docker engine answers")
-    with servers.nats_container() as url:
+    assert not (why := containers.missing()), why
+    with containers.nats_container() as url:
         assert await publish(url, "one") == 1
-    with servers.postgres_container() as server, servers.database(server) as database:
+    with containers.postgres_container() as server, servers.database(server) as database:
         engine = sa.create_engine(database, poolclass=sa.NullPool)
         with engine.connect() as connection:
             assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1

@@ -1,0 +1,133 @@
+"""Two services on a real NATS and a real database: what is asked is stored, published and taken in, and what is lost is made anew.
+
+`make containers` runs this on servers in containers.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bailiwick_contracts.envelope import Actor, Answer, check_chain
+from bailiwick_contracts.subjects import stream_of
+from nats.aio.client import Client
+from nats.js.api import ConsumerConfig
+from nats.js.errors import NotFoundError
+
+from services.kernel.app import Runtime
+from services.kernel.bus import DriftError, connect, provision
+from services.kernel.doors import Door, ask
+from services.kernel.reactor import caught_up, read_heads
+from services.kernel.settings import Settings
+from tests.kernel.toy import ECHO, TOY, CountTokens, TakeToken
+
+PLACE = "north-court"
+SECONDS = 30
+
+
+@dataclass
+class Pair:
+    """Toy and echo, running."""
+
+    toy: Runtime
+    echo: Runtime
+    client: Client
+    door: Door
+
+    async def take(self, holder: str = "ann", command_id: str | None = None, **more: Any) -> Answer:
+        body = self.door.sign(TakeToken(holder_id=holder, **more), Actor(actor="boss"), PLACE, command_id=command_id)
+        return await ask(self.client, body, TakeToken, PLACE, timeout=SECONDS)
+
+    async def noted(self) -> list[int]:
+        """The numbers of toy's facts that echo reacted to, in the order in which it did."""
+        assert await caught_up(self.client, "echo", "toy", seconds=SECONDS)
+        return [event.data.number for event in check_chain(f.raw for f in self.echo.store.chain(PLACE, 0, 1_000))]
+
+    async def published(self) -> int:
+        js = self.client.jetstream(timeout=5)
+        for _ in range(10 * SECONDS):
+            with contextlib.suppress(NotFoundError):
+                messages: int = (await js.stream_info(stream_of("toy"))).state.messages
+                if messages == (self.toy.store.max_notification_id() or 0):
+                    return messages
+            await asyncio.sleep(0.1)
+        raise TimeoutError("not everything was published")
+
+
+async def emptied(client: Client) -> None:
+    """Other tests leave their streams on a server that is shared."""
+    for name in ("toy", "echo"):
+        with contextlib.suppress(NotFoundError):
+            await client.jetstream(timeout=5).delete_stream(stream_of(name))
+
+
+@pytest.fixture
+async def pair(database_url: str, nats_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
+    database = None if database_url.startswith("sqlite") else database_url
+    settings = Settings(data_dir=tmp_path, nats_url=nats_url, database_url=database)
+    client = await connect(nats_url, "test")
+    await emptied(client)
+    runtimes = [Runtime(TOY, settings), Runtime(ECHO, settings)]
+    running = [asyncio.create_task(runtime.run()) for runtime in runtimes]
+    async with asyncio.timeout(SECONDS):
+        await asyncio.gather(*(runtime.ready.wait() for runtime in runtimes))
+    yield Pair(runtimes[0], runtimes[1], client, Door(settings.doors_dir))
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    await emptied(client)
+    await client.close()
+
+
+async def test_what_is_asked_is_stored_published_and_taken_in_once(pair: Pair) -> None:
+    answers = await asyncio.gather(*(pair.take(f"holder-{number}", f"c{number}") for number in range(20)))
+    again = await asyncio.gather(*(pair.take(f"holder-{number}", f"c{number}") for number in range(20)))
+    assert [one.facts[0].id for one in again] == [one.facts[0].id for one in answers]
+    assert await pair.noted() == list(range(1, 21))
+    assert await pair.published() == 20
+
+
+async def test_a_limit_holds_for_callers_at_once_and_a_query_shows_it(pair: Pair) -> None:
+    outcomes = [one.outcome for one in await asyncio.gather(*(pair.take() for _ in range(10)))]
+    assert (outcomes.count("done"), outcomes.count("refused")) == (3, 7)
+    body = pair.door.sign(CountTokens(holder_id="ann"), Actor(actor="boss"), PLACE)
+    answer = await ask(pair.client, body, CountTokens, PLACE, kind="query", timeout=SECONDS)
+    assert answer.result == {"tokens": 3}
+
+
+async def _delete_stream(pair: Pair) -> None:
+    await pair.client.jetstream(timeout=5).delete_stream(stream_of("toy"))
+
+
+async def _delete_durable(pair: Pair) -> None:
+    await pair.client.jetstream(timeout=5).delete_consumer(stream_of("toy"), "echo")
+
+
+@pytest.mark.parametrize("lose", [_delete_stream, _delete_durable])
+async def test_a_stream_or_a_durable_that_is_gone_is_made_anew_and_nothing_is_lost(
+    pair: Pair, lose: Callable[[Pair], Any]
+) -> None:
+    await asyncio.gather(*(pair.take("unbounded") for _ in range(5)))
+    await pair.noted()
+    await lose(pair)
+    await asyncio.gather(*(pair.take("unbounded") for _ in range(5)))
+    assert await pair.noted() == list(range(1, 11))
+    assert await pair.published() == 10
+
+
+async def test_a_durable_with_other_settings_is_named_and_nothing_is_changed(pair: Pair) -> None:
+    js = pair.client.jetstream(timeout=5)
+    config = (await js.consumer_info(stream_of("toy"), "echo")).config
+    await js.add_consumer(stream_of("toy"), ConsumerConfig(**{**config.__dict__, "max_ack_pending": 7}))
+    with pytest.raises(DriftError, match="max_ack_pending is 7"):
+        await provision(js, "echo", ("toy",))
+    assert (await js.consumer_info(stream_of("toy"), "echo")).config.max_ack_pending == 7
+
+
+async def test_a_service_says_where_its_chains_stand(pair: Pair) -> None:
+    await pair.take()
+    heads = await read_heads(pair.client, "toy")
+    assert {place: number for place, (number, _) in heads.items()} == {PLACE: 1}
