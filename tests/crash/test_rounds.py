@@ -36,10 +36,11 @@ async def test_rounds_over_every_row(kind: str, tmp_path: Path) -> None:
     done = 0
     while done < rounds:
         with ExitStack() as stack:
-            url = None
+            url, server = None, None
             if kind == "postgres":
-                url = stack.enter_context(database(stack.enter_context(PostgresServer()).url))
-            system = stack.enter_context(System(tmp_path / f"from-{done}", url))
+                server = stack.enter_context(PostgresServer())
+                url = stack.enter_context(database(server.url))
+            system = stack.enter_context(System(tmp_path / f"from-{done}", url, server))
             await system.begin(chance)
             for _ in range(min(ROUNDS_OF_ONE_SYSTEM, rounds - done)):
                 if not order:
@@ -55,3 +56,5 @@ async def test_rounds_over_every_row(kind: str, tmp_path: Path) -> None:
                         f"round {done} of BAILIWICK_TEST_SEED={seed}, {kind}: {row.name}; {system.directory}"
                     )
                     raise
+                if system.worn:
+                    break

@@ -34,12 +34,12 @@ class _Started(dict[str, System]):
         self._factory, self._stack = factory, stack
 
     def __missing__(self, kind: str) -> System:
-        url = None
+        url, server = None, None
         if kind == "postgres":
             server = self._stack.enter_context(PostgresServer())
             url = self._stack.enter_context(database(server.url))
         directory: Path = self._factory.mktemp(kind)
-        self[kind] = self._stack.enter_context(System(directory, url))
+        self[kind] = self._stack.enter_context(System(directory, url, server))
         return self[kind]
 
 

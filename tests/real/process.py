@@ -2,27 +2,37 @@
 
 import asyncio
 import sys
+from functools import partial
 
 from services.run.signals import end_at_once
 
 if __name__ == "__main__":
     end_at_once()
 
+from nats.aio.client import Client
+
+from services.kernel import timers, writer
 from services.kernel.bus import connect, provision
 from services.kernel.lease import Lease, Leased
 from services.kernel.liveness import Watch
+from services.kernel.moving import Moving
 from services.kernel.relay import Relay, RestoredStoreError
 from services.kernel.settings import Settings
 from services.kernel.store import Store
 from services.run.logs import configure
 from services.run.serve import serve
-from tests.kernel.toy import ECHO, TOKENS, TOY
+from tests.kernel.toy import ECHO, NEXT, TOKENS, TOY
+from tests.real.clock import Moved
+
+
+async def _heal(client: Client, settings: Settings) -> object:
+    return await provision(client.jetstream(timeout=5), "toy", (), replicas=settings.replicas)
 
 
 async def _relay(settings: Settings, leased: bool) -> None:
-    client = await connect(settings.nats_url, "relay")
+    client = await connect(settings.nats_url, "relay", **settings.nats_options("relay"))
     store = Store(settings.store_url("toy"), schema="toy", views=[TOKENS])
-    relay = Relay(client, "toy", store, asyncio.Event(), lambda: provision(client.jetstream(timeout=5), "toy", ()))
+    relay = Relay(client, "toy", store, asyncio.Event(), partial(_heal, client, settings))
     lease = Lease(store, "relay")
     part = Leased(lease, relay) if leased else relay
     watch = Watch(settings.progress_seconds)
@@ -31,6 +41,7 @@ async def _relay(settings: Settings, leased: bool) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(watch.run())
         group.create_task(lease.run())
+        group.create_task(Moving("toy", client, lambda: (client,)).run())
         while True:
             try:
                 await part.run()
@@ -42,6 +53,9 @@ async def _relay(settings: Settings, leased: bool) -> None:
 if __name__ == "__main__":
     configure("WARNING")
     part, _, _ = sys.argv[1].partition("-")
+    if NEXT:
+        from tests.kernel.toy_next import TOY
+    writer.datetime = timers.datetime = Moved  # type: ignore[attr-defined]
     if part == "relay":
         asyncio.run(_relay(Settings(), sys.argv[1] != "relay-alone"))
     chosen = {"toy": TOY, "echo": ECHO}[part]
