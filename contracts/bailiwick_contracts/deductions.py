@@ -21,6 +21,8 @@ from bailiwick_contracts.matrix import LegalPolicy, Ratio
 from bailiwick_contracts.message import Identifier, Record
 from bailiwick_contracts.money import CENT, Money, rounded
 
+_NOTHING = Decimal("0.00")
+
 
 class Requested(Record):
     """What is asked for: a share of the base wage that the clause takes from, or an amount; exactly one of them.
@@ -115,7 +117,7 @@ class PenaltyFigures(Record):
 
 
 def _money(amount: Decimal, like: Money) -> Money:
-    return Money(amount=max(amount, Decimal("0.00")), currency=like.currency)
+    return like.with_amount(max(amount, _NOTHING))
 
 
 def _at_most(money: Money, share: Fraction) -> Money:
@@ -126,7 +128,7 @@ def _at_most(money: Money, share: Fraction) -> Money:
 
 def nothing(like: Money) -> Money:
     """Zero in the same currency."""
-    return _money(Decimal("0.00"), like)
+    return _money(_NOTHING, like)
 
 
 def day_base_wage(month_wage: Money, paid_days: Ratio) -> Money:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, PunchRecorded, ShiftRostered, day_stream
@@ -18,6 +19,7 @@ from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Confirmation, DerivedDay, Punch, Shift, derive_day, shift_of
 from bailiwick_contracts.mark import Mark, Sees, before, chain_of, last
+from bailiwick_contracts.message import built
 from bailiwick_contracts.office_evidence import OfficeEvidence
 from bailiwick_contracts.offsite import OffsiteConfirmed, directions_of
 from bailiwick_contracts.penalty import StandingPenalty
@@ -65,7 +67,7 @@ class Evidence:
         self._shifts: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
         self._punches: defaultdict[str, list[tuple[datetime, str, Mark]]] = defaultdict(list)
         self._days: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
-        self._derived_months: defaultdict[tuple[str, str], set[date]] = defaultdict(set)
+        self._unpaid_days: defaultdict[tuple[str, str], set[date]] = defaultdict(set)
         self._late_days: defaultdict[str, list[date]] = defaultdict(list)
         self._confirmed: defaultdict[str, list[Mark]] = defaultdict(list)
         self._confirmed_on: defaultdict[str, list[Mark]] = defaultdict(list)
@@ -77,30 +79,35 @@ class Evidence:
         self._windows: dict[str, tuple[_Window, ...]] = {}
         self._again: dict[str, Derivation] = {}
         self._amounts: dict[str, Amount | None] = {}
+        self._figures: dict[str, PenaltyFigures] = {}
 
     def take(self, event: Event[Any]) -> None:
         """Read one more fact."""
         fact = event.data
         mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
-        if event.service == "registry":
+        service = event.service
+        if service == "registry":
             self.registry.take(mark, event)
             self.office.take_registry(mark, event)
             self.tickets.take_registry(mark, event)
             return
-        if event.service == "tickets":
+        if service == "tickets":
             self.tickets.take(mark, event)
-        if event.service == "billing":
+        elif service == "billing":
             self.billing.take(mark, event)
-        if event.service == "attendance":
+        elif service == "attendance":
             self.office.take(mark, event)
         match fact:
             case PunchRecorded():
-                insort(self._punches[fact.staff_id], (fact.at, event.id, mark), key=lambda one: one[0])
+                punches = self._punches[fact.staff_id]
+                if not punches or punches[-1][0] <= fact.at:
+                    punches.append((fact.at, event.id, mark))
+                else:
+                    insort(punches, (fact.at, event.id, mark), key=_at)
             case ShiftRostered():
                 self._shifts[fact.staff_id, fact.day].append(mark)
             case DayDerived():
                 self._days[fact.staff_id, fact.day].append(mark)
-                self._derived_months[fact.staff_id, month_of(fact.day)].add(fact.day)
             case MissedPunchConfirmed():
                 self._confirmed[fact.staff_id].append(mark)
                 self._confirmed_on[event.subject].append(mark)
@@ -137,7 +144,8 @@ class Evidence:
 
         Counts of the year know the days that were asked for here: ask for each once all before it was read.
         """
-        if event.id not in self._again:
+        found = self._again.get(event.id)
+        if found is None:
             fact, sees = event.data, before(event)
             roster = last(self._shifts.get((fact.staff_id, fact.day), ()), sees)
             again = derive_day(
@@ -149,13 +157,15 @@ class Evidence:
                 leave=self.office.leave_on(fact.staff_id, fact.day, sees),
                 worked_time=rules.worked_time if (rules := self.office.rules(event.property_id, sees)) else None,
             )
-            self._again[event.id] = derivation = _derivation(event.id, fact, again)
-            if derivation.counted is not None:
+            self._again[event.id] = found = _derivation(event.id, fact, again)
+            if found.counted is not None:
                 days = self._late_days[fact.staff_id]
                 place = bisect_left(days, fact.day)
                 if place == len(days) or days[place] != fact.day:
                     days.insert(place, fact.day)
-        return self._again[event.id]
+            if found.unpaid is not None:
+                self._unpaid_days[fact.staff_id, month_of(fact.day)].add(fact.day)
+        return found
 
     def _punches_of(self, staff_id: str, day: date, sees: Sees) -> list[Punch]:
         punches = self._punches.get(staff_id, [])
@@ -173,7 +183,7 @@ class Evidence:
             for window in (self._windows_on(staff_id, day + offset * _DAY, sees) if offset else own)
         ]
         return [
-            Punch.model_construct(at=at, direction=mark.value.data.direction, fact_id=mark.fact_id)
+            built(Punch, {"at": at, "direction": mark.value.data.direction, "fact_id": mark.fact_id})
             for at, _, mark in punches[first:last]
             if sees(mark) and _day_of(at, mark.value.data.direction, around) == day
         ]
@@ -247,7 +257,7 @@ class Evidence:
         """A person's days of a wage month with unpaid time, whatever the property."""
         found: list[tuple[date, str, UnpaidDay]] = []
         for one in ids:
-            for near in self._derived_months.get((one, month), ()):
+            for near in self._unpaid_days.get((one, month), ()):
                 derivation = self.derivation(one, near, sees)
                 if derivation is not None and derivation.unpaid is not None:
                     found.append((near, one, derivation.unpaid))
@@ -280,6 +290,14 @@ class Evidence:
         amounts = [self._amount(mark.value) for mark in self._standing(taken, sees)]
         return tuple(sorted((amount for amount in amounts if amount is not None), key=lambda amount: amount.fact_id))
 
+    def figures(self, event: Event[Any]) -> PenaltyFigures:
+        """The amounts of a penalty, opened once. Raises SealingError."""
+        found = self._figures.get(event.id)
+        if found is None:
+            found = open_record(event.data.figures, PenaltyFigures, event_id=event.id, path="figures", keys=self.keys)
+            self._figures[event.id] = found
+        return found
+
     def _amount(self, event: Event[Any]) -> Amount | None:
         if event.id not in self._amounts:
             if isinstance(event.data, PenaltyImported):
@@ -288,10 +306,7 @@ class Evidence:
                 )
                 self._amounts[event.id] = Amount(amount=opened.penalty, fact_id=event.id)
             else:
-                figures = open_record(
-                    event.data.figures, PenaltyFigures, event_id=event.id, path="figures", keys=self.keys
-                )
-                computed = figures.computed
+                computed = self.figures(event).computed
                 self._amounts[event.id] = Amount(amount=computed.penalty, fact_id=event.id) if computed else None
         return self._amounts[event.id]
 
@@ -323,6 +338,7 @@ def _day_of(at: datetime, direction: Any, around: Sequence[_Window]) -> date | N
     return near[index].day if index is not None else None
 
 
+@cache
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 

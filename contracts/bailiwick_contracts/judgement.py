@@ -33,7 +33,6 @@ from bailiwick_contracts.penalty import Adjudication, PenaltyCase, adjudicate_pe
 from bailiwick_contracts.registry import RegistryChangeRefused
 from bailiwick_contracts.registry_evidence import ADOPTIONS, lent, person, place
 from bailiwick_contracts.registry_judgement import judge_registry_change
-from bailiwick_contracts.sealed import open_record
 from bailiwick_contracts.standing import (
     asked_of,
     entered_on,
@@ -76,26 +75,30 @@ def ground_of(
     subjects += [place(event.property_id), place(COMPANY), ADOPTIONS]
     if event.delegation is not None:
         subjects.append(lent(event.delegation))
-    events = evidence.registry.about(subjects, knows)
+    known = evidence.registry.known(subjects, knows, positions)
+    events = known.events
     decided_on = local_date(events, event.property_id, at)
     if decided_on is None:
         raise Skipped("evidence_missing")
-    asked = asked_of(
-        events,
-        row_id=row_id,
-        verb=verb,
-        actor_id=event.actor,
-        on_behalf_of_id=event.onbehalfof,
-        delegation_id=event.delegation,
-        subject_id=subject_id,
-        property_id=event.property_id,
-        decided_on=decided_on,
+    asked = known.once(
+        (row_id, verb, event.actor, event.onbehalfof, event.delegation, subject_id, event.property_id, decided_on),
+        lambda: asked_of(
+            events,
+            row_id=row_id,
+            verb=verb,
+            actor_id=event.actor,
+            on_behalf_of_id=event.onbehalfof,
+            delegation_id=event.delegation,
+            subject_id=subject_id,
+            property_id=event.property_id,
+            decided_on=decided_on,
+        ),
     )
     matrix = matrix_in_force(events, at)[0] if under is None else evidence.registry.version(under)
     if under is not None and matrix is None:
         raise Skipped("version_not_in_the_ledger")
     policy, _ = policy_in_force(events, event.property_id, at)
-    ids = same_person(events, subject_id) if subject_id else ()
+    ids = known.once(("ids", subject_id), lambda: same_person(events, subject_id)) if subject_id else ()
     return Ground(events, asked, ids, matrix, policy, before(event), positions)
 
 
@@ -124,7 +127,7 @@ def judge_penalty(event: Event[Any], evidence: Evidence, under: str | None) -> I
     """A penalty decided, recommended or refused (A13–A15), with its figures."""
     yield from beyond_reach(event, evidence)
     fact = event.data
-    figures = open_record(fact.figures, PenaltyFigures, event_id=event.id, path="figures", keys=evidence.keys)
+    figures = evidence.figures(event)
     ground = ground_of(event, evidence, under, fact.asked.clause or "A13", "penalise", fact.staff_id)
     derived, day_fact_id, _ = day_of(evidence, ground, fact.day)
     settings = property_of(ground.events, event.property_id)

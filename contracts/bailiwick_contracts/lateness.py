@@ -7,11 +7,11 @@ C7). Shifts and punches are instants, so a change of the clocks in between costs
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from bailiwick_contracts.message import Identifier, Instant, Label, Record
+from bailiwick_contracts.message import Identifier, Instant, Label, Record, built
 
 Seconds = Annotated[int, Field(ge=0, le=172_800)]
 Margin = Annotated[int, Field(ge=0, le=43_200)]
@@ -154,6 +154,8 @@ def shift_of(shifts: Sequence[Shift], at: datetime, direction: Direction) -> int
     """
     windows = (shift.window for shift in shifts)
     within = [index for index, (first, last) in enumerate(windows) if first <= at <= last]
+    if len(within) < 2:
+        return within[0] if within else None
     return min(
         within, key=lambda index: (_distance(shifts[index], at, direction), shifts[index].starts_at), default=None
     )
@@ -180,11 +182,13 @@ def _ends_of(shift: Shift, punches: Sequence[Punch]) -> tuple[datetime | None, d
     return min(ins, default=None), max(outs, default=None)
 
 
-def _name(kind: OccurrenceKind, index: int) -> str:
-    return kind if index == 0 else f"{kind}-{index + 1}"
+def _occurrence(kind: OccurrenceKind, index: int, seconds: int, unpaid_seconds: int) -> Occurrence:
+    name = kind if index == 0 else f"{kind}-{index + 1}"
+    values = {"occurrence": name, "kind": kind, "shift": index, "seconds": seconds, "unpaid_seconds": unpaid_seconds}
+    return built(Occurrence, values)
 
 
-class _Found(Record):
+class _Found(NamedTuple):
     occurrences: tuple[Occurrence, ...] = ()
     unpaid_seconds: int = 0
     missing_in: bool = False
@@ -249,9 +253,7 @@ def _judge(
     if arrived is None and left is None and not confirmed:
         if is_open:
             return _Found(is_open=True, missing_in=now > shift.starts_at)
-        absent = Occurrence(
-            occurrence=_name("absent", index), kind="absent", shift=index, seconds=length, unpaid_seconds=length
-        )
+        absent = _occurrence("absent", index, length, length)
         return _Found(occurrences=(absent,), unpaid_seconds=length, missing_in=True, missing_out=True)
     late = min(_whole(arrived - shift.starts_at), length) if arrived is not None else 0
     early = min(_whole(shift.ends_at - left), length) if left is not None else 0
@@ -263,14 +265,9 @@ def _judge(
     early = early if early > shift.early_grace_seconds and "out" not in confirmed and not is_open else 0
     found = []
     if late:
-        found.append(
-            Occurrence(occurrence=_name("late", index), kind="late", shift=index, seconds=late, unpaid_seconds=late)
-        )
+        found.append(_occurrence("late", index, late, late))
     if early:
-        rest = min(early, length - late)
-        found.append(
-            Occurrence(occurrence=_name("early", index), kind="early", shift=index, seconds=early, unpaid_seconds=rest)
-        )
+        found.append(_occurrence("early", index, early, min(early, length - late)))
     return _Found(
         occurrences=tuple(found),
         unpaid_seconds=min(late + early, length),
@@ -323,32 +320,33 @@ def derive_day(
         confirmed = {item.direction for item in confirmations if item.shift == index}
         found.append(_judge(index, shift, ends[index], set(confirmed), now))
     contradicting = {index for index, item in enumerate(found) if item.contradicted}
-    return DerivedDay(
-        status=_status(found),
-        occurrences=tuple(occurrence for item in found for occurrence in item.occurrences),
-        shifts=len(shifts),
-        scheduled_seconds=sum(shift.length_seconds for shift in shifts),
-        unpaid_seconds=sum(item.unpaid_seconds for item in found),
-        missing_in=tuple(index for index, item in enumerate(found) if item.missing_in),
-        missing_out=tuple(index for index, item in enumerate(found) if item.missing_out),
-        first_in_at=min((arrived for arrived, _ in ends if arrived is not None), default=None),
-        last_out_at=max((left for _, left in ends if left is not None), default=None),
-        doubled=len(seen) - len(once),
-        contradicted=tuple(item.fact_id for item in confirmations if item.shift in contradicting),
-        basis=(
+    values = {
+        "status": _status(found),
+        "occurrences": tuple(occurrence for item in found for occurrence in item.occurrences),
+        "shifts": len(shifts),
+        "scheduled_seconds": sum(shift.length_seconds for shift in shifts),
+        "unpaid_seconds": sum(item.unpaid_seconds for item in found),
+        "missing_in": tuple(index for index, item in enumerate(found) if item.missing_in),
+        "missing_out": tuple(index for index, item in enumerate(found) if item.missing_out),
+        "first_in_at": min((arrived for arrived, _ in ends if arrived is not None), default=None),
+        "last_out_at": max((left for _, left in ends if left is not None), default=None),
+        "doubled": len(seen) - len(once),
+        "contradicted": tuple(item.fact_id for item in confirmations if item.shift in contradicting),
+        "basis": (
             *roster_facts,
             *(punch.fact_id for punch in once),
             *(item.fact_id for item in confirmations),
             *(item.fact_id for item in leave),
         ),
-        leave_seconds=sum(shift.length_seconds for shift in shifts)
+        "leave_seconds": sum(shift.length_seconds for shift in shifts)
         - sum(shift.length_seconds for shift in duty if shift is not None)
         if leave
         else None,
-        worked_seconds=sum(worked_seconds(of_shift, worked_time) for of_shift in by_shift.values())
+        "worked_seconds": sum(worked_seconds(of_shift, worked_time) for of_shift in by_shift.values())
         if worked_time is not None
         else None,
-    )
+    }
+    return built(DerivedDay, values)
 
 
 def _status(all_found: Sequence[_Found]) -> DayStatus:

@@ -35,12 +35,11 @@ def before(event: Event[Any]) -> Sees:
     Facts of another chain recorded in the same instant count when the ruling names them.
     """
     chain, number, at = chain_of(event), event.chainnumber, event.recordedat
-    named = _named(event)
 
     def sees(mark: Mark) -> bool:
         if mark.chain == chain:
             return mark.number < number
-        return mark.at < at or (mark.at == at and mark.fact_id in named)
+        return mark.at < at or (mark.at == at and mark.fact_id in _named(event))
 
     return sees
 

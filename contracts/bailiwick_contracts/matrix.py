@@ -150,7 +150,7 @@ class AuthorityMatrix(Record):
 
     def rows_of(self, row_id: str) -> tuple[MatrixRow, ...]:
         """The rows of one clause, one per verb; empty for a clause it does not know."""
-        return tuple(row for row in self.rows if row.row_id == row_id)
+        return tuple([row for row in self.rows if row.row_id == row_id])
 
     def row(self, row_id: str, verb: str | None = None) -> MatrixRow | None:
         """The row of a clause, of the given verb where it has several."""

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
 
-from bailiwick_contracts.message import Record
+from bailiwick_contracts.message import Record, built
 
 AMOUNT_PATTERN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?$"
 _amount = re.compile(AMOUNT_PATTERN)
 CENT = Decimal("0.01")
+_NOTHING, _MOST = Decimal("0.00"), Decimal(10**15)
 
 
 def _read_amount(value: Any) -> Decimal:
@@ -46,11 +47,11 @@ class Money(Record):
 
     def __add__(self, other: "Money") -> "Money":
         self._same(other)
-        return Money(amount=self.amount + other.amount, currency=self.currency)
+        return self.with_amount(self.amount + other.amount)
 
     def __sub__(self, other: "Money") -> "Money":
         self._same(other)
-        return Money(amount=self.amount - other.amount, currency=self.currency)
+        return self.with_amount(self.amount - other.amount)
 
     def __lt__(self, other: "Money") -> bool:
         self._same(other)
@@ -62,7 +63,13 @@ class Money(Record):
 
     def share(self, part: Fraction) -> "Money":
         """`part` of this money, rounded half up to the cent."""
-        return Money(amount=rounded(self.amount, part), currency=self.currency)
+        return self.with_amount(rounded(self.amount, part))
+
+    def with_amount(self, amount: Decimal) -> "Money":
+        """An amount reckoned to the cent from this one, in its currency; one too large for an amount is refused as when read."""
+        if not -_MOST < amount < _MOST:
+            return Money(amount=amount, currency=self.currency)
+        return built(Money, {"amount": amount or _NOTHING, "currency": self.currency})
 
 
 def rounded(amount: Decimal, part: Fraction) -> Decimal:

@@ -102,6 +102,17 @@ class _Option(NamedTuple):
     computed: Computed
 
 
+class _Common(NamedTuple):
+    """What is the same under every clause."""
+
+    day_wage: Money
+    unpaid: Money
+    month_unpaid: Money
+    month_penalties: Money
+    counted: Counted | None
+    covering: tuple[str, ...]
+
+
 def adjudicate_penalty(
     case: PenaltyCase,
     matrix: AuthorityMatrix | None,
@@ -130,8 +141,9 @@ def adjudicate_penalty(
     if reason is not None:
         return Adjudication(verdict="refused", reason=reason, clause=fallback, figures=figures)
     assert found is not None  # noqa: S101 - `_impossible` answers for a missing occurrence
+    common = _common(case, found, matrix)
     options = [
-        _option(case, found, row_id, matrix, policy, selected_at, positions)
+        _option(case, found, common, row_id, matrix, policy, selected_at, positions)
         for row_id in _candidates(case, found, matrix)
     ]
     chosen = min(options, key=lambda o: (_GRAVITY.index(o.ruling.outcome), -o.computed.penalty.amount))
@@ -208,9 +220,24 @@ def _share_limit(case: PenaltyCase, row: MatrixRow | None) -> Fraction | None:
     return min((share.fraction for share in shares if isinstance(share, Ratio)), default=None)
 
 
+def _common(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | None) -> _Common:
+    assert case.wage is not None and case.derived is not None  # noqa: S101, PT018 - `_impossible` answers for both
+    month = case.wage.month
+    day_wage = day_base_wage(month, case.paid_days)
+    return _Common(
+        day_wage,
+        unpaid_of(found, case.derived, day_wage),
+        unpaid_in_month(case.month_days, month, day_wage),
+        sum_of(case.month_penalties, month.currency).total,
+        _late_times(case, found, matrix),
+        notices_covering(case.notices, case.requested),
+    )
+
+
 def _option(
     case: PenaltyCase,
     found: Occurrence,
+    common: _Common,
     row_id: str,
     matrix: AuthorityMatrix | None,
     policy: LegalPolicy | None,
@@ -221,17 +248,17 @@ def _option(
     limit = _limit(row, "share_of_base_wage")
     with_unpaid = limit is not None and limit.counts == "unpaid_and_penalty"
     most = _share_limit(case, row)
-    computed, share = _compute(case, found, matrix, policy or _FALLBACK_POLICY, row_id, most, with_unpaid=with_unpaid)
+    law = policy or _FALLBACK_POLICY
+    computed, share = _compute(case, found, common, matrix, law, row_id, most, with_unpaid=with_unpaid)
     if case.beyond_authority == "cut" and most is not None:
         share = min(share, most)
-    counted = _late_times(case, found, matrix)
+    counted, covering = common.counted, common.covering
     measured = (
         Measured(measure="late_minutes", value=Ratio.of(Fraction(found.seconds, 60))),
         *((Measured(measure="late_times_in_year", value=Ratio.of(counted.times)),) if counted else ()),
         Measured(measure="share_of_base_wage", value=Ratio.of(share), confidential=case.requested.amount is not None),
     )
     named = {limit.measure for limit in row.limits} if row else set()
-    covering = notices_covering(case.notices, case.requested)
     asked = case.asked.model_copy(
         update={
             "row_id": row_id,
@@ -279,6 +306,7 @@ def _inputs(case: PenaltyCase, counted: Counted | None, covering: tuple[str, ...
 def _compute(
     case: PenaltyCase,
     found: Occurrence,
+    common: _Common,
     matrix: AuthorityMatrix | None,
     policy: LegalPolicy,
     row_id: str,
@@ -288,7 +316,7 @@ def _compute(
 ) -> tuple[Computed, Fraction]:
     """Every amount of the deduction, and the share of the base wage that was asked for."""
     assert case.wage is not None and case.derived is not None  # noqa: S101, PT018 - `_impossible` answers for both
-    month, day_wage = case.wage.month, day_base_wage(case.wage.month, case.paid_days)
+    month, day_wage = case.wage.month, common.day_wage
     by_month = matrix is not None and matrix.readings.base_unit == "month"
     half = (
         with_unpaid
@@ -298,29 +326,26 @@ def _compute(
     )
     part = Fraction(1, 2) if half else Fraction(1)
     base = (month if by_month else day_wage).share(part)
-    unpaid = unpaid_of(found, case.derived, day_wage)
-    counted_in = unpaid if with_unpaid else nothing(month)
+    counted_in = common.unpaid if with_unpaid else nothing(month)
     asked = case.requested.amount or base.share(case.requested.share.fraction if case.requested.share else Fraction(0))
     penalty = _less(asked, counted_in)
     cap = Cap(rule=row_id, limit=_less(base.share(most), counted_in)) if most is not None else None
-    month_unpaid = unpaid_in_month(case.month_days, month, day_wage)
-    taken = sum_of(case.month_penalties, month.currency).total
     steps = run_pipeline(
         penalty,
         month_wage=month,
         policy=policy,
         day_wage=day_wage,
         authority=cap,
-        month_unpaid=month_unpaid,
-        month_penalties=taken,
+        month_unpaid=common.month_unpaid,
+        month_penalties=common.month_penalties,
     )
     computed = Computed(
         month_base_wage=month,
         day_base_wage=day_wage,
         base_wage=base,
-        unpaid=unpaid,
-        month_unpaid=month_unpaid,
-        month_penalties=taken,
+        unpaid=common.unpaid,
+        month_unpaid=common.month_unpaid,
+        month_penalties=common.month_penalties,
         asked_penalty=penalty,
         steps=steps,
         penalty=steps[-1].after if steps else penalty,

@@ -120,7 +120,7 @@ class _Bench:
 
     def finish(self) -> Iterator[Finding]:
         """Judge what is left."""
-        for event in (*self._waiting, *self._behind):
+        for event in (*self._behind, *self._waiting):
             yield from self._judge(event)
         self._waiting.clear()
         self._behind.clear()
@@ -134,8 +134,9 @@ class _Bench:
         )
 
     def _judge_or_wait(self, event: Event[Any]) -> Iterator[Finding]:
-        if self._evidence.registry.missing(positions_of(event)) or (
-            self._under is not None and self._evidence.registry.version(self._under) is None
+        if event.type not in DERIVATIONS and (
+            self._evidence.registry.missing(positions_of(event))
+            or (self._under is not None and self._evidence.registry.version(self._under) is None)
         ):
             self._behind.append(event)
         else:

@@ -1,9 +1,9 @@
 """The registry's facts that rulings rest on, by what they are about, asked for as a copy knew them."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from bailiwick_contracts.authority import CopyPosition
 from bailiwick_contracts.deductions import Wage
@@ -34,8 +34,27 @@ from bailiwick_contracts.staff import (
 from bailiwick_contracts.staff import Wage as SealedWage
 from bailiwick_contracts.standing import wage_fact
 
+T = TypeVar("T")
+_KEPT = 20_000
+"""How many subjects at their positions are kept in mind."""
 ADOPTIONS = "adoptions"
 """The subject of everything the company adopted."""
+
+
+class Known:
+    """The registry's facts about some subjects as a copy knew them, and what was made out from them."""
+
+    def __init__(self, events: list[Event[Any]]) -> None:
+        """Nothing was made out yet."""
+        self.events = events
+        self._made: dict[Any, Any] = {}
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """What `make` answers for `key` from these facts alone, asked for once."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: T = self._made[key]
+        return found
 
 
 class RegistryEvidence:
@@ -48,6 +67,7 @@ class RegistryEvidence:
         self._about: defaultdict[str, list[Mark]] = defaultdict(list)
         self._versions: dict[str, AuthorityMatrix] = {}
         self._wages: dict[str, Wage] = {}
+        self._known: dict[Any, Known] = {}
         self.retracted: set[str] = set()
         """Facts taken back, whenever."""
 
@@ -85,6 +105,19 @@ class RegistryEvidence:
                     if isinstance(mark.value.data, StaffMerged):
                         wanted += (person(mark.value.data.staff_id), person(mark.value.data.into_staff_id))
         return list(found.values())
+
+    def known(self, subjects: Iterable[str], sees: Sees, positions: tuple[CopyPosition, ...]) -> Known:
+        """The same, made once for a copy's positions, for nothing is added to what lies within them."""
+        wanted = tuple(subjects)
+        if not positions or self.missing(positions):
+            return Known(self.about(wanted, sees))
+        key = (wanted, *((position.chain, position.number) for position in positions))
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            found = self._known[key] = Known(self.about(wanted, sees))
+        return found
 
     def wage_on(self, events: list[Event[Any]], ids: Iterable[str], day: date) -> Wage | None:
         """The base wage of a day, opened."""

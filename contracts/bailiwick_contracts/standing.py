@@ -50,10 +50,13 @@ class Post(Record):
 
 def of_kind(events: Iterable[Event[Any]], kind: type[F]) -> list[Event[F]]:
     """The standing facts of a kind, as recorded; those retracted are left out."""
-    known = list(events)
+    known = events if isinstance(events, list) else list(events)
+    found = [event for event in known if isinstance(event.data, kind)]
+    if not found:
+        return found
     retracted = {event.data.fact_id for event in known if isinstance(event.data, FactRetracted)}
-    found = [event for event in known if isinstance(event.data, kind) and event.id not in retracted]
-    return sorted(found, key=lambda event: (event.recordedat, event.chainnumber))
+    found = [event for event in found if event.id not in retracted] if retracted else found
+    return sorted(found, key=lambda event: (event.recordedat, event.chainnumber)) if len(found) > 1 else found
 
 
 def remaining_id(events: Events, staff_id: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, create_model
 
 from bailiwick_contracts.envelope import Event, event_model, made_event, read_event
+from bailiwick_contracts.message import with_utc
 
 _TYPE, _RECORDED = b'"type":"', b'"recordedat":"'
 
@@ -40,6 +41,8 @@ def read_stored(raw: bytes, wire: str | None = None) -> Event[Any]:
         return read_event(raw)
     try:
         event = made_event(_validator(named).validate_json(raw).__dict__)
+        if not event.recordedat.utcoffset():
+            event.__dict__["recordedat"] = with_utc(event.recordedat)
     except ValueError:
         if wire is not None:
             raise
