@@ -30,7 +30,7 @@ def sqlite_engine(url: str, begin: str) -> sa.Engine:
     return engine
 
 
-def postgresql_engine(url: str, schema: str | None, size: int) -> sa.Engine:
+def postgresql_engine(url: str, schema: str | None, size: int, isolation: Any = "READ COMMITTED") -> sa.Engine:
     """PostgreSQL with time limits on locks and statements, synced at every commit; `schema` holds the tables."""
     options = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout=60s -c synchronous_commit=on"
     if schema is not None:
@@ -38,6 +38,7 @@ def postgresql_engine(url: str, schema: str | None, size: int) -> sa.Engine:
     engine = sa.create_engine(
         url,
         hide_parameters=True,
+        isolation_level=isolation,
         pool_size=size,
         max_overflow=0,
         pool_timeout=LOCK_SECONDS,

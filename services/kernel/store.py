@@ -104,7 +104,9 @@ class Store(ProcessRecorder):
         """
         self.sqlite = self._sqlite = url.startswith("sqlite")
         self._writing = sqlite_engine(url, "IMMEDIATE") if self._sqlite else postgresql_engine(url, schema, 3)
-        self._reading = sqlite_engine(url, "DEFERRED") if self._sqlite else postgresql_engine(url, schema, 8)
+        self._reading = (
+            sqlite_engine(url, "DEFERRED") if self._sqlite else postgresql_engine(url, schema, 8, "REPEATABLE READ")
+        )
         self._thread_lock = threading.RLock()
         self._statements = Statements(self._writing.dialect)
         self._sql = _Sql(self._statements)
@@ -131,9 +133,13 @@ class Store(ProcessRecorder):
     def transaction(self) -> Iterator[sa.Connection]:
         """A transaction that holds the writers' lock from its first statement; other writers wait."""
         with self._thread_lock, self.beside() as connection:
-            if not self._sqlite:
-                connection.exec_driver_sql("LOCK TABLE facts IN EXCLUSIVE MODE")
+            with self.together(connection):
+                self._lock(connection)
             yield connection
+
+    def _lock(self, connection: sa.Connection) -> None:
+        if not self._sqlite:
+            cursor_of(connection).execute("LOCK TABLE facts IN EXCLUSIVE MODE")
 
     @contextmanager
     def beside(self) -> Iterator[sa.Connection]:
@@ -160,10 +166,22 @@ class Store(ProcessRecorder):
     def reading(self) -> Iterator[sa.Connection]:
         """A connection that sees one consistent state, beside whoever writes."""
         with self._reading.connect() as connection:
-            if not self._sqlite:
-                connection.execution_options(isolation_level="REPEATABLE READ")
             connection.begin()
             yield connection
+
+    @contextmanager
+    def _asking(self) -> Iterator[Any]:
+        """A cursor for one statement, which sees one consistent state by itself: no transaction is begun and ended for it."""
+        with self._reading.connect() as connection:
+            cursor = cursor_of(connection)
+            if self._sqlite:
+                yield cursor
+                return
+            cursor.connection.autocommit = True
+            try:
+                yield cursor
+            finally:
+                cursor.connection.autocommit = False
 
     # -- the library's interface ------------------------------------------------------------------------------------
 
@@ -175,13 +193,18 @@ class Store(ProcessRecorder):
         Raises:
             IntegrityError: a version is taken, or the tracking is not ahead of what is recorded.
         """
-        with self.transaction() as connection:
-            first = self.head(connection, LOG_POSITION).number + 1
+        with self._thread_lock, self.beside() as connection:
+            with self.together(connection):
+                self._lock(connection)
+                position = cursor_of(connection).execute(self._sql.head, (LOG_POSITION,))
+            found = position.fetchone()
+            first = found[0] + 1 if found else 1
             facts = [
                 StoredFact(position, str(event.originator_id), event.originator_version, event.topic, event.state)
                 for position, event in enumerate(stored_events, first)
             ]
-            self.append(connection, facts)
+            with self.together(connection):
+                self.append(connection, facts)
             if tracking is not None:
                 self.track(connection, tracking.application_name, tracking.notification_id)
         return [fact.position for fact in facts]
@@ -343,10 +366,11 @@ class Store(ProcessRecorder):
     def facts_of(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, list[StoredFact]]:
         """Every fact of the given streams, in order, by stream."""
         found: dict[str, list[StoredFact]] = {stream: [] for stream in streams}
-        if len(streams) == 1:
-            rows = cursor_of(connection).execute(self._sql.stream, (streams[0],))
-        else:
-            rows = cursor_of(connection).execute(self._sql.streams, (self._statements.listed(streams),))
+        with self.together(connection):
+            if len(streams) == 1:
+                rows = cursor_of(connection).execute(self._sql.stream, (streams[0],))
+            else:
+                rows = cursor_of(connection).execute(self._sql.streams, (self._statements.listed(streams),))
         for fact in map(StoredFact._make, rows):
             found[fact.stream].append(fact)
         return found
@@ -355,15 +379,13 @@ class Store(ProcessRecorder):
 
     def after(self, position: int, limit: int) -> list[StoredFact]:
         """The log after a position."""
-        with self.reading() as connection:
-            rows = cursor_of(connection).execute(self._sql.after, (position, limit))
-            return list(map(StoredFact._make, rows))
+        with self._asking() as cursor:
+            return list(map(StoredFact._make, cursor.execute(self._sql.after, (position, limit))))
 
     def chain(self, property_id: str, after: int, limit: int) -> list[StoredFact]:
         """One property's chain after a number."""
-        with self.reading() as connection:
-            rows = cursor_of(connection).execute(self._sql.chain, (property_id, after, limit))
-            return list(map(StoredFact._make, rows))
+        with self._asking() as cursor:
+            return list(map(StoredFact._make, cursor.execute(self._sql.chain, (property_id, after, limit))))
 
     def heads(self) -> dict[str, Head]:
         """Every chain with where it stands."""
