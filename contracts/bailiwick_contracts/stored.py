@@ -3,21 +3,21 @@
 Whoever wrote the fact held its envelope to every rule (`envelope.Event`), and the chain of hashes shows what was changed since.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, create_model
 
-from bailiwick_contracts.envelope import Event, event_model, made_event, read_event
-from bailiwick_contracts.message import with_utc
+from bailiwick_contracts.envelope import Event, event_model, read_event
 
 _TYPE, _RECORDED = b'"type":"', b'"recordedat":"'
 
 
 @cache
-def _validator(wire: str) -> Any:
-    """What reads the bytes of a wire type: the fields of its event without their patterns."""
+def _reader(wire: str) -> Callable[[bytes], Any]:
+    """What reads the bytes of a wire type into the fields of its event, without their patterns."""
     strict, plain = event_model(wire), get_type_hints(Event)
     fields: dict[str, Any] = {
         name: (plain[name], ... if field.is_required() else field.default)
@@ -25,9 +25,8 @@ def _validator(wire: str) -> Any:
         if name != "data"
     }
     data: Any = strict.__pydantic_fields__["data"].annotation
-    return create_model(
-        "Stored", __config__=ConfigDict(extra="ignore"), **fields, data=(data, ...)
-    ).__pydantic_validator__
+    made: Any = create_model("Stored", __config__=ConfigDict(extra="ignore"), **fields, data=(data, ...))
+    return made.__pydantic_validator__.validate_json
 
 
 def read_stored(raw: bytes, wire: str | None = None) -> Event[Any]:
@@ -40,9 +39,8 @@ def read_stored(raw: bytes, wire: str | None = None) -> Event[Any]:
     if named is None:
         return read_event(raw)
     try:
-        event = made_event(_validator(named).validate_json(raw).__dict__)
-        if not event.recordedat.utcoffset():
-            event.__dict__["recordedat"] = with_utc(event.recordedat)
+        event: Event[Any] = _reader(named)(raw)
+        object.__setattr__(event, "__class__", Event)  # the same fields: nothing is copied
     except ValueError:
         if wire is not None:
             raise

@@ -371,7 +371,10 @@ class Store(ProcessRecorder):
                 rows = cursor_of(connection).execute(self._sql.stream, (streams[0],))
             else:
                 rows = cursor_of(connection).execute(self._sql.streams, (self._statements.listed(streams),))
-        for fact in map(StoredFact._make, rows):
+        facts = map(StoredFact._make, rows.fetchall())
+        if len(streams) == 1:
+            return {streams[0]: list(facts)}
+        for fact in facts:
             found[fact.stream].append(fact)
         return found
 
@@ -380,12 +383,12 @@ class Store(ProcessRecorder):
     def after(self, position: int, limit: int) -> list[StoredFact]:
         """The log after a position."""
         with self._asking() as cursor:
-            return list(map(StoredFact._make, cursor.execute(self._sql.after, (position, limit))))
+            return list(map(StoredFact._make, cursor.execute(self._sql.after, (position, limit)).fetchall()))
 
     def chain(self, property_id: str, after: int, limit: int) -> list[StoredFact]:
         """One property's chain after a number."""
         with self._asking() as cursor:
-            return list(map(StoredFact._make, cursor.execute(self._sql.chain, (property_id, after, limit))))
+            return list(map(StoredFact._make, cursor.execute(self._sql.chain, (property_id, after, limit)).fetchall()))
 
     def heads(self) -> dict[str, Head]:
         """Every chain with where it stands."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,8 +81,8 @@ class Holder:
 
 def evolve(holder: Holder, event: Event[Any]) -> Holder:
     if isinstance(event.data, TokenGivenBack):
-        return replace(holder, count=holder.count - 1)
-    return replace(holder, count=holder.count + 1) if isinstance(event.data, TokenTaken) else holder
+        return Holder(holder.count - 1)
+    return Holder(holder.count + 1) if isinstance(event.data, TokenTaken) else holder
 
 
 HOLDER = Noun("holder", Holder(), evolve)
