@@ -14,7 +14,7 @@ from services.kernel.service import Reading
 PAGE_ROWS = 500
 PAGE_BYTES = 150 * 1024
 """So that a page in base64 with its envelope stays below the 256 KiB of a message."""
-_ORDER = (LEDGER.c.recordedat, LEDGER.c.service, LEDGER.c.log, LEDGER.c.property, LEDGER.c.chainnumber)
+_ORDER = (LEDGER.c.recordedat, LEDGER.c.service, LEDGER.c.log, LEDGER.c.property_id, LEDGER.c.chainnumber)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def of_chain(
     service, log, property_id = _parts(chain, 3, "/")
     query = (
         sa.select(LEDGER.c.raw, LEDGER.c.chainnumber, LEDGER.c.event_id)
-        .where(LEDGER.c.service == service, LEDGER.c.log == log, LEDGER.c.property == property_id)
+        .where(LEDGER.c.service == service, LEDGER.c.log == log, LEDGER.c.property_id == property_id)
         .order_by(LEDGER.c.chainnumber, LEDGER.c.event_id)
         .limit(rows + 1)
     )
@@ -82,10 +82,10 @@ def every_raw_of(reading: Reading, chain: str) -> Iterator[bytes]:
 
 def chains(reading: Reading, property_id: str | None = None) -> dict[str, tuple[int, str]]:
     """Every chain with the number and hash that the ledger remembers of its last fact."""
-    query = sa.select(CHAINS).order_by(CHAINS.c.service, CHAINS.c.property, CHAINS.c.log)
+    query = sa.select(CHAINS).order_by(CHAINS.c.service, CHAINS.c.property_id, CHAINS.c.log)
     if property_id is not None:
-        query = query.where(CHAINS.c.property == property_id)
-    return {chain_name(row.service, row.log, row.property): (row.number, row.hash) for row in reading.rows(query)}
+        query = query.where(CHAINS.c.property_id == property_id)
+    return {chain_name(row.service, row.log, row.property_id): (row.number, row.hash) for row in reading.rows(query)}
 
 
 def fact(reading: Reading, event_id: str) -> Event[Any] | None:

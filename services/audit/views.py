@@ -20,7 +20,7 @@ LEDGER = sa.Table(
     sa.Column("event_id", sa.Text, primary_key=True),
     sa.Column("service", sa.Text, nullable=False),
     sa.Column("log", sa.Text, nullable=False),
-    sa.Column("property", sa.Text, nullable=False),
+    sa.Column("property_id", sa.Text, nullable=False),
     sa.Column("chainnumber", sa.Integer, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("stream", sa.Text, nullable=False),
@@ -31,8 +31,8 @@ LEDGER = sa.Table(
     sa.Column("recordedat", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
     sa.Column("raw", sa.LargeBinary, nullable=False),
-    sa.Index("ledger_by_chain", "service", "log", "property", "chainnumber"),
-    sa.Index("ledger_by_time", "recordedat", "service", "log", "property", "chainnumber"),
+    sa.Index("ledger_by_chain", "service", "log", "property_id", "chainnumber"),
+    sa.Index("ledger_by_time", "recordedat", "service", "log", "property_id", "chainnumber"),
     sa.Index("ledger_by_command", "commandid"),
     sa.Index("ledger_by_cause", "causationid"),
 )
@@ -43,6 +43,7 @@ MENTIONS = sa.Table(
     sa.Column("staff_id", sa.Text, primary_key=True),
     sa.Column("recordedat", sa.Text, primary_key=True),
     sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("property_id", sa.Text, nullable=False),
     sa.Column("fields", sa.Text, nullable=False),
 )
 """Which facts name which person, and in which fields, separated by spaces."""
@@ -51,7 +52,7 @@ CHAINS = sa.Table(
     _tables,
     sa.Column("service", sa.Text, primary_key=True),
     sa.Column("log", sa.Text, primary_key=True),
-    sa.Column("property", sa.Text, primary_key=True),
+    sa.Column("property_id", sa.Text, primary_key=True),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
     sa.Column("recordedat", sa.Text, nullable=False),
@@ -60,7 +61,7 @@ CHAINS = sa.Table(
 CHECKPOINTS = sa.Table(
     "checkpoints",
     _tables,
-    sa.Column("property", sa.Text, primary_key=True),
+    sa.Column("property_id", sa.Text, primary_key=True),
     sa.Column("size", sa.Integer, primary_key=True),
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("root", sa.Text, nullable=False),
@@ -89,7 +90,7 @@ def fold(event: Event[Any], raw: bytes) -> Iterable[Change]:
             "event_id": event.id,
             "service": event.service,
             "log": event.log,
-            "property": event.property_id,
+            "property_id": event.property_id,
             "chainnumber": event.chainnumber,
             "type": event.type,
             "stream": event.subject,
@@ -107,7 +108,7 @@ def fold(event: Event[Any], raw: bytes) -> Iterable[Change]:
         {
             "service": event.service,
             "log": event.log,
-            "property": event.property_id,
+            "property_id": event.property_id,
             "number": event.chainnumber,
             "hash": link,
             "recordedat": recorded_at,
@@ -123,6 +124,7 @@ def fold(event: Event[Any], raw: bytes) -> Iterable[Change]:
                 "staff_id": staff_id,
                 "recordedat": recorded_at,
                 "event_id": event.id,
+                "property_id": event.property_id,
                 "fields": " ".join(dict.fromkeys(fields)),
             },
         )
@@ -135,7 +137,7 @@ def fold_checkpoint(event: Event[Any], _: bytes) -> Iterable[Change]:
         yield Put(
             CHECKPOINTS,
             {
-                "property": event.property_id,
+                "property_id": event.property_id,
                 "size": fact.size,
                 "origin": fact.origin,
                 "root": fact.root,
@@ -146,6 +148,6 @@ def fold_checkpoint(event: Event[Any], _: bytes) -> Iterable[Change]:
 
 
 VIEWS = (
-    *(View(f"ledger-{service}", 1, service, (LEDGER, MENTIONS, CHAINS), fold) for service in SERVICES),
-    View("checkpoints", 1, "audit", (CHECKPOINTS,), fold_checkpoint),
+    *(View(f"ledger-{service}", 2, service, (LEDGER, MENTIONS, CHAINS), fold) for service in SERVICES),
+    View("checkpoints", 2, "audit", (CHECKPOINTS,), fold_checkpoint),
 )

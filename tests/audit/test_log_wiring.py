@@ -123,7 +123,7 @@ def forge_both(audited: Audited, event_id: str, **changes: Any) -> None:
         row = sa.update(LEDGER).where(LEDGER.c.event_id == document["id"])
         audited.by_hand("audit", row.values(raw=forged, hash=hash_of(forged)))
     audited.by_hand("attendance", sa.update(HEADS).where(HEADS.c.property == "north-court").values(hash=previous))
-    head = sa.update(CHAINS).where(CHAINS.c.service == "attendance", CHAINS.c.property == "north-court")
+    head = sa.update(CHAINS).where(CHAINS.c.service == "attendance", CHAINS.c.property_id == "north-court")
     audited.by_hand("audit", head.values(hash=previous))
 
 
@@ -149,7 +149,7 @@ def test_a_database_swapped_for_an_older_backup_is_named_fact_by_fact(audited: A
     audited.by_hand("audit", sa.delete(LEDGER).where(LEDGER.c.event_id.in_(lost)))
     reached = {"number": facts[-5].number, "hash": hash_of(facts[-5].raw)}
     audited.by_hand("attendance", sa.update(HEADS).where(HEADS.c.property == "north-court").values(**reached))
-    head = sa.update(CHAINS).where(CHAINS.c.service == "attendance", CHAINS.c.property == "north-court")
+    head = sa.update(CHAINS).where(CHAINS.c.service == "attendance", CHAINS.c.property_id == "north-court")
     audited.by_hand("audit", head.values(**reached))
     found = complete(audited, tmp_path)
     named = [d for chain in found["chains"] for d in chain.get("log", {}).get("differences", ())]

@@ -94,7 +94,7 @@ def read_all(reading: QueryReading) -> int:
     while True:
         query = (
             sa.select(LEDGER.c.chainnumber, LEDGER.c.raw)
-            .where(LEDGER.c.service == "attendance", LEDGER.c.property == PROPERTY, LEDGER.c.chainnumber > after)
+            .where(LEDGER.c.service == "attendance", LEDGER.c.property_id == PROPERTY, LEDGER.c.chainnumber > after)
             .order_by(LEDGER.c.chainnumber)
             .limit(AT_ONCE)
         )

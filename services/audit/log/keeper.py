@@ -84,7 +84,7 @@ class Keeper:
                     except (LeafError, ValueError):
                         unreadable += 1
                         continue
-                    chain = chain_name(row.service, row.log, row.property)
+                    chain = chain_name(row.service, row.log, row.property_id)
                     entries.append(entry)
                     salts.append(salt)
                     places.append((chain, row.chainnumber))
@@ -200,14 +200,14 @@ def _beyond(query: sa.Select[Any], service: str, log: str, property_id: str, aft
     return query.where(
         LEDGER.c.service == service,
         LEDGER.c.log == log,
-        LEDGER.c.property == property_id,
+        LEDGER.c.property_id == property_id,
         LEDGER.c.chainnumber > after,
     )
 
 
 def _rows(reading: Reading, behind: Iterable[str], cursors: Mapping[str, int]) -> Iterator[Sequence[sa.Row[Any]]]:
     """What each chain holds beyond its cursor, chain by chain in the order of its numbers."""
-    columns = (LEDGER.c.service, LEDGER.c.log, LEDGER.c.property, LEDGER.c.chainnumber, LEDGER.c.type, LEDGER.c.raw)
+    columns = (LEDGER.c.service, LEDGER.c.log, LEDGER.c.property_id, LEDGER.c.chainnumber, LEDGER.c.type, LEDGER.c.raw)
     for chain in sorted(behind):
         service, log, property_id = chain.split("/")
         after = cursors.get(chain, 0)
