@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bailiwick_contracts import consultation, transparency  # noqa: F401 - the other parts of this service's messages register with this one
+from bailiwick_contracts import consultation, oversight, transparency  # noqa: F401 - the other parts of this service's messages register with this one
 from bailiwick_contracts.message import Fact, Identifier, Instant, Label, PropertyId, Record, Request
 from bailiwick_contracts.part import whole
 

@@ -25,6 +25,18 @@ class DismissAuditor(Request):
     grounds: Text
 
 
+class AnnounceReading(Request):
+    """Say what will be read of another service, before it is asked there; the reading is on record when this is answered.
+
+    Answers `role`. Rejected with `not_an_auditor` for whoever may not read; that is on record then.
+    """
+
+    type: Literal["audit.announce_reading.v1"] = "audit.announce_reading.v1"
+    query: Label
+    """The wire name of what will be asked, e.g. `registry.get_staff.v1`."""
+    about: Label
+
+
 class RecordConsultation(Request):
     """Put on record that somebody reads personal data; the audit service asks this of itself before it answers."""
 
@@ -71,3 +83,14 @@ class ConsultationRefused(Refusal):
     reader_id: Identifier
     query: str
     about: str
+
+
+class AuditChangeRefused(Refusal):
+    """Something was to be changed in audit by whoever may only read there, or may not at all.
+
+    Reasons: `auditor_only_reads`, `not_the_operator`.
+    """
+
+    type: Literal["audit.audit_change_refused.v1"] = "audit.audit_change_refused.v1"
+    asked_for: Label
+    """The wire name of the request."""

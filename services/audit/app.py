@@ -17,7 +17,9 @@ from bailiwick_contracts.audit import (
     ReportReadjudication,
 )
 from bailiwick_contracts.consultation import (
+    AnnounceReading,
     AppointAuditor,
+    AuditChangeRefused,
     AuditorAppointed,
     AuditorDismissed,
     ConsultationRefused,
@@ -26,6 +28,7 @@ from bailiwick_contracts.consultation import (
     RecordConsultation,
 )
 from bailiwick_contracts.envelope import Command
+from bailiwick_contracts.oversight import AdoptOversight, OversightAdopted
 from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.subjects import SERVICES
 from bailiwick_contracts.transparency import (
@@ -38,7 +41,7 @@ from bailiwick_contracts.transparency import (
     RecordCheckpoint,
 )
 
-from services.audit import consultation, history, ledger
+from services.audit import consultation, history, ledger, oversight
 from services.audit.completeness import compare
 from services.audit.examination import (
     completeness_facts,
@@ -52,7 +55,7 @@ from services.audit.log.keeping import Keeping
 from services.audit.report import completeness_json, readjudication_json
 from services.audit.views import VIEWS
 from services.kernel.sealing import KeyStore
-from services.kernel.service import Reading, Service, Unit
+from services.kernel.service import CommandHandler, Reading, Service, Unit
 
 ANSWERED_FINDINGS = 200
 """Findings in one answer, so that it stays a message; the command line lists them all."""
@@ -110,6 +113,31 @@ def on_read_ledger(reading: Reading, command: Command[ReadLedger]) -> dict[str, 
     return {"raws": [base64.b64encode(raw).decode() for raw in page.raws]} | ({"next": page.next} if page.next else {})
 
 
+def on_announce_reading(_: Reading, command: Command[AnnounceReading]) -> dict[str, Any]:
+    """What will be read elsewhere; the gate put it on record."""
+    return {"query": command.data.query, "about": command.data.about}
+
+
+def on_adopt_oversight(unit: Unit, command: Command[AdoptOversight]) -> None:
+    """A version of what the reports hold to be late or split."""
+    known = unit.state(oversight.NOUN, oversight.STREAM)
+    unit.append(oversight.STREAM, *oversight.adopt(command.data, known, operates=command.actor.startswith("system-")))
+
+
+def changing(handler: CommandHandler) -> CommandHandler:
+    """The handler of a change, which no auditor may ask for."""
+
+    def on_change(unit: Unit, command: Command[Any]) -> Any:
+        stream = consultation.stream(command.actor)
+        refused = consultation.barred(command.commandtype, unit.state(consultation.NOUN, stream), on=unit.now.date())
+        if refused:
+            unit.append(consultation.readings_stream(command.actor), *refused)
+            return None
+        return handler(unit, command)
+
+    return on_change
+
+
 def on_report_completeness(unit: Unit, command: Command[ReportCompleteness]) -> None:
     """A comparison, on record."""
     unit.append(completeness_stream(command.data.chain), *completeness_facts(command.data))
@@ -151,15 +179,16 @@ def service(keys: KeyStore, gate: Gate | None = None) -> Service:
         "audit",
         publishes=(
             ChainVerified, ChainBroken, ReadjudicationReported, CheckpointIssued, LogKeyChanged, AuditorAppointed,
-            AuditorDismissed, PersonalDataConsulted, ConsultationRefused,
+            AuditorDismissed, PersonalDataConsulted, ConsultationRefused, AuditChangeRefused, OversightAdopted,
         ),
         commands={
-            ReportCompleteness: on_report_completeness,
-            ReportReadjudication: on_report_readjudication,
-            RecordCheckpoint: keeping.on_record_checkpoint,
-            ChangeLogKey: keeping.on_change_log_key,
-            AppointAuditor: on_appoint_auditor,
-            DismissAuditor: on_dismiss_auditor,
+            ReportCompleteness: changing(on_report_completeness),
+            ReportReadjudication: changing(on_report_readjudication),
+            RecordCheckpoint: changing(keeping.on_record_checkpoint),
+            ChangeLogKey: changing(keeping.on_change_log_key),
+            AppointAuditor: changing(on_appoint_auditor),
+            DismissAuditor: changing(on_dismiss_auditor),
+            AdoptOversight: changing(on_adopt_oversight),
             RecordConsultation: on_record_consultation,
         },
         queries={
@@ -167,6 +196,7 @@ def service(keys: KeyStore, gate: Gate | None = None) -> Service:
             HistoryOfPerson: behind(on_history_of_person, lambda asked: asked.staff_id),
             Readjudicate: behind(on_readjudicate, lambda asked: asked.property_id or "everything"),
             ReadLedger: behind(on_read_ledger, lambda asked: asked.chain or "everything"),
+            AnnounceReading: behind(on_announce_reading, lambda asked: asked.about, lambda asked: asked.query),
             ProveDecision: keeping.on_prove_decision,
             CompletenessCheck: on_completeness_check,
             ListChains: on_list_chains,

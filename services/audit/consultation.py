@@ -7,6 +7,7 @@ from typing import assert_never
 
 from bailiwick_contracts.consultation import (
     AppointAuditor,
+    AuditChangeRefused,
     AuditorAppointed,
     AuditorDismissed,
     ConsultationRefused,
@@ -83,6 +84,13 @@ def _within(kind: str, person: str) -> str:
     """A stream's name of at most 64 characters."""
     name = f"{kind}-{person}"
     return name if len(name) <= 64 else f"{name[:47]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def barred(wire: str, auditor: Auditor, *, on: date) -> tuple[AuditChangeRefused, ...]:
+    """The refusal of a change that an auditor asks for: the role reads, and is not used for anything else."""
+    if role_of("", auditor, on=on, operates=False) != "auditor":
+        return ()
+    return (AuditChangeRefused(reason="auditor_only_reads", asked_for=wire),)
 
 
 def only_of_itself(actor: str) -> None:

@@ -27,8 +27,10 @@ class Gate:
         self._recent: dict[tuple[str, str, str], float] = {}
         self._lock = threading.Lock()
 
-    def before(self, handler: QueryHandler, about: Callable[[Any], str]) -> QueryHandler:
-        """The handler behind the gate; `about` names what a request asks about.
+    def before(
+        self, handler: QueryHandler, about: Callable[[Any], str], query: Callable[[Any], str] | None = None
+    ) -> QueryHandler:
+        """The handler behind the gate; `about` names what a request asks about, `query` what is read where it is another.
 
         Raises:
             Rejected: `not_an_auditor` (which is on record then), or `not_on_record` when it could not be put there.
@@ -41,7 +43,7 @@ class Gate:
             self._note(
                 RecordConsultation(
                     reader_id=command.actor,
-                    query=command.commandtype,
+                    query=command.commandtype if query is None else query(command.data),
                     about=about(command.data)[:128],
                     role=role,  # type: ignore[arg-type]
                 )

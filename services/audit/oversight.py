@@ -9,16 +9,59 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, assert_never
 
+from bailiwick_contracts.consultation import AuditChangeRefused
+from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.oversight import AdoptOversight, OversightAdopted, OversightSettings, shipped
 from bailiwick_contracts.registry import AuthorityMatrixAdopted
 
-LATE_AFTER = timedelta(seconds=60)
-"""An escalation by a timer counts as late when it was recorded so long after it was due."""
-WINDOW = timedelta(days=30)
-"""Grants of one actor under one clause for one subject within so many days are added up."""
+from services.kernel.decision import Noun, Rejected
+
+STREAM = "oversight"
+"""The stream of every adoption."""
 REPORTS = ("at_limit", "beyond_limit", "waivers", "quotas", "late_escalations", "own_cases", "splitting")
 _QUOTAS = frozenset({"times_per_year", "late_times_in_year"})
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """Every version adopted, oldest first."""
+
+    settings: tuple[OversightSettings, ...] = ()
+
+
+def adopt(
+    request: AdoptOversight, known: Adopted, *, operates: bool
+) -> tuple[OversightAdopted | AuditChangeRefused, ...]:
+    """Adopt a version; the one in force again is nothing new.
+
+    Raises:
+        Rejected: the version is known with other content.
+    """
+    if not operates:
+        return (AuditChangeRefused(reason="not_the_operator", asked_for=AdoptOversight.wire()),)
+    asked = request.settings
+    if known.settings and known.settings[-1] == asked:
+        return ()
+    if any(one.version == asked.version and one != asked for one in (shipped(), *known.settings)):
+        raise Rejected("this version is known with other content", code="version_reused", field="settings.version",
+                       value=asked.version, rule="a version never changes", remedy="adopt it under a new version")  # fmt: skip
+    return (OversightAdopted(version=asked.version, settings=asked),)
+
+
+def evolve(known: Adopted, event: Event[OversightAdopted | AuditChangeRefused]) -> Adopted:
+    """Remember a version."""
+    match event.data:
+        case OversightAdopted():
+            return Adopted((*known.settings, event.data.settings))
+        case AuditChangeRefused():
+            return known
+        case _:
+            assert_never(event.data)
+
+
+NOUN = Noun("oversight", Adopted(), evolve)
 
 
 @dataclass(frozen=True)
@@ -33,15 +76,23 @@ class Oversight:
     """Every report, filled fact by fact in the order recorded."""
 
     found: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in REPORTS})
+    settings: OversightSettings = field(default_factory=shipped)
+    """Those in force where the reading stands."""
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    """Every version that facts were held against, with the fact that adopted it; none for the shipped one."""
     _rows: dict[tuple[str, str, str], Mapping[str, Any]] = field(default_factory=dict)
     _granted: dict[tuple[str, ...], list[_Granted]] = field(default_factory=dict)
     _quota: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
 
     def read(self, documents: Iterable[tuple[dict[str, Any], bool]]) -> "Oversight":
         """Take in facts; the second of each pair says whether it is within what was asked for."""
+        self.versions.append(self.settings.model_dump() | {"adopted_by": None})
         for document, chosen in documents:
             if document["type"] == AuthorityMatrixAdopted.wire():
                 self._adopt(document["data"]["matrix"])
+            if document["type"] == OversightAdopted.wire():
+                self.settings = OversightSettings.model_validate(document["data"]["settings"])
+                self.versions.append(self.settings.model_dump() | {"adopted_by": document["id"]})
             if chosen:
                 self._take(document)
         return self
@@ -112,22 +163,26 @@ class Oversight:
         subject = asked.get("subject_id") or _first_thing(document["data"])
         key = (asked["actor_id"], ruling["row_id"], subject)
         at = datetime.fromisoformat(document["recordedat"])
-        grants = [one for one in self._granted.get(key, ()) if at - one.at <= WINDOW]
+        window = timedelta(days=self.settings.splitting_days)
+        grants = [one for one in self._granted.get(key, ()) if at - one.at <= window]
         grants.append(_Granted(at, value, document["id"]))
         self._granted[key] = grants
         total = sum((one.amount for one in grants), Fraction(0))
         if len(grants) > 1 and total > upper:
             facts = [one.event_id for one in grants]
-            self.found["splitting"].append(shown | {"total": _text(total), "facts": facts, "days": WINDOW.days})
+            held = {"days": window.days, "settings": self.settings.version}
+            self.found["splitting"].append(shown | {"total": _text(total), "facts": facts} | held)
 
     def _escalation(self, document: dict[str, Any], told: dict[str, Any]) -> None:
         name = document["type"].partition(".")[2]
         if "escalat" not in name and "breach" not in name:
             return
         due, recorded = (datetime.fromisoformat(document[one]) for one in ("time", "recordedat"))
-        if document.get("channel") == "system" and recorded - due > LATE_AFTER:
+        bound = self.settings.late_escalation_seconds
+        if document.get("channel") == "system" and recorded - due > timedelta(seconds=bound):
             late = int((recorded - due).total_seconds())
-            self.found["late_escalations"].append(told | {"due_at": document["time"], "late_seconds": late})
+            held = {"late_after_seconds": bound, "settings": self.settings.version}
+            self.found["late_escalations"].append(told | {"due_at": document["time"], "late_seconds": late} | held)
 
 
 def _first_thing(data: Mapping[str, Any]) -> str:

@@ -1,13 +1,8 @@
-"""A decision replayed step by step from its history and the facts it rested on; a unit's account as of an instant."""
+"""A decision replayed step by step from its history and the facts it rested on."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from bailiwick_contracts.envelope import read_event
-from bailiwick_contracts.ledger import booking_of
-from pydantic_core import from_json
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -95,32 +90,3 @@ def _said(step: Mapping[str, Any], language: str) -> str:
     return (
         "; ".join(f"{name}: {value}" for name, value in what.items() if value) if isinstance(what, dict) else str(what)
     )
-
-
-def account_of(raws: Iterator[bytes], unit_id: str, as_of: datetime) -> dict[str, Any]:
-    """A unit's account from stored facts: `balances` by account as the contracts book each fact, and the `facts` booked.
-
-    Facts recorded after `as_of` do not count. A debit is positive.
-    """
-    balances: dict[str, Decimal] = {}
-    booked: list[dict[str, Any]] = []
-    currency = ""
-    for raw in raws:
-        document = from_json(raw)
-        if (document.get("data") or {}).get("unit_id") != unit_id or datetime.fromisoformat(
-            document["recordedat"]
-        ) > as_of:
-            continue
-        booking = booking_of(read_event(raw).data)
-        moved = {} if booking is None else {posting.account: str(posting.amount) for posting in booking.postings}
-        for posting in booking.postings if booking is not None else ():
-            balances[posting.account] = balances.get(posting.account, Decimal(0)) + posting.amount
-        currency = booking.currency if booking is not None else currency
-        booked.append(
-            {"id": document["id"], "type": document["type"], "recorded_at": document["recordedat"], "booked": moved}
-        )
-    return {
-        "currency": currency,
-        "balances": {name: str(value) for name, value in sorted(balances.items())},
-        "facts": booked,
-    }

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
+from bailiwick_contracts.account import charges_after, receipt_after
 from bailiwick_contracts.billing import DisputeSet, UnitRegistered
 from bailiwick_contracts.charge import ChargesAccrued, ChargesReversed, UnitsPassed
 from bailiwick_contracts.collection import (
@@ -22,7 +23,6 @@ from bailiwick_contracts.receipt import (
     PaymentReleased,
     ReceiptBounced,
     ReceiptPosted,
-    ReceiptRefunded,
     ReceiptStanding,
 )
 from bailiwick_contracts.statement import StatementImported, StatementOverridden, StatementRowsTaken
@@ -164,10 +164,8 @@ def fold_charges(event: Event[Any], _: bytes) -> Iterator[Change]:
                     "amount": cents(charge.amount),
                 }
                 yield Put(CHARGES, row)
-                yield _open_row(place, charge)
                 if line.late_of is not None and line.late_of.late_until is not None:
                     late = line.late_of
-                    yield _open_row(place, late)
                     until = line.late_of.late_until.isoformat()
                     row = {"charge_id": late.charge_id, "late_charged": cents(late.late_charged), "late_until": until}
                     yield Put(LATE, row)
@@ -176,16 +174,13 @@ def fold_charges(event: Event[Any], _: bytes) -> Iterator[Change]:
                 charge = reversed_.after
                 row = {"charge_id": charge.charge_id, "property_id": place, "month": charge.month}
                 yield Put(REVERSED, row | {"amount": cents(reversed_.amount)})
-                yield _open_row(place, charge)
         case WaiverGranted():
             for waived in fact.lines:
                 yield Put(WAIVED, {"charge_id": waived.after.charge_id, "waived": cents(waived.after.waived)})
-                yield _open_row(place, waived.after)
-        case PaymentAllocated() | PaymentReleased():
-            for paid in fact.lines:
-                yield _open_row(place, paid.after)
         case _:
-            return
+            pass
+    for charge in charges_after(fact):
+        yield _open_row(place, charge)
 
 
 def fold_passed(event: Event[Any], _: bytes) -> Iterator[Change]:
@@ -219,9 +214,11 @@ def _receipt_row(place: str, receipt: ReceiptStanding) -> Put:
 def fold_receipts(event: Event[Any], _: bytes) -> Iterator[Change]:
     """Receipts as they stand, the match queue, and payers once known."""
     fact, place = event.data, event.property_id
+    receipt = receipt_after(fact)
+    if receipt is not None:
+        yield _receipt_row(place, receipt)
     match fact:
         case ReceiptPosted():
-            yield _receipt_row(place, fact.receipt)
             if fact.receipt.unit_id is None:
                 row = {
                     "receipt_id": fact.receipt.receipt_id,
@@ -234,16 +231,12 @@ def fold_receipts(event: Event[Any], _: bytes) -> Iterator[Change]:
                 }
                 yield Put(QUEUE, row)
         case PaymentAllocated() | PaymentReleased():
-            yield _receipt_row(place, fact.receipt)
             others = {line.after.unit_id for line in fact.lines} - {fact.receipt.unit_id}
             for unit_id in sorted(others):
                 yield Put(CROSSED, {"property_id": place, "unit_id": unit_id, "receipt_id": fact.receipt.receipt_id})
-        case ReceiptRefunded() | ReceiptBounced():
-            yield _receipt_row(place, fact.receipt)
-            if isinstance(fact, ReceiptBounced):
-                yield Remove(QUEUE, {"receipt_id": fact.receipt.receipt_id})
+        case ReceiptBounced():
+            yield Remove(QUEUE, {"receipt_id": fact.receipt.receipt_id})
         case MatchConfirmed():
-            yield _receipt_row(place, fact.receipt)
             yield Remove(QUEUE, {"receipt_id": fact.receipt.receipt_id})
             if fact.payer is not None and fact.receipt.unit_id is not None:
                 yield Put(PAYERS, {"property_id": place, "payer": fact.payer, "unit_id": fact.receipt.unit_id})

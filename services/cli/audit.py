@@ -11,10 +11,9 @@ from services.audit.log.comparison import LogCopy
 from services.audit.log.files import Salts, at
 from services.audit.log.tree import TileMissingError
 from services.cli import audit_evidence, audit_log, audit_replay
-from services.cli.audit_desk import Language, answered, bar, caught_up, instant_of
+from services.cli.audit_desk import Language, act_as, answered, bar, caught_up, instant_of, keys_of
 from services.cli.output import REFUSED, AsJson, fail
 from services.kernel.reactor import read_feed, read_heads
-from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
 from services.run.desk import Desk
 
@@ -27,12 +26,23 @@ app.command("cosign")(audit_log.cosign)
 app.command("replay")(audit_replay.replay)
 app.command("state")(audit_replay.state)
 app.command("report")(audit_replay.report)
+app.command("oversight")(audit_replay.oversight)
 app.command("appoint")(audit_replay.appoint)
 app.command("dismiss")(audit_replay.dismiss)
 app.command("export")(audit_evidence.export_to)
 app.command("bundle")(audit_evidence.bundle)
 app.command("archive")(audit_evidence.archive)
 app.command("restore")(audit_evidence.restore)
+
+
+@app.callback()
+def reading(
+    who: Annotated[
+        str | None, typer.Option("--as", help="Ask as this appointed auditor, who reads and changes nothing.")
+    ] = None,
+) -> None:
+    """Replay the history of decisions."""
+    act_as(who)
 
 
 @app.command()
@@ -100,7 +110,7 @@ async def readjudicated(
 ) -> dict[str, Any]:
     """Re-adjudicate in this process with the keys of a directory, by default those of the installation."""
     await caught_up(desk)
-    held = KeyStore(keys or Settings().keys_dir)
+    held = keys_of(keys)
     with bar("re-adjudicating", quiet) as progress:
         return await inspection.rulings(
             query, held, since=since, until=until, property_id=property_id, under=under, progress=progress

@@ -16,9 +16,8 @@ from services.audit.log.note import NoteError, trusted
 from services.audit.mining.export import FORMATS, export
 from services.audit.selection import Selection
 from services.cli import audit_log
-from services.cli.audit_desk import bar, caught_up, instant_of, query_of
+from services.cli.audit_desk import acting, bar, caught_up, instant_of, operating, query_of
 from services.cli.output import BAD_INPUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run
-from services.cli.properties import SETUP
 from services.kernel.settings import Settings
 from services.run.desk import system
 
@@ -113,7 +112,7 @@ def bundle(
             with bar("gathering", as_json) as progress:
                 made = await gathering.bundle(
                     query_of(desk, as_json),
-                    lambda request: desk.query(request, SETUP, "company"),
+                    lambda request: desk.query(request, acting(), "company"),
                     instant or datetime.now(UTC),
                     decision=decision,
                     person=person,
@@ -138,6 +137,7 @@ def archive(
     out: Out, until: Until = None, since: Since = None, property_id: PropertyOption = None, as_json: AsJson = False
 ) -> None:
     """Old facts, with the log that proves them and its salts, into one file for a cold place. Nothing leaves the ledger."""
+    operating(as_json)
     settings = Settings()
     selection = selected(property_id, None, since, until, None, as_json)
 

@@ -23,7 +23,7 @@ from services.audit.log.tree import ProofError
 from services.audit.log.verification import verify as verify_log
 from services.audit.log.witness import Witness, WitnessError
 from services.audit.words import finding_words
-from services.cli.audit_desk import bar, caught_up
+from services.cli.audit_desk import acting, bar, caught_up, operating
 from services.cli.output import (
     BAD_INPUT,
     OUT,
@@ -37,7 +37,6 @@ from services.cli.output import (
     run,
     settle,
 )
-from services.cli.properties import SETUP
 from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
@@ -98,7 +97,7 @@ def proof(
             await caught_up(desk)
             await built(desk, None, as_json)
             return dict(
-                settle(await desk.query(ProveDecision(decision_id=decision), SETUP, "company"), as_json).result or {}
+                settle(await desk.query(ProveDecision(decision_id=decision), acting(), "company"), as_json).result or {}
             )
 
     found = run(work(), as_json)
@@ -130,6 +129,8 @@ def cosign(
     as_json: AsJson = False,
 ) -> None:
     """Be a witness: check that a log goes on from what you remember, and cosign its checkpoint. Exit code 1 when not."""
+    if put:
+        operating(as_json)
     who = Witness(witness, name)
     try:
         found, signature = who.cosign(at(place), _policy(place, policy, key, as_json), int(time.time()))
@@ -169,7 +170,7 @@ def list_all(as_json: AsJson = False) -> None:
 
     async def work() -> list[dict[str, Any]]:
         async with system(Settings()) as desk:
-            return list((settle(await desk.query(ListLogs(), SETUP, "company"), as_json).result or {})["logs"])
+            return list((settle(await desk.query(ListLogs(), acting(), "company"), as_json).result or {})["logs"])
 
     rows = run(work(), as_json)
     if as_json:
@@ -193,7 +194,7 @@ def change_key(
             await caught_up(desk)
             await built(desk, property_id, as_json)
             return settle(
-                await desk.send(ChangeLogKey(property_id=property_id, reason=reason), SETUP, "company"), as_json
+                await desk.send(ChangeLogKey(property_id=property_id, reason=reason), acting(), "company"), as_json
             )
 
     answer = run(work(), as_json)
@@ -211,6 +212,7 @@ def trust(
     as_json: AsJson = False,
 ) -> None:
     """Name a witness in the policy of a log on this machine."""
+    operating(as_json)
     try:
         made = _keeper().trust(property_id, name, VerifierKey.parse(vkey), required=required)
     except (NoteError, LogError) as error:
@@ -231,14 +233,14 @@ def _put(place: Path, signature: Signature) -> None:
 async def built(desk: Desk, property_id: str | None, as_json: bool) -> list[dict[str, Any]]:
     """Every log, or one, brought up to the ledger: `property`, `size`, `added`, `note` of each."""
     return [
-        dict(settle(await desk.query(BuildLog(property_id=owner), SETUP, "company"), as_json).result or {})
+        dict(settle(await desk.query(BuildLog(property_id=owner), acting(), "company"), as_json).result or {})
         for owner in ([property_id] if property_id else await properties(desk, as_json))
     ]
 
 
 async def properties(desk: Desk, as_json: bool) -> list[str]:
     """Every property that the ledger has a chain of."""
-    chains = (settle(await desk.query(ListChains(), SETUP, "company"), as_json).result or {})["chains"]
+    chains = (settle(await desk.query(ListChains(), acting(), "company"), as_json).result or {})["chains"]
     return sorted({chain["property"] for chain in chains})
 
 

@@ -1,25 +1,28 @@
 """`bailiwick audit replay, state, report` and who may read: decisions step by step, states of a moment, what to look at."""
 
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from bailiwick_contracts.billing import GetUnit
 from bailiwick_contracts.consultation import AppointAuditor, DismissAuditor
 from bailiwick_contracts.message import Request
-from bailiwick_contracts.registry import GetMatrix, GetProperty, GetStaff
-from bailiwick_contracts.ticket_query import GetTicket
+from bailiwick_contracts.oversight import AdoptOversight, OversightSettings, shipped
+from bailiwick_contracts.registry import GetProperty, GetStaff
+from bailiwick_contracts.ticket import OPEN
+from bailiwick_contracts.ticket_query import GetBoard, GetTicket
 from pydantic import ValidationError
 
 from services.audit import inspection
+from services.audit.account import account_of
+from services.audit.office import office_of
 from services.audit.oversight import REPORTS, Oversight
 from services.audit.replay import replay_of, replay_view
 from services.audit.selection import Reached, Selection
-from services.cli.audit_desk import Language, answered, bar, caught_up, instant_of, query_of
+from services.cli.audit_desk import Language, acting, answered, bar, caught_up, elsewhere, instant_of, query_of
 from services.cli.audit_evidence import PropertyOption, Since, Until, selected
 from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
-from services.cli.properties import SETUP
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
@@ -49,72 +52,77 @@ def state(
     as_of: Annotated[str | None, typer.Option("--as-of", help="As recorded at this instant.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The state of a person, a property, its office, a ticket or a unit's account, now or as recorded at an instant."""
+    """The state of a person, a property, its office, a ticket or a unit's account, now or as recorded at an instant.
+
+    An account and an office are told from the ledger; a person, a property and a ticket by the service whose they are.
+    """
     instant = instant_of("as_of", as_of, as_json)
-    try:
-        requests = _states(kind, thing, instant)
-    except (KeyError, ValidationError) as error:
+    if kind not in KINDS:
         fail(
-            f"{kind} {thing}: no such kind or id: {error}",
+            f"{kind} {thing}: no such kind",
             BAD_INPUT,
             as_json,
-            rule=f"one of {', '.join(KINDS)}, and its id",
+            field="kind",
+            value=kind,
+            rule=f"one of {', '.join(KINDS)}",
         )
     owner = thing if kind in ("property", "office") else property_id
+    if kind == "ticket" and owner is None:
+        fail(
+            "which property's?",
+            BAD_INPUT,
+            as_json,
+            field="property",
+            rule="a ticket is one property's",
+            remedy="--property ID",
+        )
 
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
-            if kind == "account" and instant is not None:
-                return await _account(desk, thing, instant, as_json)
-            found = {}
-            for name, request, where in requests:
-                place = where or owner
-                if place is None:
-                    fail(
-                        "which property's?",
-                        BAD_INPUT,
-                        as_json,
-                        field="property",
-                        rule="a ticket or account is one property's",
-                        remedy="--property ID",
-                    )
-                found[name] = settle(await desk.query(request, SETUP, place), as_json).result
-            return {"kind": kind, "id": thing, "as_of": as_of or "now", "state": found}
+            found = await _state(desk, kind, thing, owner, instant, as_json)
+        return {"kind": kind, "id": thing, "as_of": as_of or "now", "state": found}
 
     print_json(run(work(), as_json))
 
 
-def _states(kind: str, thing: str, instant: datetime | None) -> list[tuple[str, Request, str | None]]:
-    """What to ask whom: each service answers for its own. Raises KeyError, ValidationError."""
-    match kind:
-        case "person":
-            return [("person", GetStaff(staff_id=thing, as_of=instant), "company")]
-        case "property":
-            return [("property", GetProperty(property_id=thing, as_of=instant), "company")]
-        case "office":
-            office = GetProperty(property_id=thing, as_of=instant)
-            return [("property", office, "company"), ("matrix", GetMatrix(as_of=instant), "company")]
-        case "ticket":
-            return [("ticket", GetTicket(ticket_id=thing, as_of=instant), None)]
-        case "account":
-            return [("account", GetUnit(unit_id=thing), None)]
-    raise KeyError(kind)
+async def _state(
+    desk: Desk, kind: str, thing: str, owner: str | None, instant: datetime | None, as_json: bool
+) -> Mapping[str, Any]:
+    try:
+        if kind == "account":
+            await caught_up(desk)
+            return await inspection.through(
+                query_of(desk, as_json), lambda raws: account_of(raws, thing, instant, owner)
+            )
+        if kind == "office":
+            return await _office(desk, thing, instant or datetime.now(UTC), as_json)
+        request: Request = (
+            GetStaff(staff_id=thing, as_of=instant) if kind == "person"
+            else GetProperty(property_id=thing, as_of=instant) if kind == "property"
+            else GetTicket(ticket_id=thing, as_of=instant)
+        )  # fmt: skip
+        place = owner if kind == "ticket" and owner is not None else "company"
+        return {kind: await elsewhere(desk, request, place, thing, as_json)}
+    except ValidationError as error:
+        fail(f"{kind} {thing}: {error.errors()[0]['msg']}", BAD_INPUT, as_json, field="id", value=thing)
+    except LookupError as error:
+        fail(str(error), BAD_INPUT, as_json, field="id", value=thing, rule="recorded by that instant",
+             remedy="name a later instant, or look the id up")  # fmt: skip
 
 
-async def _account(desk: Desk, unit_id: str, instant: datetime, as_json: bool) -> dict[str, Any]:
-    """A unit's account as of an instant, from the ledger and the contracts' own booking rules."""
-    from services.audit.replay import account_of
-
+async def _office(desk: Desk, property_id: str, at: datetime, as_json: bool) -> dict[str, Any]:
+    """The office from the ledger, with its open tickets as the tickets service folds them."""
     await caught_up(desk)
-    found = await inspection.through(query_of(desk, as_json), lambda raws: account_of(raws, unit_id, instant))
-    if not found["facts"]:
-        fail(
-            f"no fact up to {instant.isoformat()} names the unit {unit_id}",
-            BAD_INPUT,
-            as_json,
-            remedy="look it up: bailiwick billing",
-        )
-    return {"kind": "account", "id": unit_id, "as_of": instant.isoformat(), "state": found}
+    found = await inspection.through(query_of(desk, as_json), lambda raws: office_of(raws, property_id, at))
+    tickets: list[Mapping[str, Any]] = []
+    after: str | None = None
+    while True:
+        asked = GetBoard(as_of=at, after=after, limit=200)
+        page = await elsewhere(desk, asked, property_id, property_id, as_json)
+        tickets.extend(one for one in page["tickets"] if one["status"] in OPEN)
+        after = page.get("next")
+        if after is None:
+            return found | {"open_tickets": {"count": len(tickets), "tickets": tickets}}
 
 
 def report(
@@ -138,7 +146,8 @@ def report(
 
     def read(raws: Iterator[bytes]) -> dict[str, Any]:
         every = Reached().passing(raws, Selection())
-        return Oversight().read((document, selection.takes(document)) for _, document in every).found
+        made = Oversight().read((document, selection.takes(document)) for _, document in every)
+        return {"settings": made.versions, "reports": made.found}
 
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
@@ -146,16 +155,37 @@ def report(
             with bar("reading", as_json) as progress:
                 return await inspection.through(query_of(desk, as_json), read, progress=progress)
 
-    found = {one: rows for one, rows in run(work(), as_json).items() if name in ("all", one)}
+    result = run(work(), as_json)
+    found = {one: rows for one, rows in result["reports"].items() if name in ("all", one)}
     if as_json:
-        print_json({"filter": selection.as_json(), "reports": found})
+        print_json({"filter": selection.as_json(), "settings": result["settings"], "reports": found})
         return
+    emit_rows(
+        result["settings"], ("version", "late_escalation_seconds", "splitting_days", "adopted_by"), "held against"
+    )
     for one, rows in found.items():
         emit_rows(
             rows,
             ("recorded_at", "clause", "actor", "subject", "outcome", "measure", "value", "limit", "id"),
             f"{one}: {len(rows)}",
         )
+
+
+def oversight(
+    adopt: Annotated[
+        Path | None, typer.Option(help="A JSON file with version, late_escalation_seconds and splitting_days.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the reports hold to be late or split: the version that is shipped; with --adopt, another one from now on."""
+    if adopt is None:
+        emit(shipped().model_dump(), as_json, "shipped")
+        return
+    try:
+        settings = OversightSettings.model_validate_json(adopt.read_bytes())
+    except (OSError, ValidationError) as error:
+        fail(f"{adopt}: {error}", BAD_INPUT, as_json, field="adopt", value=str(adopt))
+    _send(AdoptOversight(settings=settings), as_json)
 
 
 def appoint(
@@ -181,7 +211,7 @@ def dismiss(
 def _send(request: Request, as_json: bool) -> None:
     async def work() -> Any:
         async with system(Settings()) as desk:
-            return settle(await desk.send(request, SETUP, "company"), as_json)
+            return settle(await desk.send(request, acting(), "company"), as_json)
 
     answer = run(work(), as_json)
     emit({"outcome": answer.outcome, "facts": [fact.id for fact in answer.facts]}, as_json, type(request).__name__)

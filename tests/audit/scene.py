@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from bailiwick_contracts.consultation import AppointAuditor, DismissAuditor, RecordConsultation
+from bailiwick_contracts.consultation import AnnounceReading, AppointAuditor, DismissAuditor, RecordConsultation
 from bailiwick_contracts.envelope import Actor, read_command
 from bailiwick_contracts.message import COMPANY, Request
+from bailiwick_contracts.oversight import AdoptOversight, OversightSettings
 from bailiwick_contracts.transparency import BuildLog, ChangeLogKey, ListLogs, ProveDecision, RecordCheckpoint
 
 from services.audit.app import service
@@ -67,6 +68,10 @@ def play(directory: Path) -> tuple[list[bytes], list[Request]]:
         requests.append(request)
         answer = asked(request)
         assert answer.outcome == "done", answer
+    settings = OversightSettings(version="oversight-2", late_escalation_seconds=300, splitting_days=60)
+    requests += [AdoptOversight(settings=settings), AnnounceReading(query="registry.get_staff.v1", about="s-0007")]
+    assert by_itself(requests[-2], COMPANY).outcome == "done"
+    assert asked(requests[-2]).outcome == "refused"
     roles: tuple[Literal["auditor"] | None, ...] = ("auditor", None)
     for role in roles:
         reading = RecordConsultation(

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from services.audit import inspection
 from services.audit.oversight import REPORTS, Oversight
-from services.audit.replay import account_of, replay_of, replay_view
+from services.audit.replay import replay_of, replay_view
 from tests.audit.office import Office, month
 from tests.audit.test_wiring import Audited
 
@@ -121,14 +121,3 @@ def test_an_escalation_that_came_late_is_listed(late: int, count: int) -> None:
         "time": at.isoformat(), "recordedat": (at + timedelta(seconds=late)).isoformat(), "channel": "system", "data": {},
     }  # fmt: skip
     assert [one["late_seconds"] for one in found_in(document)["late_escalations"]] == [late] * count
-
-
-def test_a_units_account_is_added_up_as_of_an_instant() -> None:
-    raws = [(EXAMPLES / f"billing.{name}.v1.json").read_bytes() for name in ("charges_accrued", "receipt_posted")]
-    charged = read_event(raws[0])
-    unit = charged.data.unit_id
-    told = account_of(iter(raws), unit, charged.recordedat)
-    assert told["facts"][0]["type"] == "billing.charges_accrued.v1"
-    assert sum(int(float(value) * 100) for value in told["balances"].values()) == 0
-    assert any(name.startswith("receivable:") for name in told["balances"])
-    assert account_of(iter(raws), unit, charged.recordedat - timedelta(seconds=1))["facts"] == []

@@ -158,6 +158,46 @@ def test_the_operator_s_commands_answer_and_say_by_their_exit_code_how_it_went(s
     assert (again["accepted"], again["duplicates"]) == (0, 2)
 
 
+@pytest.mark.xdist_group("documents")
+@pytest.mark.timeout(400)
+def test_an_auditor_reads_on_record_changes_nothing_and_opens_nothing_without_a_key(
+    shown: Shown, tmp_path: Path
+) -> None:
+    def as_auditor(*words: str) -> tuple[int, dict[str, Any]]:
+        done = shown.bailiwick("audit", "--as", "north-06", *words, "--json")
+        return done.returncode, json.loads(done.stdout)
+
+    code, told = as_auditor("person", "north-05")
+    assert (code, told["error"]["code"]) == (2, "not_an_auditor")
+    assert shown.bailiwick("audit", "appoint", "north-06", "--grounds", "yearly").returncode == 0
+    code, told = as_auditor("person", "north-05")
+    assert (code, bool(told["facts"])) == (0, True)
+    code, told = as_auditor("state", "person", "north-05")
+    assert code == 0
+    assert "樣本" not in json.dumps(told, ensure_ascii=False)
+    code, told = as_auditor("state", "office", "north-court")
+    assert code == 0
+    assert {"positions", "versions", "open_tickets", "open_cases", "months"} <= set(told["state"])
+    code, told = as_auditor("readjudicate")
+    assert (code, told["judged"] - told["equal"]) == (0, 0)
+    assert told["skipped"]["key_not_held"] > 0
+    keys = str(Path(shown.environment["BAILIWICK_DATA_DIR"]) / "keys")
+    assert as_auditor("readjudicate", "--keys", keys)[1]["judged"] == shown.result["judged"]
+    for change in (
+        ("appoint", "north-07", "--grounds", "x"),
+        ("dismiss", "north-06", "--grounds", "x"),
+        ("log", "change-key", "north-court", "--reason", "x"),
+        ("archive", "--out", str(tmp_path / "a.tar")),
+    ):
+        assert as_auditor(*change)[0] == 1, change
+    facts = json.loads(shown.bailiwick("audit", "person", "north-06", "--json").stdout)["facts"]
+    types = [fact["type"] for fact in facts]
+    assert types.count("audit.audit_change_refused.v1") == 3
+    assert {"audit.auditor_appointed.v1", "audit.personal_data_consulted.v1", "audit.consultation_refused.v1"} <= set(
+        types
+    )
+
+
 WALK = (ROOT / "services/audit/README.md").read_text(encoding="utf-8")
 
 
@@ -167,7 +207,7 @@ def test_every_command_of_the_auditor_s_walk_runs(shown: Shown, tmp_path: Path) 
     block = re.search(r"## An auditor's walk\n\n```\n(.*?)```", WALK, re.DOTALL)
     assert block is not None
     commands = [line.split("   ")[0].split() for line in block.group(1).splitlines() if line.startswith("bailiwick ")]
-    assert len(commands) == 20
+    assert len(commands) == 23
     decision = next(row["id"] for row in shown.result["decisions"] if row["fact"] == "penalty_decided")
     data = Path(shown.environment["BAILIWICK_DATA_DIR"])
     log = data / "tlog" / "north-court"

@@ -91,9 +91,9 @@ class Keeping:
         found, policy = log.current(), log.policy()
         if found is None or policy is None or found.size == 0:
             return None
-        last = reading.rows(sa.select(sa.func.max(CHECKPOINTS.c.size)).where(CHECKPOINTS.c.property_id == property_id))[0][
+        last = reading.rows(sa.select(sa.func.max(CHECKPOINTS.c.size)).where(CHECKPOINTS.c.property_id == property_id))[
             0
-        ]
+        ][0]
         if last is not None and last >= found.size:
             return None
         root = found.body.decode().split("\n")[2]
@@ -224,7 +224,9 @@ class Keeping:
 
 def _on_record(reading: Reading, property_id: str, which: Any) -> tuple[Checkpoint | None, str | None]:
     """The largest checkpoint on record that fits, and when it was recorded."""
-    query = sa.select(CHECKPOINTS.c.note, CHECKPOINTS.c.recordedat).where(CHECKPOINTS.c.property_id == property_id, which)
+    query = sa.select(CHECKPOINTS.c.note, CHECKPOINTS.c.recordedat).where(
+        CHECKPOINTS.c.property_id == property_id, which
+    )
     rows = reading.rows(query.order_by(CHECKPOINTS.c.size.desc()).limit(1))
     return (Checkpoint.parse(rows[0].note), rows[0].recordedat) if rows else (None, None)
 

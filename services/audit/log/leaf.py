@@ -10,7 +10,18 @@ from pydantic_core import from_json
 SALT_BYTES = 16
 LISTED_PEOPLE = 100
 """People that one entry names; a roster of thousands is one fact, and more are counted."""
-PERSON_FIELDS = frozenset({"actor_id", "subject_id", "on_behalf_of_id", "requested_by_id", "holder_id", "superior_id"})
+PERSON_FIELDS = frozenset(
+    {
+        "actor_id",
+        "subject_id",
+        "on_behalf_of_id",
+        "requested_by_id",
+        "holder_id",
+        "superior_id",
+        "reader_id",
+        "auditor_id",
+    }
+)
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
