@@ -161,7 +161,7 @@ def build_now(
     if as_json:
         print_json({"logs": rows})
     else:
-        emit_rows(rows, ("property", "size", "added"), "logs")
+        emit_rows(rows, ("property", "size", "added", "witnesses"), "logs")
 
 
 @app.command("list")
@@ -206,6 +206,9 @@ def trust(
     property_id: Annotated[str, typer.Argument(metavar="PROPERTY")],
     name: Annotated[str, typer.Argument(help="How the policy calls the witness.")],
     vkey: Annotated[str, typer.Argument(help="The witness's vkey.")],
+    url: Annotated[
+        str | None, typer.Option(help="Where it takes checkpoints (C2SP tlog-witness); it is then asked for each.")
+    ] = None,
     required: Annotated[
         bool, typer.Option("--required", help="A checkpoint counts only once a named witness cosigned it.")
     ] = False,
@@ -214,7 +217,7 @@ def trust(
     """Name a witness in the policy of a log on this machine."""
     operating(as_json)
     try:
-        made = _keeper().trust(property_id, name, VerifierKey.parse(vkey), required=required)
+        made = _keeper().trust(property_id, name, VerifierKey.parse(vkey), required=required, url=url)
     except (NoteError, LogError) as error:
         fail(str(error), BAD_INPUT, as_json)
     emit({"property": property_id, "policy": str(made)}, as_json, "policy")

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from bailiwick_contracts.transparency import CheckpointIssued
 from pydantic_core import from_json
 
 from services.audit.ledger import chains
-from services.audit.log.files import POLICY, LogError, LogFiles, Salts
+from services.audit.log.files import POLICY, LogError, LogFiles, Salts, hash_tiles
 from services.audit.log.leaf import SALT_BYTES, LeafError, leaf_of
 from services.audit.log.note import ED25519, Checkpoint, NoteError, Policy, Signature, Signer, VerifierKey
+from services.audit.log.tree import TileMissingError
+from services.audit.log.witnessing import Post, Remembered, WitnessingError, cosignature, posted
 from services.audit.views import LEDGER, chain_name
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Reading
@@ -132,9 +134,7 @@ class Keeper:
                 raise LogError(f"{log.directory}: there is no checkpoint yet; build the log first")
             origin = policy.logs[0].name
             new = self.signer(property_id, origin, len(policy.logs) + 1)
-            log.replace(
-                POLICY, str(Policy((*policy.logs, new.key), policy.witnesses, policy.groups, policy.quorum)).encode()
-            )
+            log.replace(POLICY, str(replace(policy, logs=(*policy.logs, new.key))).encode())
             both = Checkpoint(origin, log.checkpoint.size, log.checkpoint.root).signed(
                 self.signer(property_id, origin, len(policy.logs)), new
             )
@@ -142,8 +142,12 @@ class Keeper:
             log.checkpoint = both
             return new.key, both
 
-    def trust(self, property_id: str, name: str, witness: VerifierKey, *, required: bool = False) -> Policy:
+    def trust(
+        self, property_id: str, name: str, witness: VerifierKey, *, required: bool = False, url: str | None = None
+    ) -> Policy:
         """Name a witness in the policy. `required`: from now on a checkpoint counts once any named witness cosigned it.
+
+        `url` is where it takes checkpoints: it is then asked for a cosignature of each.
 
         Raises:
             NoteError: the name or the key is taken.
@@ -151,14 +155,16 @@ class Keeper:
         with self._lock, self.log(property_id).adding() as log:
             policy = self._policy(log, property_id)
             witnesses = dict(policy.witnesses) | {name: witness}
+            urls = dict(policy.urls) | ({name: url} if url else {})
             quorum = "witnesses" if required or policy.quorum != "none" else "none"
-            made = Policy(policy.logs, tuple(witnesses.items()), (("witnesses", 1, tuple(witnesses)),), quorum)
+            groups = (("witnesses", 1, tuple(witnesses)),)
+            made = Policy(policy.logs, tuple(witnesses.items()), groups, quorum, tuple(urls.items()))
             made = Policy.parse(str(made))
             log.replace(POLICY, str(made).encode())
             return made
 
     def cosigned(self, property_id: str, signatures: Iterable[Signature]) -> Checkpoint:
-        """Put a witness's signatures under the checkpoint, where it is still the one they are over.
+        """Put witnesses' signatures under the checkpoint, where it is still the one they are over.
 
         Raises:
             LogError: the log went on meanwhile, or the policy names no such witness.
@@ -168,19 +174,56 @@ class Keeper:
             found = log.checkpoint
             if found is None:
                 raise LogError(f"{log.directory}: there is no checkpoint to cosign")
-            known = {(key.name, key.id) for _, key in policy.witnesses}
-            own = [one for one in found.signatures if (one.name, one.key_id) not in known]
-            added = [one for one in signatures if (one.name, one.key_id) in known]
-            made = Checkpoint(found.origin, found.size, found.root, (*own, *added))
+            known = {(key.name, key.id): key for _, key in policy.witnesses}
+            fresh = {(one.name, one.key_id): one for one in signatures if (one.name, one.key_id) in known}
+            if not fresh:
+                raise LogError(f"{log.directory}: the policy names no such witness")
+            kept = [one for one in found.signatures if (one.name, one.key_id) not in fresh]
+            made = Checkpoint(found.origin, found.size, found.root, (*kept, *fresh.values()))
             try:
-                cosigned = policy.check(made)
+                for named in fresh:
+                    made.by(known[named])
             except NoteError as error:
                 raise LogError(f"{log.directory}: {error}; ask the witness about the checkpoint of now") from error
-            if not cosigned:
-                raise LogError(f"{log.directory}: the policy names no such witness")
             log.replace("checkpoint", str(made).encode())
             log.checkpoint = made
             return made
+
+    def unwitnessed(self, property_id: str) -> list[str]:
+        """Names of the witnesses with an address whose cosignature the checkpoint does not carry yet."""
+        log = self.log(property_id)
+        found, policy = log.current(), log.policy()
+        if found is None or policy is None or not found.size:
+            return []
+        there = {(one.name, one.key_id) for one in found.signatures}
+        urls = dict(policy.urls)
+        return [name for name, key in policy.witnesses if name in urls and (key.name, key.id) not in there]
+
+    def witness(self, property_id: str, post: Post = posted) -> dict[str, str]:
+        """Ask each witness with an address to cosign the checkpoint, and keep what they sign under it.
+
+        Answers each witness's name with `cosigned`, or with why not. The log goes on meanwhile; nothing is waited for with
+        its lock held.
+        """
+        log = self.log(property_id)
+        found, policy = log.current(), log.policy()
+        if found is None or policy is None:
+            return {}
+        keys, urls, told = dict(policy.witnesses), dict(policy.urls), {}
+        remembered = Remembered(log.directory / "witnessed.json")
+        made: list[Signature] = []
+        for name in self.unwitnessed(property_id):
+            try:
+                made.append(cosignature(found, hash_tiles(log.fetch), keys[name], urls[name], remembered, post))
+                told[name] = "cosigned"
+            except (WitnessingError, TileMissingError) as error:
+                told[name] = str(error)
+        if made:
+            try:
+                self.cosigned(property_id, made)
+            except LogError as error:
+                told |= {name: str(error) for name, said in told.items() if said == "cosigned"}
+        return told
 
     def properties(self) -> list[str]:
         """The properties that have a log."""

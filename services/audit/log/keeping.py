@@ -38,6 +38,8 @@ from services.kernel.service import Reading, Unit
 LOG = structlog.get_logger()
 LOOK_SECONDS = 0.5
 RECORD_SECONDS = 10
+ASK_AGAIN_SECONDS = 30.0
+"""Between two questions to a witness that did not cosign."""
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Keeping:
     _ask: Callable[[Request, str, str], Awaitable[Answer]] | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _signed_at: dict[str, float] = field(default_factory=dict)
+    _asked_at: dict[str, float] = field(default_factory=dict)
 
     async def run(self, runtime: Any, _: Any) -> None:
         """Sign over what is new every few seconds, and put each checkpoint on record; runs until cancelled."""
@@ -61,7 +64,10 @@ class Keeping:
                 go_on()
                 try:
                     for built in await asyncio.to_thread(self._look, running, seconds, entries):
+                        await asyncio.to_thread(self._witnessed, built.property_id)
                         await self._announce(built.property_id, running)
+                    for property_id in await asyncio.to_thread(self._to_be_asked_again, seconds):
+                        await asyncio.to_thread(self._witnessed, property_id)
                 except Exception as error:  # noqa: BLE001 - the disk may be full or a file altered: said, and tried again
                     LOG.error("tlog.build", error=f"{type(error).__name__}: {error}"[:500])
                     await rest(5)
@@ -79,6 +85,25 @@ class Keeping:
                     built.append(self.keeper.build(reading, property_id))
                     self._signed_at[property_id] = time.monotonic()
         return built
+
+    def _witnessed(self, property_id: str) -> dict[str, str]:
+        """Ask the witnesses of a log; one that does not answer is asked again, and delays nothing but itself."""
+        if not self.keeper.unwitnessed(property_id):
+            return {}
+        self._asked_at[property_id] = time.monotonic()
+        told = self.keeper.witness(property_id)
+        for name, said in told.items():
+            if said != "cosigned":
+                LOG.warning("tlog.witness", property=property_id, witness=name, error=said[:500])
+        return told
+
+    def _to_be_asked_again(self, seconds: float) -> list[str]:
+        now, wait = time.monotonic(), max(seconds, ASK_AGAIN_SECONDS)
+        return [
+            property_id
+            for property_id in self.keeper.properties()
+            if now - self._asked_at.get(property_id, -wait) >= wait and self.keeper.unwitnessed(property_id)
+        ]
 
     async def _announce(self, property_id: str, running: Beside) -> None:
         with running.reading() as reading:
@@ -149,11 +174,13 @@ class Keeping:
         except LogError as error:
             raise Rejected(str(error), code="log_broken", field="property_id", value=property_id, rule="files as the checkpoint says",
                            remedy="bailiwick audit verify names each difference") from error  # fmt: skip
+        witnesses = self._witnessed(property_id)
         request = self._unannounced(reading, property_id)
         if request is not None and self._ask is not None:
             self._blocking(request, property_id, _command_id(request))
-        size = built.checkpoint.size if built.checkpoint else 0
-        return {"property": property_id, "size": size, "added": built.added, "note": str(built.checkpoint or "")}
+        found = self.keeper.log(property_id).current()
+        told = {"property": property_id, "size": found.size if found else 0, "added": built.added}
+        return told | {"note": str(found or ""), "witnesses": witnesses}
 
     def on_list_logs(self, reading: Reading, command: Command[ListLogs]) -> dict[str, Any]:
         """Every log, now or as last signed on record at an instant."""

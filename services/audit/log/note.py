@@ -106,7 +106,7 @@ class Checkpoint:
                 raise ValueError(size)
         except ValueError as error:
             raise NoteError("not a checkpoint: origin, size and root each on a line, then a blank line") from error
-        signatures = tuple(_signature(line) for line in signed.removesuffix("\n").split("\n"))
+        signatures = tuple(signature_line(line) for line in signed.removesuffix("\n").split("\n"))
         return cls(origin, int(size), decoded, signatures)
 
     def signed(self, *signers: "Signer") -> "Checkpoint":
@@ -124,7 +124,8 @@ class Checkpoint:
         return None
 
 
-def _signature(line: str) -> Signature:
+def signature_line(line: str) -> Signature:
+    """One signature line of a note, read and not verified. Raises NoteError."""
     try:
         dash, name, encoded = line.split(" ")
         decoded = decoded_text(encoded)
@@ -234,6 +235,8 @@ class Policy:
     groups: tuple[tuple[str, int, tuple[str, ...]], ...] = ()
     """Name, how many of its members must have cosigned, and the members."""
     quorum: str = "none"
+    urls: tuple[tuple[str, str], ...] = ()
+    """A witness's name and the prefix under which it takes checkpoints (C2SP tlog-witness), where one is given."""
 
     @classmethod
     def parse(cls, text: str) -> "Policy":
@@ -241,6 +244,7 @@ class Policy:
         logs: list[VerifierKey] = []
         witnesses: list[tuple[str, VerifierKey]] = []
         groups: list[tuple[str, int, tuple[str, ...]]] = []
+        urls: list[tuple[str, str]] = []
         quorum: str | None = None
         for number, line in enumerate(text.split("\n"), start=1):
             words = line.replace("\t", " ").split(" ")
@@ -251,8 +255,9 @@ class Policy:
             match words:
                 case ["log", vkey] | ["log", vkey, _]:
                     logs.append(VerifierKey.parse(vkey))
-                case ["witness", name, vkey] | ["witness", name, vkey, _] if name not in known and name != "none":
+                case ["witness", name, vkey, *url] if len(url) <= 1 and name not in known and name != "none":
                     witnesses.append((name, VerifierKey.parse(vkey)))
+                    urls += [(name, one) for one in url]
                 case ["group", name, least, *members] if (
                     members and set(members) <= known and name not in known and name != "none"
                 ):
@@ -269,11 +274,12 @@ class Policy:
             raise NoteError("policy: a key is listed twice")
         if quorum is None:
             raise NoteError("policy: the quorum line is missing")
-        return cls(tuple(logs), tuple(witnesses), tuple(groups), quorum)
+        return cls(tuple(logs), tuple(witnesses), tuple(groups), quorum, tuple(urls))
 
     def __str__(self) -> str:
         lines = [f"log {key}" for key in self.logs]
-        lines += [f"witness {name} {key}" for name, key in self.witnesses]
+        urls = dict(self.urls)
+        lines += [f"witness {name} {key} {urls.get(name, '')}".rstrip() for name, key in self.witnesses]
         lines += [f"group {name} {least} {' '.join(members)}" for name, least, members in self.groups]
         return "\n".join([*lines, f"quorum {self.quorum}"]) + "\n"
 
