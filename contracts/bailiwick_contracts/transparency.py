@@ -17,7 +17,7 @@ Root = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 class BuildLog(Request):
     """Write what the ledger gained into a property's log now, and sign; without being asked it happens every few seconds.
 
-    Answers `property`, `size`, `added` and `note`.
+    Answers `property`, `size`, `added`, `note`, and `witnesses`: what each one that was asked said.
     """
 
     type: Literal["audit.build_log.v1"] = "audit.build_log.v1"

@@ -54,7 +54,7 @@ def keys_of(directory: Path | None) -> Keys:
 
 
 def _none_held(name: str) -> bytes:
-    raise SealingError(f"the key {name} is not held; name a directory of keys with --keys")
+    raise SealingError(f"no key named {name} is held by a reader; name a directory of keys with --keys")
 
 
 async def caught_up(desk: Desk) -> None:

@@ -374,7 +374,7 @@ class QueryReading:
 
     def rows(self, statement: sa.Select[Any]) -> list[sa.Row[Any]]:
         """Rows of the service's views."""
-        return list(self._connection.execute(statement))
+        return list(self._connection.execute(statement).all())
 
     def state(self, noun: Noun[S], stream: str, *, until: datetime | int | None = None) -> S:
         """The state of a stream, now or as of an instant or position."""

@@ -9,11 +9,13 @@ import fcntl
 import json
 import os
 import secrets
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 
+from services.audit.log.disk import Disk, write_whole
 from services.audit.log.leaf import SALT_BYTES, bundle, read_leaf, unbundle
 from services.audit.log.note import Checkpoint, NoteError, Policy, Signer
 from services.audit.log.tree import ENTRIES, HASH_BYTES, WIDTH, Frontier, TileMissingError, leaf_hash, tile_path
@@ -151,6 +153,7 @@ class LogFiles:
         self._loaded = False
         self._uncommitted = False
         self._unsynced: set[Path] = set()
+        self._disk = Disk()
 
     @contextlib.contextmanager
     def adding(self) -> Iterator["LogFiles"]:
@@ -158,8 +161,12 @@ class LogFiles:
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            self._disk.forget()
             self._load()
-            yield self
+            try:
+                yield self
+            finally:
+                self._disk.forget()
 
     def _load(self) -> None:
         try:
@@ -226,23 +233,20 @@ class LogFiles:
 
     def _note_places(self, first: int, places: Sequence[tuple[str, int]]) -> None:
         """Per chain a file of eight bytes a number, so that a proof is found without a search. It is no part of the log."""
-        runs: dict[str, dict[int, bytearray]] = {}
-        for offset, (chain, number) in enumerate(places):
-            parts = runs.setdefault(chain, {})
-            start = next(
-                (begun for begun, held in parts.items() if begun + len(held) // _PLACE_BYTES == number), number
-            )
-            parts.setdefault(start, bytearray()).extend((first + offset + 1).to_bytes(_PLACE_BYTES, "big"))
-        for chain, parts in runs.items():
-            path = self._places(chain)
+        runs: list[tuple[str, int, list[int]]] = []
+        chain, expected = "", 0
+        for index, (name, number) in enumerate(places, start=first + 1):
+            if name != chain or number != expected:
+                runs.append((name, number, []))
+                chain = name
+            runs[-1][2].append(index)
+            expected = number + 1
+        for name, start, held in runs:
+            path = self._places(name)
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-            try:
-                for start, held in parts.items():
-                    os.pwrite(descriptor, held, (start - 1) * _PLACE_BYTES)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            os.pwrite(descriptor, struct.pack(f">{len(held)}Q", *held), (start - 1) * _PLACE_BYTES)
+            self._disk.settle(descriptor)
 
     def commit(self, origin: str, signers: Iterable[Signer], cursors: Mapping[str, int]) -> Checkpoint:
         """Make what was added part of the log: partial tiles, then where to go on, then the checkpoint by rename."""
@@ -278,13 +282,12 @@ class LogFiles:
             )
         part = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        part.replace(place)
+        write_whole(descriptor, data)
+        self._disk.settle(descriptor, part, place)
 
     def _sync(self) -> None:
+        """Everything written so far lies on the disk, and in its place."""
+        self._disk.wait()
         for directory in sorted(self._unsynced, reverse=True):
             descriptor = os.open(directory, os.O_RDONLY)
             try:

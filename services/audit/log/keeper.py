@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from bailiwick_contracts.transparency import CheckpointIssued
-from pydantic_core import from_json
 
 from services.audit.ledger import chains
 from services.audit.log.files import POLICY, LogError, LogFiles, Salts, hash_tiles
@@ -17,7 +16,7 @@ from services.audit.log.leaf import SALT_BYTES, LeafError, leaf_of
 from services.audit.log.note import ED25519, Checkpoint, NoteError, Policy, Signature, Signer, VerifierKey
 from services.audit.log.tree import TileMissingError
 from services.audit.log.witnessing import Post, Remembered, WitnessingError, cosignature, posted
-from services.audit.views import LEDGER, chain_name
+from services.audit.views import LEDGER
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Reading
 
@@ -75,22 +74,20 @@ class Keeper:
             if not any(_worth(reading, chain, cursors.get(chain, 0)) for chain in behind):
                 return Built(property_id, 0, log.checkpoint)
             added = unreadable = since = 0
-            for rows in _rows(reading, behind, cursors):
+            for chain, rows in _rows(reading, behind, cursors):
                 entries, salts, places = [], [], []
                 random = os.urandom(SALT_BYTES * len(rows))
-                for place, row in enumerate(rows):
+                for place, (number, raw) in enumerate(rows):
                     salt = random[place * SALT_BYTES : (place + 1) * SALT_BYTES]
                     try:
-                        raw = bytes(row.raw)
-                        entry = leaf_of(raw, salt, from_json(raw))
-                    except (LeafError, ValueError):
+                        entries.append(leaf_of(raw, salt))
+                    except LeafError:
                         unreadable += 1
                         continue
-                    chain = chain_name(row.service, row.log, row.property_id)
-                    entries.append(entry)
                     salts.append(salt)
-                    places.append((chain, row.chainnumber))
-                    cursors[chain] = row.chainnumber
+                    places.append((chain, number))
+                if places:
+                    cursors[chain] = places[-1][1]
                 log.append(entries, salts, places)
                 added, since = added + len(entries), since + len(entries)
                 if since >= CHECKPOINT_ENTRIES:
@@ -248,17 +245,19 @@ def _beyond(query: sa.Select[Any], service: str, log: str, property_id: str, aft
     )
 
 
-def _rows(reading: Reading, behind: Iterable[str], cursors: Mapping[str, int]) -> Iterator[Sequence[sa.Row[Any]]]:
-    """What each chain holds beyond its cursor, chain by chain in the order of its numbers."""
-    columns = (LEDGER.c.service, LEDGER.c.log, LEDGER.c.property_id, LEDGER.c.chainnumber, LEDGER.c.type, LEDGER.c.raw)
+def _rows(
+    reading: Reading, behind: Iterable[str], cursors: Mapping[str, int]
+) -> Iterator[tuple[str, Sequence[tuple[int, bytes]]]]:
+    """What each chain holds beyond its cursor, chain by chain in the order of its numbers: (number, stored bytes)."""
     for chain in sorted(behind):
         service, log, property_id = chain.split("/")
         after = cursors.get(chain, 0)
         while True:
-            query = _beyond(sa.select(*columns), service, log, property_id, after)
-            rows = reading.rows(query.order_by(LEDGER.c.chainnumber, LEDGER.c.event_id).limit(ENTRIES_AT_ONCE))
+            query = _beyond(sa.select(LEDGER.c.chainnumber, LEDGER.c.raw), service, log, property_id, after)
+            found = reading.rows(query.order_by(LEDGER.c.chainnumber, LEDGER.c.event_id).limit(ENTRIES_AT_ONCE))
+            rows: list[tuple[int, bytes]] = [(row.chainnumber, bytes(row.raw)) for row in found]
             if rows:
-                yield rows
+                yield chain, rows
             if len(rows) < ENTRIES_AT_ONCE:
                 break
-            after = rows[-1].chainnumber
+            after = rows[-1][0]

@@ -22,6 +22,8 @@ PERSON_FIELDS = frozenset(
         "auditor_id",
     }
 )
+_NESTED = (dict, list)
+_quoted = json.encoder.encode_basestring
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -46,23 +48,43 @@ def leaf_of(raw: bytes, salt: bytes, document: dict[str, Any] | None = None) -> 
     try:
         document = from_json(raw) if document is None else document
         _, _, property_id, service = document["source"].split("/")
-        people = sorted({person for _, person in people_of(document)})
-        told = {
-            "actor": document["actor"],
-            "chain": f"{service}/{document['log']}/{property_id}",
-            "commitment": commitment(salt, raw),
-            "id": document["id"],
-            "number": document["chainnumber"],
-            "people": people[:LISTED_PEOPLE],
-            "recordedat": document["recordedat"],
-            "type": document["type"],
-            "v": 1,
-        }
+        people = sorted(_people(document))
+        count = "" if len(people) <= LISTED_PEOPLE else f'"peoplecount":{len(people)},'
+        named = ",".join(map(_quoted, people[:LISTED_PEOPLE]))
+        chain, number = f"{service}/{document['log']}/{property_id}", document["chainnumber"]
+        if type(number) is not int:
+            raise TypeError(number)
+        return (
+            f'{{"actor":{_quoted(document["actor"])},"chain":{_quoted(chain)},'
+            f'"commitment":"{hashlib.sha256(salt + raw).hexdigest()}","id":{_quoted(document["id"])},"number":{number},'
+            f'"people":[{named}],{count}"recordedat":{_quoted(document["recordedat"])},"type":{_quoted(document["type"])},"v":1}}'
+        ).encode()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LeafError("these bytes are no stored fact, so nothing can commit to them") from error
-    if len(people) > LISTED_PEOPLE:
-        told["peoplecount"] = len(people)
-    return _encode(told).encode()
+
+
+def _people(document: dict[str, Any]) -> set[str]:
+    """Who a fact names: the people of `people_of`, without the paths."""
+    found = {document["actor"], document.get("onbehalfof")}
+    waiting = [document.get("data")]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            for name, inside in value.items():
+                kind = type(inside)
+                if kind is str:
+                    if name[-3:] == "_id" and (name in PERSON_FIELDS or name[-8:] == "staff_id"):
+                        found.add(inside)
+                elif kind is dict:
+                    waiting.append(inside)
+                elif kind is list and inside:
+                    if name[-9:] == "staff_ids":
+                        found.update([person for person in inside if type(person) is str])
+                    else:
+                        waiting.append(inside)
+        elif type(value) is list:
+            waiting.extend([inside for inside in value if type(inside) in _NESTED])
+    return {person for person in found if person and not person.startswith("system-")}
 
 
 def people_of(document: dict[str, Any]) -> Iterator[tuple[str, str]]:

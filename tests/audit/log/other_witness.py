@@ -39,7 +39,7 @@ class OtherWitness:
 
     @property
     def vkey(self) -> str:
-        return str(self.signer.vkey.serialize())
+        return str(self.signer.vkey.serialize())  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         self.server.shutdown()

@@ -11,7 +11,7 @@ from services.audit.log.files import hash_tiles
 from services.audit.log.keeper import Keeper
 from services.audit.log.note import Checkpoint, NoteError, Policy, Signer, VerifierKey
 from services.audit.log.verification import verify
-from services.audit.log.witnessing import Answered, Remembered, WitnessingError, cosignature, posted
+from services.audit.log.witnessing import Answered, Post, Remembered, WitnessingError, cosignature, posted
 from services.kernel.sealing import KeyStore
 from tests.audit.log.other_witness import OtherWitness
 from tests.audit.log.written import Written
@@ -38,6 +38,10 @@ def keeper(written: Written, witness: OtherWitness, tmp_path: Path) -> Keeper:
     log.replace("policy", str(Policy((written.signer.key,))).encode())
     made.trust("log", "w1", VerifierKey.parse(witness.vkey), required=True, url=witness.url)
     return made
+
+
+def saying(answer: Answered) -> Post:
+    return lambda _, __: answer
 
 
 def signed_by(note: str, vkey: str) -> int:
@@ -127,7 +131,7 @@ def test_a_witness_that_is_away_or_lies_is_told_and_the_log_goes_on(
         (Answered(500, "down"), "500 down"),
     ):
         with pytest.raises(WitnessingError, match=why):
-            cosignature(found, tiles, key, "http://w", Remembered(tmp_path / "s"), lambda _, __, said=answer: said)
+            cosignature(found, tiles, key, "http://w", Remembered(tmp_path / "s"), saying(answer))
     with pytest.raises(WitnessingError):
         posted("http://127.0.0.1:1/add-checkpoint", b"")
     with pytest.raises(NoteError, match="line 2"):
