@@ -21,7 +21,8 @@ from services.kernel.writer import GapError, Intake, Writer
 LOG = structlog.get_logger()
 PULL = 500
 PULL_SECONDS = 5
-RETRY_SECONDS = (0.2, 1, 5, 15, 60)
+RETRY_SECONDS = (0.2, 1, 2, 5)
+"""What fails here fails because the database or the source is away, and goes on soon after they are back."""
 
 
 class Reactor:
