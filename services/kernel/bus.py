@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import nats
 import structlog
 from bailiwick_contracts.subjects import events_of, stream_of
 from nats.aio.client import Client
@@ -28,6 +29,24 @@ CONNECT_OPTIONS: dict[str, Any] = {
 }
 
 
+class SteadyClient(Client):
+    """Client of NATS that leaves no task behind when a connection breaks while it is being made again.
+
+    nats-py 2.16 starts three tasks for each connection and ends them only where that connection had stood; of 500
+    reconnects 2 to 8 left a pair of them running for ever.
+    """
+
+    async def _process_connect_init(self) -> None:
+        for task in (self._reading_task, self._ping_interval_task, self._flusher_task):
+            if task is not None:
+                task.cancel()
+        await super()._process_connect_init()
+
+
+# FastStream connects by `nats.connect`, which makes its client by this name.
+nats.NATS = SteadyClient  # type: ignore[attr-defined]
+
+
 def nodes(url: str) -> list[str]:
     """Each server of a comma-separated list, in an order of this process, so that not everyone is on the first."""
     listed = url.split(",")
@@ -47,7 +66,7 @@ async def connect(url: str, name: str, *, made: Callable[[Client], None] | None 
         made: gets the client before it is connected, so that it can be watched.
         options: whose it is and how it is protected (`Settings.nats_options`).
     """
-    client = Client()
+    client = SteadyClient()
     if made is not None:
         made(client)
 

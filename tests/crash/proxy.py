@@ -28,6 +28,11 @@ class Proxy:
         self._server.close()
         self.cut()
 
+    @property
+    def lines(self) -> int:
+        """How many stand now."""
+        return len(self._lines) // 2
+
     def cut(self) -> None:
         """Break every line that stands."""
         for line in list(self._lines):

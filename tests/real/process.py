@@ -1,8 +1,11 @@
 """One part as a process of its own: `python -m tests.real.process toy|relay|echo[-2]`, or `relay-alone`, which asks for no lease."""
 
 import asyncio
+import os
+import signal
 import sys
 from functools import partial
+from pathlib import Path
 
 from services.run.signals import end_at_once
 
@@ -12,7 +15,7 @@ if __name__ == "__main__":
 from nats.aio.client import Client
 
 from services.kernel import timers, writer
-from services.kernel.bus import connect, provision
+from services.kernel.bus import CONNECT_OPTIONS, connect, provision
 from services.kernel.lease import Lease, Leased
 from services.kernel.liveness import Watch
 from services.kernel.moving import Moving
@@ -23,6 +26,12 @@ from services.run.logs import configure
 from services.run.serve import serve
 from tests.kernel.toy import ECHO, NEXT, TOKENS, TOY
 from tests.real.clock import Moved
+
+
+def _count(*_: object) -> None:
+    """Leave word of which tasks there are, for a test that asked by a signal."""
+    names = sorted(str(getattr(task.get_coro(), "__qualname__", "")) for task in asyncio.all_tasks())
+    Path(os.environ["TOY_COUNTS"], f"{os.getpid()}.tasks").write_text(" ".join(names))
 
 
 async def _heal(client: Client, settings: Settings) -> object:
@@ -55,6 +64,10 @@ if __name__ == "__main__":
     part, _, _ = sys.argv[1].partition("-")
     if NEXT:
         from tests.kernel.toy_next import TOY
+    if "TOY_COUNTS" in os.environ:
+        signal.signal(signal.SIGUSR1, _count)
+    if "TOY_RECONNECT_SECONDS" in os.environ:
+        CONNECT_OPTIONS["reconnect_time_wait"] = float(os.environ["TOY_RECONNECT_SECONDS"])
     writer.datetime = timers.datetime = Moved  # type: ignore[attr-defined]
     if part == "relay":
         asyncio.run(_relay(Settings(), sys.argv[1] != "relay-alone"))
