@@ -19,7 +19,7 @@ from services.kernel.parked import PARKED
 from services.kernel.settings import Settings
 from services.kernel.store import SETTINGS, Store
 from services.run.doctor_bus import bus
-from services.run.doctor_bus import finding as _finding
+from services.run.doctor_cluster import finding as _finding
 from services.run.nats import NatsMissingError, nats_binary
 
 ROOM_BYTES = 500 * 1024 * 1024
