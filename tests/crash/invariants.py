@@ -133,6 +133,18 @@ def i5_nobody_has_more_than_the_rule_allows(seen: Evidence) -> None:
     assert not over, f"I5: over the limit: {over}"
 
 
+def i6_nobody_decides_on_their_own_request(seen: Evidence) -> None:
+    """And nothing is given back that was not taken. Penalties and confirmations of a real office: `house_invariants`."""
+    held: Counter[str] = Counter()
+    for event in seen.toy_events:
+        if isinstance(event.data, TokenTaken):
+            assert event.actor != event.data.holder_id, f"I6: {event.actor} took a token for themselves"
+            held[event.data.holder_id] += 1
+        if isinstance(event.data, TokenGivenBack):
+            held[event.data.holder_id] -= 1
+            assert held[event.data.holder_id] >= 0, f"I6: {event.data.holder_id} gave back what was not taken"
+
+
 def i7_every_chain_verifies_to_its_head(seen: Evidence) -> None:
     for service, facts in (("toy", seen.toy), ("echo", seen.echo)):
         chains: dict[str, list[StoredFact]] = {}
@@ -181,13 +193,13 @@ INVARIANTS: tuple[Callable[[Evidence], None], ...] = (
     i3_each_fact_is_taken_in_once_and_in_order,
     i4_what_is_replayed_is_what_is_shown,
     i5_nobody_has_more_than_the_rule_allows,
+    i6_nobody_decides_on_their_own_request,
     i7_every_chain_verifies_to_its_head,
     i8_everything_went_on_or_ended_with_a_reason,
     i9_nothing_is_left_open,
     i10_no_personal_data_beside_the_sealed_field,
     i11_no_property_sees_another,
 )
-"""I6, that nobody decides on their own request, has no place in a toy: the tests of the services hold it, request by request."""
 
 
 def hold(seen: Evidence) -> None:

@@ -99,7 +99,8 @@ class System(Parts):
             limited = chance.random() < 0.2
             holder = f"holder-{chance.randrange(20)}" if limited else f"unbounded-{chance.randrange(5)}"
             request = TakeToken(holder_id=holder, note=secret if chance.random() < 0.3 else None)
-            await self.until_answered(client, request, command_id, chance.choice(PROPERTIES))
+            by = holder if chance.random() < 0.15 else "boss"
+            await self.until_answered(client, request, command_id, chance.choice(PROPERTIES), by=by)
 
     async def timed(self, client: Client, chance: random.Random, within: float) -> None:
         """Take a token that is due back within some seconds."""
@@ -111,10 +112,10 @@ class System(Parts):
         self.timed_holders.add(holder)
 
     async def until_answered(
-        self, client: Client, request: TakeToken, command_id: str, property_id: str, each: float = 1.5
+        self, client: Client, request: TakeToken, command_id: str, property_id: str, each: float = 1.5, by: str = "boss"
     ) -> None:
         """Send one command under its id until it is answered, as the house asks of every caller."""
-        body = Door(self.settings.doors_dir).sign(request, Actor(actor="boss"), property_id, command_id=command_id)
+        body = Door(self.settings.doors_dir).sign(request, Actor(actor=by), property_id, command_id=command_id)
         deadline = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline:
             try:

@@ -106,6 +106,9 @@ def on_take_token(unit: Unit, command: Command[TakeToken]) -> None:
     asked = command.data
     stream = f"holder-{asked.holder_id}"
     holder = unit.state(HOLDER, stream)
+    if command.actor == asked.holder_id:
+        unit.append(stream, TokenRefused(reason="own_request", holder_id=asked.holder_id, count=holder.count))
+        return
     if holder.count >= LIMIT and not asked.holder_id.startswith("unbounded"):
         unit.append(stream, TokenRefused(reason="limit", holder_id=asked.holder_id, count=holder.count))
         return

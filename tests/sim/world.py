@@ -36,6 +36,7 @@ from tests.crash.invariants import (
     i3_each_fact_is_taken_in_once_and_in_order,
     i4_what_is_replayed_is_what_is_shown,
     i5_nobody_has_more_than_the_rule_allows,
+    i6_nobody_decides_on_their_own_request,
     i7_every_chain_verifies_to_its_head,
     i11_no_property_sees_another,
 )
@@ -53,6 +54,7 @@ SIMULATED = (
     i3_each_fact_is_taken_in_once_and_in_order,
     i4_what_is_replayed_is_what_is_shown,
     i5_nobody_has_more_than_the_rule_allows,
+    i6_nobody_decides_on_their_own_request,
     i7_every_chain_verifies_to_its_head,
     i11_no_property_sees_another,
 )
