@@ -5,6 +5,7 @@ Each answers how long it took until a command was answered, published and taken 
 
 import asyncio
 import random
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 
@@ -85,6 +86,35 @@ async def majority_lost(system: Clustered, chance: random.Random) -> float:
     return await system.seconds_until_it_goes_on(list(system.cluster.servers), GOES_ON_SECONDS)
 
 
+async def power_lost_by_one(system: Clustered, chance: random.Random) -> float:
+    """A node comes back with an older copy of everything it had stored; the others bring it up to date."""
+    name = chance.choice(system.others(await system.leader()))
+    await asyncio.to_thread(_put_back_older, system, [name])
+    return await system.seconds_until_it_goes_on(list(system.cluster.servers), GOES_ON_SECONDS)
+
+
+async def power_lost_by_all(system: Clustered, chance: random.Random) -> float:
+    """Every node comes back with an older copy: what was published since is published again from the store."""
+    await asyncio.to_thread(_put_back_older, system, list(system.cluster.servers))
+    return await system.seconds_until_it_goes_on(list(system.cluster.servers), 2 * GOES_ON_SECONDS)
+
+
+def _put_back_older(system: Clustered, names: list[str]) -> None:
+    servers = [system.cluster.servers[name] for name in names]
+    for server in servers:
+        server.kill9()
+        shutil.copytree(server.store_dir / "jetstream", server.store_dir / "older")
+    for server in servers:
+        server.start()
+    time.sleep(6)
+    for server in servers:
+        server.kill9()
+        shutil.rmtree(server.store_dir / "jetstream")
+        (server.store_dir / "older").rename(server.store_dir / "jetstream")
+    for server in servers:
+        server.start()
+
+
 ROWS: dict[str, ClusterFault] = {
     "8 leader killed": leader_killed,
     "8 leader paused": leader_paused,
@@ -93,4 +123,6 @@ ROWS: dict[str, ClusterFault] = {
     "9 follower cut off": follower_cut_off,
     "9 leader deaf": leader_deaf,
     "10 majority lost": majority_lost,
+    "11 power lost by one node": power_lost_by_one,
+    "11 power lost by all nodes": power_lost_by_all,
 }
