@@ -1,7 +1,10 @@
 """A real office under faults: registry and attendance as processes, people who punch, come late, are fined and object."""
 
 import asyncio
+import json
+import os
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -50,6 +53,7 @@ from tests.crash.system import published_of, supervising
 DEVICE = "device-sample"
 WAGE = "4351.77"
 DIRECTORS = {NORTH: DIRECTOR, SOUTH: "south-director"}
+JUDGED = ("registry", "attendance")
 CALLERS = 4
 ANSWER_SECONDS = 240
 
@@ -68,7 +72,7 @@ class Asked:
 class House(Parts):
     """One installation over many rounds."""
 
-    parts = ("registry", "attendance")
+    parts = ("registry", "attendance", "audit")
 
     def __init__(self, directory: Path, database_url: str | None, chance: random.Random, postgres: Any = None) -> None:
         super().__init__(directory, database_url, postgres)
@@ -77,6 +81,8 @@ class House(Parts):
         self.secrets: list[str] = [WAGE]
         self.asked: list[Asked] = []
         self._days: dict[str, int] = {}
+        # The services that audit listens to and that do not run here are asked in vain, which takes seconds each time.
+        self.environment["audit"] = {"BAILIWICK_CHECKPOINT_SECONDS": "0.5", "BAILIWICK_PROGRESS_SECONDS": "30"}
 
     def command(self, name: str) -> list[str | Path]:
         """As an installation starts it."""
@@ -89,7 +95,7 @@ class House(Parts):
         return made
 
     def services(self) -> dict[str, Service]:
-        """By name."""
+        """Those whose every fact is judged, by name."""
         return {"registry": registry_of(KeyStore(self.settings.keys_dir)), "attendance": ATTENDANCE}
 
     def open(self, name: str) -> Store:
@@ -216,14 +222,31 @@ class House(Parts):
         said: object = "nothing was looked at"
         while time.monotonic() - begun < seconds:
             try:
-                behind = [name for name in self.parts if not await self._published(client, name)]
+                behind = [name for name in JUDGED if not await self._published(client, name)]
                 said = f"not published: {behind}"
-                if not behind and await caught_up(client, "attendance", "registry", seconds=5):
+                ways = (("attendance", "registry"), ("audit", "registry"), ("audit", "attendance"))
+                if not behind and all([await caught_up(client, *way, seconds=5) for way in ways]):
                     return time.monotonic() - begun
             except Exception as error:  # noqa: BLE001 - the broker or the database is still coming back
                 said = repr(error)
             await asyncio.sleep(0.1)
         raise AssertionError(f"I8: not drained: {said}")
+
+    def log_size(self, place: str) -> int:
+        """How many facts the log of a property is signed over, once all of it is verified as a stranger would."""
+        command = [
+            sys.executable,
+            "-m",
+            "services.cli.entry",
+            "audit",
+            "verify",
+            str(self.directory / "tlog" / place),
+            "--json",
+        ]
+        environment = os.environ | {"BAILIWICK_DATA_DIR": str(self.directory)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"I7: the log of {place} does not hold: {done.stdout[-2000:]} {done.stderr[-500:]}"
+        return int(json.loads(done.stdout)["size"])
 
     async def _published(self, client: Client, name: str) -> bool:
         store = self.open(name)
@@ -240,4 +263,4 @@ class House(Parts):
 
     async def streams(self, client: Client) -> dict[str, Sequence[Published]]:
         """What was published, by service."""
-        return {name: await published_of(client, name) for name in self.parts}
+        return {name: await published_of(client, name) for name in JUDGED}
