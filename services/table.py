@@ -1,19 +1,30 @@
 """Tables as other systems write them: bytes in, named cells out, each bad row with its number and what is wrong with it.
 
-A file is UTF-8, with or without a BOM, or GB18030; its columns are found by name and separated by comma, semicolon, tab or
-bar. What a spreadsheet would run as a formula is never taken.
+A file is UTF-8, with or without a BOM, UTF-16 with one, or GB18030; or an XLSX workbook, of which the first sheet is read.
+Its columns are found by name and separated by comma, semicolon, tab or bar. What a spreadsheet would run as a formula is
+never taken, and a quote that is never closed costs its own row alone.
 """
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
+from zipfile import BadZipFile
 
 _DELIMITERS = (",", ";", "\t", "|")
 _FORMULA = ("=", "+", "-", "@")
 _CELL_LIMIT = 128
 _SHOWN = 80
 _BOM = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_WORKBOOK = b"PK\x03\x04"
+_LINES_OF_A_ROW = 30
+"""A row whose quoted cells hold line breaks goes on for so many lines at most."""
+
+
+_NOT_CLOSED = "\x00not closed"
 
 
 @dataclass(frozen=True)
@@ -37,16 +48,20 @@ class Line:
 
 def read_table(content: bytes, columns: Sequence[str]) -> tuple[list[Line], list[BadRow]]:
     """The rows of a file that has these columns, and those that cannot be taken."""
-    encoding = _encoding(content)
-    text = content.removeprefix(_BOM).decode(encoding, "surrogateescape")
-    header, _, _ = text.partition("\n")
+    text = _text(content)
+    if text is None:
+        return [], [BadRow(1, "file", "", "a workbook that opens, or text", "save the file as XLSX or CSV once more")]
+    header = next(iter(io.StringIO(text, newline="")), "").rstrip("\r\n")
     delimiter = next((one for one in _DELIMITERS if set(columns) <= set(_names(header, one))), None)
     if delimiter is None:
         return [], list(_missing(header, columns))
     names = _names(header, delimiter)
+    twice = [name for name, times in Counter(names).items() if times > 1 and name in columns]
+    if twice:
+        return [], [BadRow(1, twice[0], shown(header), "each column once", "take the other one out, or rename it")]
     lines: list[Line] = []
     bad: list[BadRow] = []
-    for number, cells in _rows(text, delimiter):
+    for number, cells in _rows(text, delimiter, len(names)):
         if not any(cell.strip() for cell in cells):
             continue
         wrong = _wrong(number, names, cells, columns)
@@ -59,12 +74,44 @@ def read_table(content: bytes, columns: Sequence[str]) -> tuple[list[Line], list
 
 def header_of(content: bytes) -> set[str]:
     """The names in a file's first line, by whichever separator finds most."""
-    first, _, _ = content.removeprefix(_BOM).decode(_encoding(content), "surrogateescape").partition("\n")
+    first = next(iter(io.StringIO(_text(content) or "", newline="")), "").rstrip("\r\n")
     found: set[str] = set()
     for one in _DELIMITERS:
         names = set(_names(first, one))
         found = names if len(names) > len(found) else found
     return found
+
+
+def _text(content: bytes) -> str | None:
+    """What a file says, whatever it is; None for a workbook that does not open."""
+    if content.startswith(_WORKBOOK):
+        return _of_workbook(content)
+    if content.startswith(_UTF_16):
+        return content.decode("utf-16", "replace")
+    return content.removeprefix(_BOM).decode(_encoding(content), "surrogateescape")
+
+
+def _of_workbook(content: bytes) -> str | None:
+    """The first sheet of a workbook as comma-separated text; formulas stay formulas, and are turned down as such."""
+    from openpyxl import load_workbook  # noqa: PLC0415 - slow to load, and most files are no workbooks
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+
+    try:
+        book = load_workbook(io.BytesIO(content), read_only=True)
+        rows = [[_of_cell(value) for value in row] for row in book.worksheets[0].iter_rows(values_only=True)]
+    except (BadZipFile, InvalidFileException, KeyError, ValueError, IndexError):
+        return None
+    made = io.StringIO()
+    csv.writer(made, lineterminator="\n").writerows(rows)
+    return made.getvalue()
+
+
+def _of_cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds") if value.time() != time.min else f"{value:%Y-%m-%d}"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value).replace("\n", " ")
 
 
 def _encoding(content: bytes) -> str:
@@ -98,21 +145,31 @@ def _missing(header: str, columns: Sequence[str]) -> Iterator[BadRow]:
             )
 
 
-def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    body = io.StringIO(text, newline="")
-    body.readline()
-    reader = csv.reader(body, delimiter=delimiter)
-    while True:
-        number = reader.line_num + 2
+def _rows(text: str, delimiter: str, width: int) -> Iterator[tuple[int, list[str]]]:
+    lines = list(io.StringIO(text, newline=""))
+    index = 1
+    while index < len(lines):
+        reader = csv.reader(lines[index : index + _LINES_OF_A_ROW] if '"' in lines[index] else lines[index : index + 1],
+                            delimiter=delimiter)  # fmt: skip
         try:
-            yield number, next(reader)
-        except StopIteration:
-            return
+            cells = next(reader, [])
         except csv.Error as error:
-            yield number, [f"\x00{error}"]
+            yield index + 1, [f"\x00{error}"]
+            index += 1
+            continue
+        swallowed = lines[index + 1 : index + reader.line_num]
+        if swallowed and (len(cells) != width or any(line.count(delimiter) + 1 == width for line in swallowed)):
+            yield index + 1, [lines[index].rstrip("\r\n"), _NOT_CLOSED]
+            index += 1
+        else:
+            yield index + 1, cells
+            index += max(1, reader.line_num)
 
 
 def _wrong(number: int, names: Sequence[str], cells: Sequence[str], columns: Sequence[str]) -> BadRow | None:
+    if cells[-1] == _NOT_CLOSED:
+        return BadRow(number, "row", shown(cells[0]), "a quote that opens a cell is closed in the same row",
+                      "close the quote, or take it out")  # fmt: skip
     if len(cells) != len(names):
         return BadRow(
             number, "row", shown(" | ".join(cells)), f"{len(names)} cells, as the header has",

@@ -136,6 +136,7 @@ def on_record_punches(unit: Unit, command: Command[RecordPunches]) -> Outcome:
     known = gather.punches_between(unit, ids, first, last)
     keys = {days.punch_key(one, punch.at, punch.direction) for one, of_person in known.items() for punch in of_person}
     zone = of_kind(settings, ZoneAdopted)[-1].data
+    duties = {staff_id: days.Duty(of_person) for staff_id, of_person in shifts.items()}
     answers: list[RowAnswer] = []
     taken: list[tuple[PunchRow, str, date]] = []
     affected: set[tuple[str, date]] = set()
@@ -153,7 +154,7 @@ def on_record_punches(unit: Unit, command: Command[RecordPunches]) -> Outcome:
             answers.append(RowAnswer(row=row.punch_id, outcome="ignored", reason="known"))
             continue
         keys.add(key)
-        on = days.day_of(row.at, row.direction, shifts.get(staff_id, {}))
+        on = duties[staff_id].day_of(row.at, row.direction) if staff_id in duties else None
         if on is not None:
             affected.add((staff_id, on))
         taken.append((row, staff_id, on or zone.local(row.at).date()))

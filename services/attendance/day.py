@@ -1,5 +1,6 @@
 """One person's day: its roster, its punches, what it came to, and the forgotten punches that were confirmed."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -123,19 +124,33 @@ def punch_key(staff_id: str, at: datetime, direction: Direction) -> str:
     return f"{staff_id} {at:%Y%m%d%H%M%S.%f} {direction}"
 
 
-def day_of(at: datetime, direction: Direction, shifts: Mapping[date, tuple[Shift, ...]]) -> date | None:
-    """The day a punch belongs to among a person's rostered days, or None; a night shift belongs to the day it starts (C7)."""
-    around = (at.date() + timedelta(days=offset) for offset in range(-3, 3))
-    near = [(day, shift) for day in around for shift in shifts.get(day, ())]
-    index = shift_of([shift for _, shift in near], at, direction)
-    return near[index][0] if index is not None else None
+class Duty:
+    """A person's rostered days, made ready once to be asked for every punch."""
+
+    def __init__(self, shifts: Mapping[date, tuple[Shift, ...]]) -> None:
+        """`shifts`: of the days around the punches."""
+        found = [(*shift.window, day, shift) for day, of_day in shifts.items() for shift in of_day]
+        found.sort(key=lambda one: one[0])
+        self._windows = found
+        self._firsts = [first for first, *_ in found]
+        self._longest = max((last - first for first, last, *_ in found), default=timedelta(0))
+
+    def day_of(self, at: datetime, direction: Direction) -> date | None:
+        """The day a punch belongs to, or None; a night shift belongs to the day it starts (C7)."""
+        begun, earliest = bisect_right(self._firsts, at), bisect_left(self._firsts, at - self._longest)
+        near = [(day, shift) for _, last, day, shift in self._windows[earliest:begun] if last >= at]
+        if len(near) < 2:
+            return near[0][0] if near else None
+        index = shift_of([shift for _, shift in near], at, direction)
+        return near[index][0] if index is not None else None
 
 
 def by_day(punches: Iterable[Punch], shifts: Mapping[date, tuple[Shift, ...]]) -> dict[date, list[Punch]]:
     """A person's punches by the day they belong to, given the shifts of the days around; the others are left out."""
     found: dict[date, list[Punch]] = {}
+    duty = Duty(shifts)
     for punch in punches:
-        day = day_of(punch.at, punch.direction, shifts)
+        day = duty.day_of(punch.at, punch.direction)
         if day is not None:
             found.setdefault(day, []).append(punch)
     return found
@@ -196,7 +211,8 @@ def evolve(day: Day, event: Event[Any]) -> Day:
         case ShiftRostered():
             return replace(day, shifts=fact.shifts, roster_fact=event.id)
         case PunchRecorded():
-            return replace(day, punches=(*day.punches, Punch(at=fact.at, direction=fact.direction, fact_id=event.id)))
+            punch = Punch.model_construct(at=fact.at, direction=fact.direction, fact_id=event.id)
+            return replace(day, punches=(*day.punches, punch))
         case DayDerived():
             return replace(day, derived=fact.derived, derived_fact=event.id, revision=fact.revision)
         case MissedPunchConfirmed():

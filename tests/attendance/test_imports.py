@@ -2,9 +2,12 @@
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from io import BytesIO
+from zoneinfo import ZoneInfo
 
 import pytest
 from bailiwick_contracts.registry import OffsetChange
+from openpyxl import Workbook
 
 from services.attendance.imports import (
     PunchMapping,
@@ -155,3 +158,61 @@ def test_a_mapping_serves_other_columns_and_words() -> None:
     )
     content = b"id,clock,way\n7,2026-03-02T09:10:00,Kommt\n7,2026-03-02T17:00:00,geht\n"
     assert [one.direction for one in read_punches(content, SHANGHAI, mapping).rows] == ["in", "out"]
+
+
+def test_a_quote_that_is_never_closed_costs_its_own_row_alone() -> None:
+    first, second = '7,"2026-03-02T09:10:00,in\n', "7,2026-03-02T17:00:00,out\n"
+    for content, good, wrong in (
+        (GOOD + first + second, [2, 3, 5], [4]),
+        (GOOD + first + first + second, [2, 3, 6], [4, 5]),
+        (GOOD + first, [2, 3], [4]),
+    ):
+        read = read_punches(content.encode(), SHANGHAI)
+        assert [one.row for one in read.rows] == good
+        assert [(one.row, one.field) for one in read.bad] == [(number, "row") for number in wrong]
+        assert all(one.remedy for one in read.bad)
+
+
+def test_a_cell_in_quotes_may_hold_a_line_break_and_rows_after_it_keep_their_numbers() -> None:
+    content = 'staff_id,note,at,direction\n7,"late\nbus",2026-03-02T09:10:00,in\n8,,yesterday,in\n'
+    read = read_punches(content.encode(), SHANGHAI)
+    assert [one.row for one in read.rows] == [2]
+    assert [one.row for one in read.bad] == [4]
+
+
+@pytest.mark.parametrize(
+    "content", [GOOD.encode("utf-16"), GOOD.replace("\n", "\r").encode(), GOOD.replace("\n", "\n\n \n").encode()],
+    ids=["utf-16", "carriage returns", "blank rows"],
+)  # fmt: skip
+def test_a_file_of_an_old_machine_is_read_too(content: bytes) -> None:
+    read = read_punches(content, SHANGHAI)
+    assert [(one.at, one.direction) for one in read.rows] == [(local("09:10"), "in"), (local("17:00"), "out")]
+    assert read.bad == ()
+
+
+def test_a_column_that_stands_twice_is_named_and_nothing_is_guessed() -> None:
+    read = read_punches(b"staff_id,at,at,direction\n7,2026-03-02T09:10:00,2026-03-02T09:20:00,in\n", SHANGHAI)
+    assert (read.rows, [(one.row, one.field, one.rule) for one in read.bad]) == ((), [(1, "at", "each column once")])
+
+
+def test_the_first_sheet_of_a_workbook_is_read_like_a_file_and_a_formula_in_it_is_not_taken() -> None:
+    book = Workbook()
+    sheet = book.worksheets[0]
+    at = local("09:10").astimezone(ZoneInfo("Asia/Shanghai")).replace(tzinfo=None)
+    for row in (
+        ["staff_id", "at", "direction"],
+        [7, at, "in"],
+        [None, None, None],
+        ["=1+1", at, "in"],
+        ["8", "2026-03-02 17:00", "out"],
+    ):
+        sheet.append(row)
+    made = BytesIO()
+    book.save(made)
+    read = read_punches(made.getvalue(), SHANGHAI)
+    assert [(one.row, one.external_id, one.at) for one in read.rows] == [
+        (2, "7", local("09:10")),
+        (5, "8", local("17:00")),
+    ]
+    assert [(one.row, one.field) for one in read.bad] == [(4, "staff_id")]
+    assert [one.field for one in read_punches(b"PK\x03\x04 no workbook", SHANGHAI).bad] == ["file"]
