@@ -230,6 +230,7 @@ class Case:
     repeated: bool = False
     decided_fact: str = ""
     decided_by: str = ""
+    decided_on: date | None = None
     noticed_on: date | None = None
     appeal: str = ""
     opened_fact: str = ""
@@ -269,6 +270,7 @@ def evolve(conduct: Conduct, event: Event[Any]) -> Conduct:
                 repeated=fact.repeated,
                 decided_fact=event.id,
                 decided_by=event.onbehalfof or event.actor,
+                decided_on=fact.ruling.asked.decided_on,
             )
         case CaseNoticeGiven():
             return _with(conduct, fact.case_id, noticed_on=fact.given_on)

@@ -1,7 +1,7 @@
 """Overtime: submitted and confirmed (A11), compensated by leave that is decided here (A5) or by pay that is only recommended (A6)."""
 
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
@@ -160,6 +160,14 @@ class Overtime:
     day_kind: DayKind = "workday"
     submitted_by: str = ""
     fact_id: str = ""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+    def overlaps(self, starts_at: datetime, ends_at: datetime) -> bool:
+        """Whether it holds a moment of a time, and was not turned down."""
+        if self.status == "refused" or self.starts_at is None or self.ends_at is None:
+            return False
+        return self.starts_at < ends_at and starts_at < self.ends_at
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,10 @@ def evolve(book: OvertimeBook, event: Event[Any]) -> OvertimeBook:
     match fact:
         case OvertimeSubmitted():
             planned = int((fact.ends_at - fact.starts_at).total_seconds())
-            made = Overtime("submitted", fact.day, planned, submitted_by=event.actor, fact_id=event.id)
+            made = Overtime(
+                "submitted", fact.day, planned, submitted_by=event.actor, fact_id=event.id, starts_at=fact.starts_at,
+                ends_at=fact.ends_at,
+            )  # fmt: skip
             return _with(book, fact.overtime_id, made)
         case OvertimeConfirmed():
             known = book.overtimes.get(fact.overtime_id, Overtime("submitted"))

@@ -157,10 +157,18 @@ def earlier_of(
 
 
 def give_notice(request: GiveCaseNotice, books: Sequence[Conduct], question: Question) -> list[Fact]:
-    """Record that the person was told of the decision, or that the actor may not; told again is nothing new."""
+    """Record that the person was told of the decision, or that the actor may not; told again is nothing new.
+
+    Raises:
+        Rejected: there is no such decision, or it was told of before it was taken, or lies ahead.
+    """
     known = must_find(books, request.case_id, decided=True)
     if known.noticed_on is not None:
         return []
+    if request.given_on > question.today or (known.decided_on is not None and request.given_on < known.decided_on):
+        raise Rejected("nobody is told of a decision before it is taken, or in the future", code="notice_out_of_order",
+                       field="given_on", value=str(request.given_on), rule=f"{known.decided_on} to {question.today}",
+                       remedy="give the day on which the person had it in hand")  # fmt: skip
     row_id, verb = case_power(question.matrix, question.asked.actor_position)
     ruling = question.ruled(row_id, verb, case_shown(None))
     if ruling.outcome != "granted":

@@ -1,5 +1,7 @@
 """Overtime: submitted and confirmed (A11); comp leave is decided here (A5), money only recommended (A6)."""
 
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any, Literal
 
 from bailiwick_contracts.house_rules import OvertimeRates
@@ -34,12 +36,21 @@ from services.kernel.decision import Noun, Rejected
 _GOES_ON = ("recommend_only", "granted")
 
 
-def submit(request: SubmitOvertime, book: OvertimeBook, question: Question) -> list[Fact]:
+def submit(
+    request: SubmitOvertime, books: Sequence[OvertimeBook], question: Question, *, starts_on: date
+) -> list[Fact]:
     """Hand overtime in to the next in line, or record why not; the same overtime again is nothing new (A11).
 
+    Args:
+        request: the overtime.
+        books: the person's, under every id, the remaining one first.
+        question: who submits.
+        starts_on: the date at the property on which it starts; by it the rate is chosen (C18).
+
     Raises:
-        Rejected: the id names other overtime.
+        Rejected: the id names other overtime, the hours are in another one, or start on another day.
     """
+    book = books[0]
     known = book.overtimes.get(request.overtime_id)
     if known is not None:
         planned = int((request.ends_at - request.starts_at).total_seconds())
@@ -47,9 +58,23 @@ def submit(request: SubmitOvertime, book: OvertimeBook, question: Question) -> l
             return []
         raise Rejected(f"{request.overtime_id} names other overtime", code="overtime_id_reused", field="overtime_id",
                        value=request.overtime_id, rule="one id for one overtime", remedy="send it under a new id")  # fmt: skip
+    if request.day != starts_on:
+        raise Rejected(f"it starts on {starts_on} at the property", code="day_mismatch", field="day", value=str(request.day),
+                       rule="the day on which it starts", remedy=f"send it with the day {starts_on}")  # fmt: skip
     ruling = question.ruled(CLAUSE, "submit", overtime_shown(None))
     if ruling.outcome not in _GOES_ON:
         return [_refused("submit", request, ruling.reason, ruling)]
+    others = (
+        key
+        for one in books
+        for key, other in one.overtimes.items()
+        if other.overlaps(request.starts_at, request.ends_at)
+    )
+    doubled = next(others, None)
+    if doubled is not None:
+        raise Rejected(f"{doubled} holds some of these hours already", code="overtime_overlaps", field="starts_at",
+                       value=request.starts_at.isoformat(), rule="each hour is overtime once",
+                       remedy="submit the hours that are not in it")  # fmt: skip
     return [
         OvertimeSubmitted(
             overtime_id=request.overtime_id,
@@ -68,7 +93,7 @@ def confirm(request: ConfirmOvertime, book: OvertimeBook, question: Question, *,
     """Confirm that overtime was worked, or record why not; confirmed again is nothing new (A11).
 
     Raises:
-        Rejected: it was not submitted, is not over, or lasted less than is confirmed.
+        Rejected: it was not submitted, is not over, or less was submitted than is confirmed.
     """
     known = _known(request.overtime_id, book)
     if known.status != "submitted":
@@ -77,6 +102,10 @@ def confirm(request: ConfirmOvertime, book: OvertimeBook, question: Question, *,
         raise Rejected("more is confirmed than was submitted", code="more_than_submitted", field="worked_seconds",
                        value=request.worked_seconds, rule=f"at most {known.planned_seconds} s",
                        remedy="submit the rest as overtime of its own")  # fmt: skip
+    if known.starts_at is not None and question.now < known.starts_at + timedelta(seconds=request.worked_seconds):
+        raise Rejected("that cannot have been worked yet", code="overtime_not_over", field="worked_seconds",
+                       value=request.worked_seconds, rule=f"what was worked since {known.starts_at.isoformat()}",
+                       remedy="confirm it when it is over")  # fmt: skip
     ruling = question.ruled(CLAUSE, "confirm", overtime_shown(known, calendar=calendar.facts))
     if ruling.outcome != "granted":
         return [_refused("confirm", request, ruling.reason, ruling)]

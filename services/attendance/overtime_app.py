@@ -25,7 +25,7 @@ from bailiwick_contracts.overtime import (
     overtime_stream,
 )
 from bailiwick_contracts.registry import PAID_DAYS_PER_MONTH
-from bailiwick_contracts.standing import property_of
+from bailiwick_contracts.standing import local_date, property_of
 from pydantic_core import to_jsonable_python
 
 from services.attendance import asking, overtime
@@ -51,7 +51,9 @@ def _rates(unit: Unit) -> OvertimeRates:
 def on_submit_overtime(unit: Unit, command: Command[SubmitOvertime]) -> None:
     """Submit overtime (A11)."""
     question, stream, book = _found(unit, command, CLAUSE, "submit")
-    unit.append(stream, *overtime.submit(command.data, book, question))
+    others = [one for one in asking.states(unit, OVERTIME, overtime_stream, question.ids) if one is not book]
+    starts_on = local_date(question.events, unit.property_id, command.data.starts_at) or command.data.day
+    unit.append(stream, *overtime.submit(command.data, [book, *others], question, starts_on=starts_on))
 
 
 def on_confirm_overtime(unit: Unit, command: Command[ConfirmOvertime]) -> None:

@@ -134,6 +134,7 @@ def absences(scene: Scene) -> None:
             ),
             by=DIRECTOR if number < 3 else "south-director",
         )  # fmt: skip
+    scene.office.now = max(scene.office.now, local("20:00", DAYS[3]))
     for number in (1, 2):
         scene.ask(ConfirmOvertime(overtime_id=f"ot-000{number}", staff_id=PERSON, worked_seconds=7_200))
     scene.ask(GrantCompLeave(overtime_id="ot-0001", staff_id=PERSON))

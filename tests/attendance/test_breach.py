@@ -176,6 +176,15 @@ def appealed(office: Office, *, days: int = 0) -> Answer:
     return office.ask(AppealCase(case_id="c1", staff_id=ANN, grounds="The bus stood still."), by=ANN)
 
 
+@pytest.mark.parametrize(("days", "outcome"), [(-1, "rejected"), (0, "done"), (1, "rejected")])
+def test_nobody_is_told_of_a_decision_before_it_is_taken_or_in_the_future(
+    staffed: Office, days: int, outcome: str
+) -> None:
+    whole(staffed, "c1")
+    notice = GiveCaseNotice(case_id="c1", staff_id=ANN, given_on=NOW + timedelta(days=days), document="file 9")
+    assert staffed.ask(notice).outcome == outcome
+
+
 @pytest.mark.parametrize(("days", "outcome"), [(14, "done"), (15, "done"), (16, "refused")])
 def test_an_appeal_is_open_for_as_many_days_as_the_house_gives(staffed: Office, days: int, outcome: str) -> None:
     whole(staffed, "c1")

@@ -1,4 +1,4 @@
-"""Random commands and clocks against a plain model: caps, one penalty an occurrence, quotas, and folds that never raise."""
+"""Random commands and clocks against a plain model: caps, one penalty an occurrence, quotas, leave, cases, and folds that never raise."""
 
 import tempfile
 from collections import Counter, defaultdict
@@ -9,9 +9,22 @@ from typing import Any
 
 import pytest
 from bailiwick_contracts.attendance import GetDay, ListDays
+from bailiwick_contracts.breach import AppealCase, CaseDecided, DecideAppeal, DecideCase, OpenCase, RecordStatement
 from bailiwick_contracts.conduct import PenaltyDecided, PenaltyReversed, WithdrawPenalty
+from bailiwick_contracts.deductions import Requested
+from bailiwick_contracts.leave import CancelLeave, DecideLeave, LeaveApproved, LeaveDay, RequestLeave
+from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.matrix import LegalPolicy, Ratio
 from bailiwick_contracts.money import Money
+from bailiwick_contracts.month import CloseMonth, ConfirmAttendance, SupplyAttendance
+from bailiwick_contracts.notice import GivePenaltyNotice
+from bailiwick_contracts.offsite import ConfirmOffsiteWork, ErrandEvidence
+from bailiwick_contracts.overtime import (
+    ConfirmOvertime,
+    GrantCompLeave,
+    RecommendOvertimePay,
+    SubmitOvertime,
+)
 from bailiwick_contracts.temporary import HireTemp, TempHired
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -21,11 +34,13 @@ from services.attendance.breach import CONDUCT
 from services.attendance.day import DAY
 from services.attendance.leave import LEAVE
 from services.attendance.month import MONTH
+from services.attendance.notice import NOTICES
+from services.attendance.overtime import OVERTIME
 from services.attendance.penalty import PENALTY
 from services.attendance.temporary import TEMPORARY
 from services.kernel.decision import Noun
 from tests.attendance.house import RULES
-from tests.attendance.office import ANN, BEN, MONDAY, Office, local, punch
+from tests.attendance.office import ANN, BEN, HR, MANAGER, MONDAY, UNBLOCKED, Office, local, punch
 
 PEOPLE = (ANN, BEN)
 WAGE, DAY_WAGE, MINIMUM = Decimal("4350.00"), Decimal("200.00"), Decimal("4000.00")
@@ -39,8 +54,17 @@ TIGHT = LegalPolicy(
 )
 """So tight that two penalties reach the month's cap, and two absences the floor."""
 CENT = Decimal("0.01")
+POLICIES = (
+    TIGHT,
+    TIGHT.model_copy(update={"version": "law-notice", "prior_written_notice": True}),
+    LegalPolicy(version="law-forbids", mode="forbid_fines"),
+    LegalPolicy(version="law-no-work", mode="no_work_no_pay_only"),
+)
+WEEK = [date(2026, 5, 11) + timedelta(days=offset) for offset in range(5)]
+"""Five working days in a row, for leave."""
 NOUNS: dict[str, Noun[Any]] = {
     "day": DAY, "penalty": PENALTY, "temporary": TEMPORARY, "leave": LEAVE, "month": MONTH, "conduct": CONDUCT,
+    "overtime": OVERTIME, "notices": NOTICES,
 }  # fmt: skip
 people = st.sampled_from(PEOPLE)
 minutes = st.integers(-20, 90)
@@ -51,13 +75,13 @@ class OfficeMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open()
-
-    def open(self) -> None:
         self.directory = tempfile.TemporaryDirectory()
-        self.office = Office(f"sqlite:///{self.directory.name}/store.sqlite", Path(self.directory.name)).set_up(
-            policy=TIGHT
-        )
+        self.office = Office(f"sqlite:///{self.directory.name}/store.sqlite", Path(self.directory.name))
+
+    def open(self, policy: LegalPolicy, *, blocked: bool) -> None:
+        self.policy, self.blocked = policy, blocked
+        self.office.set_up(policy=policy, matrix=manual_matrix() if blocked else UNBLOCKED)
+        self.office.staff_the_company()
         self.office.adopt(RULES)
         self.today = MONDAY
         self.days: list[tuple[str, date]] = []
@@ -66,18 +90,25 @@ class OfficeMachine(RuleBasedStateMachine):
         self.taken: defaultdict[tuple[str, str], dict[str, Decimal]] = defaultdict(dict)
         self.confirmed: Counter[tuple[str, int]] = Counter()
         self.hired: list[tuple[date, date]] = []
-        self.folded = 0
+        self.noticed: defaultdict[tuple[str, date, str], int] = defaultdict(int)
+        self.confirmed_months: set[str] = set()
+        self.closed: set[str] = set()
+        self.leaves: dict[str, tuple[str, str, int, str]] = {}
+        self.overtime: list[tuple[str, Any, Any]] = []
+        self.cases: dict[str, dict[str, Any]] = {}
 
     def teardown(self) -> None:
-        self.prefixes()
-        self.office.judged_again()
+        if hasattr(self, "confirmed"):
+            self.prefixes()
+            self.office.judged_again()
         self.office.close()
         self.directory.cleanup()
 
     # -- what happens ----------------------------------------------------------------------------------------------------
 
-    @initialize(data=st.data())
-    def some_days_passed(self, data: st.DataObject) -> None:
+    @initialize(data=st.data(), policy=st.sampled_from(POLICIES), blocked=st.booleans())
+    def some_days_passed(self, data: st.DataObject, policy: LegalPolicy, blocked: bool) -> None:
+        self.open(policy, blocked=blocked)
         for number in range(8):
             late = data.draw(st.one_of(st.none(), st.integers(1, 45)))
             self.a_day_passes(PEOPLE[number % 2], late, data.draw(st.integers(-5, 40)), 1)
@@ -101,29 +132,43 @@ class OfficeMachine(RuleBasedStateMachine):
         kinds = [one["occurrence"] for one in derived["occurrences"]]
         kind = data.draw(st.sampled_from(kinds)) if kinds and share % 7 else kind
         self.number += 1
-        penalty_id, month = f"p{self.number}", f"{day:%Y-%m}"
+        penalty_id = f"p{self.number}"
         answer = self.office.penalise(
             penalty_id, who=who, day=day, occurrence=kind, share=share * (5 if kind == "absent" else 1),
             beyond_authority="cut" if cut else "recommend",
         )  # fmt: skip
-        (fact,) = [event for event in self.office.facts("penalty") if event.data.penalty_id == penalty_id]
+        (fact,) = [
+            event for event in self.office.facts("penalty") if getattr(event.data, "penalty_id", "") == penalty_id
+        ]
         if not isinstance(fact.data, PenaltyDecided):
             return
         assert answer.outcome == "done"
+        month = fact.data.asked.month
+        assert month not in self.closed, "something was deducted in a month that is closed"
         assert (who, day, kind) not in self.standing, "one occurrence was punished twice (T6)"
+        assert not self.blocked or f"{day:%Y-%m}" in self.confirmed_months, (
+            "an unconfirmed month blocks deductions (A7)"
+        )
+        assert self.policy.mode != "forbid_fines", "a penalty where the law forbids fines (T12)"
+        if self.policy.prior_written_notice:
+            asked = share * (5 if kind == "absent" else 1)
+            assert self.noticed[who, day, kind] >= asked > 0 or asked == 0, "no written notice stood before it (T12)"
         computed = self.office.figures(fact).computed
         assert computed is not None
         penalty, before = computed.penalty.amount, sum(self.taken[who, month].values(), Decimal(0))
         unpaid = self._unpaid(who, month)
         due = WAGE - unpaid
+        self.standing[who, day, kind] = penalty_id
+        self.taken[who, month][penalty_id] = penalty
+        if self.policy.mode == "no_work_no_pay_only":
+            assert penalty == 0, "more than unpaid time where the law knows no penalty (T12)"
+            return
         assert penalty <= (DAY_WAGE if kind == "absent" else (DAY_WAGE * FIFTH).quantize(CENT)), (
             "over the authority's cap"
         )
         assert penalty <= due * FIFTH, "over the legal cap of one occurrence"
         assert before + penalty <= due * FIFTIETH or penalty == 0, "over the monthly cap"
         assert due - before - penalty >= MINIMUM or penalty == 0, "below the minimum wage"
-        self.standing[who, day, kind] = penalty_id
-        self.taken[who, month][penalty_id] = penalty
 
     @rule(data=st.data())
     def a_month_is_worked_through(self, data: st.DataObject) -> None:
@@ -144,11 +189,14 @@ class OfficeMachine(RuleBasedStateMachine):
         if not self.standing:
             return
         (who, day, kind), penalty_id = data.draw(st.sampled_from(sorted(self.standing.items())))
-        request = WithdrawPenalty(penalty_id=penalty_id, cause="error", grounds="Sample.")
+        cause: Any = data.draw(st.sampled_from(("error", "appeal", "waiver", "day_changed")))
+        evidence = ("memo-1",) if cause == "waiver" else ()
+        request = WithdrawPenalty(penalty_id=penalty_id, cause=cause, evidence=evidence, grounds="Sample.")
         assert self.office.ask(request).outcome == "done"
         assert isinstance(self.office.last("penalty_reversed").data, PenaltyReversed)
         del self.standing[who, day, kind]
-        del self.taken[who, f"{day:%Y-%m}"][penalty_id]
+        for of_month in self.taken.values():
+            of_month.pop(penalty_id, None)
 
     @rule(data=st.data(), direction=st.sampled_from(("in", "out")))
     def a_forgotten_punch_is_confirmed(self, data: st.DataObject, direction: str) -> None:
@@ -179,14 +227,192 @@ class OfficeMachine(RuleBasedStateMachine):
             assert isinstance(self.office.last("temp_hired").data, TempHired)
             self.hired.append((request.first_on, request.last_on))
 
-    @rule(hours=st.integers(0, 72))
-    def time_passes(self, hours: int) -> None:
+    @rule(data=st.data(), share=st.integers(1, 40))
+    def somebody_is_told_in_writing(self, data: st.DataObject, share: int) -> None:
+        if not self.days:
+            return
+        who, day = data.draw(st.sampled_from(self.days))
+        self.number += 1
+        requested = Requested(share=Ratio(numerator=share, denominator=100))
+        notice = GivePenaltyNotice(notice_id=f"n{self.number}", staff_id=who, day=day, occurrence="late",
+                                   requested=requested, document="n-1", grounds="Sample.")  # fmt: skip
+        if self.office.ask(notice).outcome == "done":
+            self.noticed[who, day, "late"] = max(share, self.noticed[who, day, "late"])
+
+    @rule(data=st.data(), direction=st.sampled_from(("in", "out", "both")))
+    def work_outside_is_signed_for(self, data: st.DataObject, direction: Any) -> None:
+        if not self.days:
+            return
+        who, day = data.draw(st.sampled_from(self.days))
+        self.number += 1
+        evidence = (ErrandEvidence(kind="work_order", reference="w-1"),)
+        self.office.ask(ConfirmOffsiteWork(confirmation_id=f"f{self.number}", staff_id=who, day=day,
+                                           direction=direction, evidence=evidence, grounds="Sample."))  # fmt: skip
+
+    @rule(confirms=st.booleans(), closes=st.booleans())
+    def a_month_ends(self, confirms: bool, closes: bool) -> None:
+        month = f"{self.today:%Y-%m}"
+        self.today = (self.today.replace(day=28) + timedelta(days=4)).replace(day=1)
+        self.office.now = max(self.office.now, local("09:00", self.today))
+        self.office.ask(SupplyAttendance(month=month), by=HR)
+        sheet = self.office.facts("attendance_supplied")
+        newest = max((event.data.sheet for event in sheet if event.data.month == month), default=1)
+        if confirms and self.office.ask(ConfirmAttendance(month=month, sheet=newest)).outcome == "done":
+            self.confirmed_months.add(month)
+        if closes and self.office.ask(CloseMonth(month=month), by=HR).outcome == "done":
+            assert month in self.confirmed_months, "a month was closed that nobody confirmed"
+            self.closed.add(month)
+
+    # -- leave and overtime ----------------------------------------------------------------------------------------------
+
+    @rule(who=people, day=st.integers(0, 4), part=st.sampled_from(("whole", "first_half", "second_half")))
+    def leave_is_asked_for(self, who: str, day: int, part: Any) -> None:
+        self.number += 1
+        leave_id = f"l{self.number}"
+        request = RequestLeave(leave_id=leave_id, staff_id=who, kind="annual",
+                               days=(LeaveDay(day=WEEK[day], part=part),), grounds="Sample.")  # fmt: skip
+        if self.office.ask(request, by=who).outcome == "done":
+            self.leaves[leave_id] = (who, "requested", day, part)
+
+    @rule(data=st.data(), by=st.sampled_from(("director-sample", MANAGER)))
+    def leave_is_decided(self, data: st.DataObject, by: str) -> None:
+        if not self.leaves:
+            return
+        leave_id = data.draw(st.sampled_from(sorted(self.leaves)))
+        who, status, day, part = self.leaves[leave_id]
+        answer = self.office.ask(DecideLeave(leave_id=leave_id, staff_id=who, grounds="Sample."), by=by)
+        if answer.outcome != "done":
+            return
+        (fact,) = [
+            one
+            for one in answer.facts
+            if one.type.startswith(("attendance.leave_approved", "attendance.leave_forwarded"))
+        ]
+        approved = fact.type == LeaveApproved.wire()
+        assert status in ("requested", "forwarded"), "leave was decided twice"
+        if approved and by != MANAGER:
+            assert self._joined(who, day) <= 1, "more than a day of leave was approved in the office (A12)"
+        self.leaves[leave_id] = (who, "approved" if approved else "forwarded", day, part)
+
+    def _joined(self, who: str, day: int) -> Decimal:
+        """The days of leave in a row with a day, whether they are asked for or stand."""
+        whole = {"whole": Decimal(1), "first_half": Decimal("0.5"), "second_half": Decimal("0.5")}
+        of_day: Counter[int] = Counter()
+        for person, status, on, part in self.leaves.values():
+            if person == who and status in ("requested", "forwarded", "approved"):
+                of_day[on] += whole[part]  # type: ignore[assignment]
+        first = last = day
+        while of_day[first - 1]:
+            first -= 1
+        while of_day[last + 1]:
+            last += 1
+        return sum((Decimal(of_day[on]) for on in range(first, last + 1)), Decimal(0))
+
+    @rule(data=st.data())
+    def leave_is_cancelled(self, data: st.DataObject) -> None:
+        if not self.leaves:
+            return
+        leave_id = data.draw(st.sampled_from(sorted(self.leaves)))
+        who, _, day, part = self.leaves[leave_id]
+        if (
+            self.office.ask(CancelLeave(leave_id=leave_id, staff_id=who, grounds="Sample."), by=MANAGER).outcome
+            == "done"
+        ):
+            self.leaves[leave_id] = (who, "cancelled", day, part)
+
+    @rule(who=people, hours=st.integers(1, 12), worked=st.integers(1, 14), by_leave=st.booleans())
+    def overtime_is_worked(self, who: str, hours: int, worked: int, by_leave: bool) -> None:
+        self.number += 1
+        overtime_id, starts = f"o{self.number}", local("18:00", self.today)
+        request = SubmitOvertime(overtime_id=overtime_id, staff_id=who, day=self.today, starts_at=starts,
+                                 ends_at=starts + timedelta(hours=hours), grounds="Sample.")  # fmt: skip
+        doubled = any(
+            person == who and first < request.ends_at and starts < last for person, first, last in self.overtime
+        )
+        outcome = self.office.ask(request).outcome
+        assert outcome == ("rejected" if doubled else "done"), "an hour is overtime once"
+        if doubled:
+            return
+        self.overtime.append((who, starts, request.ends_at))
+        self.office.now = max(self.office.now, starts + timedelta(hours=hours))
+        confirmed = self.office.ask(
+            ConfirmOvertime(overtime_id=overtime_id, staff_id=who, worked_seconds=worked * 3_600)
+        )
+        assert (confirmed.outcome == "done") == (worked <= hours), "more was confirmed than was submitted (A11)"
+        asked: list[Any] = [GrantCompLeave(overtime_id=overtime_id, staff_id=who),
+                            RecommendOvertimePay(overtime_id=overtime_id, staff_id=who)]  # fmt: skip
+        outcomes = [self.office.ask(one).outcome for one in (asked if by_leave else asked[::-1])]
+        assert outcomes == (["done", "rejected"] if worked <= hours else ["rejected", "rejected"]), (
+            "overtime was made up for twice, or without being confirmed"
+        )
+
+    # -- cases -----------------------------------------------------------------------------------------------------------
+
+    @rule(who=people, back=st.integers(0, 40))
+    def a_case_is_opened(self, who: str, back: int) -> None:
+        self.number += 1
+        incident = self.today - timedelta(days=back)
+        same = any(
+            one["who"] == who and one["on"] == incident and one["status"] != "reversed" for one in self.cases.values()
+        )
+        request = OpenCase(
+            case_id=f"k{self.number}", staff_id=who, incident_on=incident, code="late-report", grounds="Sample."
+        )
+        outcome = self.office.ask(request).outcome
+        assert outcome == ("refused" if same else "done"), "one breach of a kind a person and day (C11)"
+        if outcome == "done":
+            self.cases[request.case_id] = {"who": who, "on": incident, "status": "opened", "heard": False}
+
+    @rule(data=st.data(), hears=st.booleans(), guilty=st.booleans())
+    def a_case_goes_on(self, data: st.DataObject, hears: bool, guilty: bool) -> None:
+        if not self.cases:
+            return
+        case_id = data.draw(st.sampled_from(sorted(self.cases)))
+        known = self.cases[case_id]
+        who = known["who"]
+        if known["status"] == "opened":
+            if hears:
+                self.office.ask(RecordStatement(case_id=case_id, staff_id=who, statement="Sample."), by=who)
+                known["heard"] = True
+            finding: Any = "breach" if guilty else "no_breach"
+            standing = sum(one["who"] == who and one["status"] == "breach" and known["on"] - timedelta(days=365) <= one["on"] <= known["on"]
+                           for one in self.cases.values())  # fmt: skip
+            by = MANAGER if standing >= 4 else "director-sample"
+            answer = self.office.ask(
+                DecideCase(case_id=case_id, staff_id=who, finding=finding, grounds="Sample."), by=by
+            )
+            assert (answer.outcome == "done") == known["heard"], "nobody is judged unheard"
+            if answer.outcome == "done":
+                decided = self.office.last("case_decided").data
+                assert isinstance(decided, CaseDecided)
+                assert decided.level == (min(standing + 1, 5) if guilty else None), (
+                    "the ladder is climbed by what stands (C10)"
+                )
+                known["status"] = finding
+        elif known["status"] in ("breach", "no_breach"):
+            self.office.ask(AppealCase(case_id=case_id, staff_id=who, grounds="Sample."), by=who)
+            overturned: Any = "overturned" if guilty else "upheld"
+            answer = self.office.ask(
+                DecideAppeal(case_id=case_id, staff_id=who, outcome=overturned, grounds="Sample."), by=MANAGER
+            )
+            if answer.outcome == "done" and guilty:
+                known["status"] = "reversed"
+
+    @rule(hours=st.integers(-6, 72))
+    def a_clock_jumps(self, hours: int) -> None:
         self.office.now += timedelta(hours=hours)
 
     # -- what always holds -----------------------------------------------------------------------------------------------
 
     @invariant()
     def quotas_hold(self) -> None:
+        if not hasattr(self, "confirmed"):
+            return
+        approved = Counter({who: Decimal(0) for who in PEOPLE})
+        for who, status, _, part in self.leaves.values():
+            if status == "approved":
+                approved[who] += Decimal(1) if part == "whole" else Decimal("0.5")  # type: ignore[assignment]
+        assert all(days <= 5 for days in approved.values()), "more annual leave than there is in a year"
         assert all(times <= 3 for times in self.confirmed.values()), "more than three forgotten punches of a year (A10)"
         for day in (MONDAY + timedelta(days=offset) for offset in range(12)):
             assert sum(first <= day <= last for first, last in self.hired) <= 2, "more temps than approved (A3)"
@@ -207,4 +433,16 @@ TestOffice = OfficeMachine.TestCase
 TestOffice.settings = settings(
     max_examples=8, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7_200)
+class TestManyOffices(OfficeMachine.TestCase):  # type: ignore[misc,valid-type]
+    """The same, many times, and never the same twice."""
+
+    settings = settings(
+        max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+
+
 pytestmark = pytest.mark.timeout(300)

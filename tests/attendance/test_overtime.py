@@ -38,7 +38,9 @@ def submit(
 ) -> Answer:
     asked = SubmitOvertime(overtime_id=overtime_id, staff_id=ANN, day=day, starts_at=local("18:00", day),
                            ends_at=local(end, day), grounds="A burst pipe.")  # fmt: skip
-    return office.ask(asked, by=by)
+    answer = office.ask(asked, by=by)
+    office.now = max(office.now, asked.ends_at)
+    return answer
 
 
 def confirm(office: Office, overtime_id: str = "o1", seconds: int = 7_200, by: str = DIRECTOR) -> Answer:
@@ -102,6 +104,27 @@ def test_overtime_is_compensated_once_by_leave_or_by_pay(ruled: Office) -> None:
 def test_no_more_is_confirmed_than_was_submitted(ruled: Office, seconds: int, outcome: str) -> None:
     submit(ruled)
     assert confirm(ruled, seconds=seconds).outcome == outcome
+
+
+@pytest.mark.parametrize(("early", "outcome"), [(1, "rejected"), (0, "done"), (-1, "done")])
+def test_what_is_not_worked_yet_is_not_confirmed(ruled: Office, early: int, outcome: str) -> None:
+    submit(ruled)
+    ruled.now = local("20:00") - timedelta(seconds=early)
+    answer = confirm(ruled)
+    assert answer.outcome == outcome
+    assert early <= 0 or (answer.error or {})["code"] == "overtime_not_over"
+
+
+def test_an_hour_is_overtime_once_and_of_the_day_on_which_it_starts(ruled: Office) -> None:
+    submit(ruled)
+    assert (submit(ruled, "o2", end="19:00").error or {})["code"] == "overtime_overlaps"
+    after = SubmitOvertime(overtime_id="o3", staff_id=ANN, day=MONDAY, starts_at=local("20:00"), ends_at=local("21:00"),
+                           grounds="It burst again.")  # fmt: skip
+    assert ruled.ask(after).outcome == "done"
+    night = {"overtime_id": "o4", "starts_at": local("23:00"), "ends_at": local("01:00", MONDAY + timedelta(days=1))}
+    wrong = after.model_copy(update={**night, "day": MONDAY + timedelta(days=1)})
+    assert (ruled.ask(wrong).error or {})["code"] == "day_mismatch"
+    assert ruled.ask(after.model_copy(update=night)).outcome == "done"
 
 
 def test_the_four_answers_of_submitting_and_confirming(ruled: Office) -> None:
