@@ -201,29 +201,32 @@ def check_chain(
         return Chain(state="unavailable")
     if known and len(known) < 2 and opening is None and closing is None:
         return Chain(state="unavailable" if len(rows) > 1 else "closed")
-    tries = [_walk(rows, opening, closing), _walk(list(reversed(rows)), opening, closing)]
-    return next((one for one in tries if one.state == "closed"), max(tries, key=_reach))
-
-
-def _reach(chain: Chain) -> int:
-    return chain.row or 0
+    tries = [walk(rows, opening, closing), walk(list(reversed(rows)), opening, closing)]
+    return min(tries, key=lambda one: one[1])[0]
 
 
 def _signed(row: StatementRow) -> Decimal:
     return {"in": row.amount, "out": -row.amount, "neutral": Decimal(0)}[row.direction]
 
 
-def _walk(rows: Sequence[StatementRow], opening: Decimal | None, closing: Decimal | None) -> Chain:
-    balance = opening
-    moved = Decimal(0)
+def walk(
+    rows: Sequence[StatementRow], opening: Decimal | None = None, closing: Decimal | None = None
+) -> tuple[Chain, int]:
+    """The chain of balances in just this order, broken where it first breaks; and in how many places it breaks."""
+    balance, moved, breaks = opening, Decimal(0), 0
+    chain = Chain(state="closed")
     for row in rows:
         moved += _signed(row)
         if row.balance is None:
             continue
         if balance is not None and balance + moved != row.balance:
-            return Chain(state="broken", row=row.row, expected=balance + moved, found=row.balance)
+            breaks += 1
+            if breaks == 1:
+                chain = Chain(state="broken", row=row.row, expected=balance + moved, found=row.balance)
         balance, moved = row.balance, Decimal(0)
     if closing is not None and balance is not None and balance + moved != closing:
-        last = rows[-1].row if rows else None
-        return Chain(state="broken", row=last, expected=balance + moved, found=closing)
-    return Chain(state="closed")
+        breaks += 1
+        if breaks == 1:
+            last = rows[-1].row if rows else None
+            chain = Chain(state="broken", row=last, expected=balance + moved, found=closing)
+    return chain, breaks

@@ -1,7 +1,7 @@
 """Statements as messages between banks: MT940, and camt.053 of ISO 20022; each with its opening and closing balance."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,17 +10,21 @@ from bailiwick_contracts.statement import Chain, Direction, StatementRow
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from services.billing.layout import Entry, ReadStatement, chain_of, numbered, read_table_statement
-from services.billing.profile import Profile
+from services.billing.entry import Entry
+from services.billing.layout import ReadStatement, chain_of, numbered, read_table_statement
+from services.billing.profile import Profile, family
 from services.billing.sheet import FileError, decode
 from services.table import BadRow
 
+Piece = tuple[list[Entry], Decimal | None, Decimal | None, str]
+"""The entries of one statement of a file, its opening and closing balance, and its account."""
 _BLOCK = re.compile(r"(?m)^(?=:20:)")
 
 
 def is_mt940(content: bytes) -> bool:
     """Whether a file looks like MT940."""
-    return re.search(rb"(?m)^:20:", content[:4096]) is not None and b":60" in content
+    plain = content.replace(b"\0", b"").replace(b"\r", b"\n")
+    return re.search(rb"(?m)^\W{0,3}:20:", plain[:4096]) is not None and b":60" in plain
 
 
 def is_camt(content: bytes) -> bool:
@@ -36,16 +40,23 @@ def read_mt940(content: bytes) -> ReadStatement:
     """
     import mt940  # noqa: PLC0415 - slow to load, and most statements are tables
 
-    text = decode(content).replace("\r\n", "\n")
-    pieces: list[tuple[list[Entry], Decimal | None, Decimal | None]] = []
+    text = decode(content).replace("\r\n", "\n").replace("\r", "\n")
+    pieces: list[Piece] = []
     currency, row = "CNY", 0
+    bad: list[BadRow] = []
     for block in _BLOCK.split(text):
         if ":60" not in block:
             continue
+        plain = re.sub(r"^-\}?\s*$", "", block, flags=re.MULTILINE)
         try:
-            found: Any = mt940.parse(re.sub(r"^-\}?\s*$", "", block, flags=re.MULTILINE))
-        except Exception as error:  # noqa: BLE001 - whatever the library finds wrong is what is wrong with the file
-            raise FileError(f"this MT940 cannot be read: {error}") from None
+            found: Any = mt940.parse(plain)
+        except Exception:  # noqa: BLE001 - whatever the library finds wrong is what is wrong with the file
+            plain, wrong = _without_wrong(mt940.parse, plain, row)
+            bad += wrong
+            try:
+                found = mt940.parse(plain)
+            except Exception as error:  # noqa: BLE001 - as above
+                raise FileError(f"this MT940 cannot be read: {error}") from None
         opening = found.data.get("final_opening_balance") or found.data.get("intermediate_opening_balance")
         closing = found.data.get("final_closing_balance") or found.data.get("intermediate_closing_balance")
         entries = []
@@ -57,10 +68,38 @@ def read_mt940(content: bytes) -> ReadStatement:
             currency = str(one.data["amount"].currency or currency)
         if opening is not None:
             currency = str(opening.amount.currency or currency)
-        pieces.append((entries, _balance(opening), _balance(closing)))
+        pieces.append(
+            (entries, _balance(opening), _balance(closing), str(found.data.get("account_identification") or ""))
+        )
     if not pieces:
         raise FileError("this MT940 has no statement with balances (:60F: and :62F:)")
-    return _assembled("mt940", pieces, currency)
+    return _assembled(
+        "mt940", pieces, currency, bad, ("the balances cannot be followed over rows that were not taken",) * bool(bad)
+    )
+
+
+def _without_wrong(parse: Callable[[str], Any], block: str, before: int) -> tuple[str, list[BadRow]]:
+    """A block without the transactions that cannot be read by themselves, and these."""
+    head, *moved = re.split(r"(?m)^(?=:61:)", block)
+    kept, wrong = [head], []
+    for number, one in enumerate(moved, start=before + 1):
+        alone, _, rest = one.partition("\n:62")
+        try:
+            parse(f":20:X\n:25:X\n:28C:1\n:60F:C260101CNY0,\n{alone}\n:62F:C260101CNY0,\n")
+            kept.append(one)
+        except Exception as error:  # noqa: BLE001 - whatever the library finds wrong
+            line = one.splitlines()[0]
+            wrong.append(
+                BadRow(
+                    number,
+                    ":61:",
+                    line[:80],
+                    f"a transaction of MT940 ({error})"[:120],
+                    "ask the bank for the file anew",
+                )
+            )
+            kept.append(f":62{rest}" if rest else "")
+    return "".join(kept), wrong
 
 
 def _balance(found: Any) -> Decimal | None:
@@ -68,7 +107,9 @@ def _balance(found: Any) -> Decimal | None:
 
 
 def _mt940_entry(data: dict[str, Any], row: int) -> Entry:
-    amount = Decimal(data["amount"].amount).quantize(Decimal("0.01"))
+    amount = abs(Decimal(data["amount"].amount).quantize(Decimal("0.01")))
+    # RC takes a credit back, RD a debit; the library knows the sign of C and D alone.
+    amount = amount if data.get("status") in ("C", "RD") else -amount
     on = data.get("entry_date") or data["date"]
     details = " ".join(
         str(data.get(name) or "") for name in ("transaction_details", "purpose", "extra_details")
@@ -88,17 +129,22 @@ def _sign(amount: Decimal) -> Direction:
 
 
 def _assembled(
-    profile: str, pieces: Sequence[tuple[list[Entry], Decimal | None, Decimal | None]], currency: str,
+    profile: str, pieces: Sequence[Piece], currency: str,
     bad: Sequence[BadRow] = (), notes: Sequence[str] = (),
 ) -> ReadStatement:  # fmt: skip
-    entries = [entry for piece, _, _ in pieces for entry in piece]
+    entries = [entry for piece, *_ in pieces for entry in piece]
     rows = numbered(entries, profile)
-    return ReadStatement(profile, rows, tuple(bad), _chain(rows, pieces), currency, tuple(notes))
+    chain = _chain(rows, pieces)
+    if bad and chain.state == "broken":
+        chain = Chain(state="unavailable")
+    return ReadStatement(profile, rows, tuple(bad), chain, currency, tuple(notes))
 
 
-def _chain(rows: Sequence[StatementRow], pieces: Sequence[tuple[list[Entry], Decimal | None, Decimal | None]]) -> Chain:
-    start, states, before = 0, [], None
-    for entries, opening, closing in pieces:
+def _chain(rows: Sequence[StatementRow], pieces: Sequence[Piece]) -> Chain:
+    start, states = 0, []
+    last: dict[str, Decimal | None] = {}
+    for entries, opening, closing, account in pieces:
+        before = last.get(account)
         part = rows[start : start + len(entries)]
         start += len(entries)
         if before is not None and opening is not None and before != opening:
@@ -107,7 +153,7 @@ def _chain(rows: Sequence[StatementRow], pieces: Sequence[tuple[list[Entry], Dec
         if chain.state == "broken":
             return chain
         states.append(chain.state)
-        before = closing
+        last[account] = closing
     return Chain(state="unavailable" if "unavailable" in states else "closed")
 
 
@@ -118,12 +164,14 @@ def read_camt(content: bytes) -> ReadStatement:
         FileError: it is none, or holds what no statement needs (entities, a DTD).
     """
     try:
-        root = ElementTree.fromstring(content)
-    except (ElementTree.ParseError, DefusedXmlException) as error:
+        root = ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", decode(content)))
+    except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
         raise FileError(f"this camt.053 cannot be read: {error}") from None
     for element in root.iter():
         element.tag = str(element.tag).rpartition("}")[2]
-    pieces, notes, bad = [], [], []
+    pieces: list[Piece] = []
+    notes: list[str] = []
+    bad: list[BadRow] = []
     currency, row = "", 0
     for statement in root.iter("Stmt"):
         entries: list[Entry] = []
@@ -142,10 +190,19 @@ def read_camt(content: bytes) -> ReadStatement:
             try:
                 entries += _camt_entries(entry, row)
             except (ValueError, ArithmeticError, TypeError) as error:
+                shown = f"{entry.findtext('BookgDt/Dt') or entry.findtext('BookgDt/DtTm') or ''} {entry.findtext('Amt') or ''}"
                 bad.append(
-                    BadRow(row, "Ntry", "", f"a date and an amount ({error})"[:120], "ask the bank for the file anew")
+                    BadRow(
+                        row,
+                        "Ntry",
+                        shown.strip()[:80],
+                        f"a date and an amount ({type(error).__name__})",
+                        "ask the bank for the file anew",
+                    )
                 )
-        pieces.append((entries, *_camt_balances(statement)))
+        opening, closing = _camt_balances(statement)
+        account = statement.findtext("Acct/Id/IBAN") or statement.findtext("Acct/Id/Othr/Id") or ""
+        pieces.append((entries, opening, closing, account))
     if not pieces:
         raise FileError("this camt.053 has no statement (Stmt)")
     return _assembled("camt053", pieces, currency or "CNY", bad, notes[:20])
@@ -192,7 +249,7 @@ def _camt_entries(entry: Any, row: int) -> Iterator[Entry]:
 
 
 def read_statement(content: bytes, profile: str, profiles: Mapping[str, Profile]) -> ReadStatement:
-    """Read a statement of any kind by the named profile, or `auto` by the one that fits.
+    """Read a statement of any kind by the named profile or one of its variants, or `auto` by the one that fits.
 
     Raises:
         FileError: it cannot be read, the profile is unknown, or none fits.
@@ -201,6 +258,7 @@ def read_statement(content: bytes, profile: str, profiles: Mapping[str, Profile]
         return read_mt940(content)
     if profile in ("camt053", "camt") or (profile == "auto" and is_camt(content)):
         return read_camt(content)
-    if profile != "auto" and profile not in profiles:
+    meant = profiles if profile == "auto" else family(profiles, profile)
+    if not meant:
         raise FileError(f"no profile is named {profile}; there are auto, mt940, camt053, {', '.join(sorted(profiles))}")
-    return read_table_statement(content, profiles if profile == "auto" else {profile: profiles[profile]})
+    return read_table_statement(content, meant)

@@ -6,12 +6,12 @@
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from bailiwick_contracts.message import Identifier, Label, Record
+from bailiwick_contracts.message import Identifier, Label, Record, Text
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 
@@ -37,7 +37,9 @@ class DirectionColumn(_Part):
     column: Columns
     credit: Columns = ()
     debit: Columns = ()
-    """Values of the column, compared from their beginning; any other value is neutral."""
+    neutral: Columns = ()
+    """Values of the column, compared from their beginning, whatever their case and width. Any other value is neutral too, unless
+    `neutral` says which are: then a row with another one is turned down."""
 
 
 class Void(_Part):
@@ -52,8 +54,8 @@ class Profile(_Part):
 
     id: Identifier
     title: Label
-    header: Columns
-    """Columns that tell this kind from others; all of them stand in one line of the file."""
+    header: Annotated[tuple[Text, ...], BeforeValidator(_several)]
+    """Columns that tell this kind from others; all of them stand in one line of the file. `a|b`: one of the two."""
     date: Columns
     time: Columns = ()
     amount: Columns = ()
@@ -78,12 +80,24 @@ class Profile(_Part):
     decimal: Annotated[str, Field(pattern=r"^[.,]$")] = "."
     day_first: bool = False
     """Dates are written 31/12/2026."""
+    guessed: bool = False
+    """Of no bank's own: read by the names of its columns, which the report says."""
 
 
 def normal(text: str) -> str:
     """A column's name as it is compared."""
     flat = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"[\s\"'`\ufeff]", "", flat)
+
+
+def wanting(profile: Profile, names: set[str]) -> list[str]:
+    """The columns of a profile's header that a line of these (normal) names has not."""
+    return [column for column in profile.header if not any(normal(one) in names for one in column.split("|"))]
+
+
+def family(profiles: Mapping[str, Profile], name: str) -> dict[str, Profile]:
+    """The profile of a name and its variants, `name-…`: one bank exports in several layouts."""
+    return {key: one for key, one in profiles.items() if key == name or key.startswith(f"{name}-")}
 
 
 def parse_profile(text: str, where: str) -> Profile:

@@ -5,8 +5,9 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from html.parser import HTMLParser
 from typing import NamedTuple
 from zipfile import BadZipFile
 
@@ -17,6 +18,8 @@ _MONEY = re.compile(r"^\d+(\.\d+)?$")
 _NOTE = re.compile(r"[(（][^)）]*[^\d.,)）\s][^)）]*[)）]")
 _UNITS = re.compile(r"(?i)cny|rmb|hkd|usd|人民币|人民幣|[¥￥$€元圆整]")
 _LONGEST_CELL = 100_000
+_SOUND = 20
+"""So many characters beyond ASCII for each that is damaged, and a text still counts as of its encoding."""
 
 
 class Line(NamedTuple):
@@ -46,27 +49,92 @@ def decode(content: bytes) -> str:
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
-            continue
+            mended = content.decode(encoding, "replace")
+            lost = mended.count("\ufffd")
+            if lost * _SOUND < sum(not one.isascii() for one in mended):
+                return mended
     raise FileError("the file is neither UTF-8, UTF-16 nor GB18030; save it again as CSV in UTF-8")
 
 
 def rows_of(text: str, delimiter: str) -> Iterator[Line]:
-    """The rows of a text, each with the number of the line it ends on."""
+    """The rows of a text, each with the number of the line it ends on.
+
+    A quoted cell may hold line breaks. A quotation mark that nobody closed swallows no row: a line that is as wide as the
+    widest stands for itself.
+    """
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text.replace("\0", "")), delimiter=delimiter, skipinitialspace=True)
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Line(reader.line_num, [f"unreadable: {error}"])
-            continue
-        yield Line(reader.line_num, [clean(cell) for cell in cells])
+    lines = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    alone = [_cells(line, delimiter) if line.count('"') % 2 == 0 else None for line in lines]
+    width = max((len(cells) for cells in alone if cells is not None), default=0)
+    index = 0
+    while index < len(lines):
+        cells = alone[index]
+        if cells is None:
+            end = next((at for at in range(index + 1, len(lines)) if lines[at].count('"') % 2), None)
+            inside = lines[index + 1 : end + 1] if end is not None else []
+            if end is not None and all(_width(line, delimiter) < width for line in inside):
+                cells, index = _cells("\n".join(lines[index : end + 1]), delimiter), end
+            else:
+                cells = lines[index].replace('"', "").split(delimiter)
+        index += 1
+        yield Line(index, [clean(cell) for cell in cells])
 
 
-def workbook_rows(content: bytes) -> Iterator[Line]:
-    """The rows of the first sheet of an XLSX workbook.
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error as error:
+        return [f"unreadable: {error}"]
+
+
+def _width(line: str, delimiter: str) -> int:
+    return line.count(delimiter) + 1
+
+
+def html_rows(text: str) -> Iterator[Line]:
+    """The rows of the tables of an HTML page or an XML spreadsheet, as which banks save what they call XLS."""
+    reader = _Tables()
+    reader.feed(text)
+    reader.close()
+    for number, cells in enumerate(reader.rows, start=1):
+        yield Line(number, [clean(cell) for cell in cells])
+
+
+_ROWS, _CELLS, _WIDEST = ("tr", "row"), ("td", "th", "cell"), 500
+
+
+class _Tables(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.rows: list[list[str]] = []
+        self._cell: list[str] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _ROWS:
+            self.rows.append([])
+        elif tag in _CELLS:
+            self._close()
+            self._cell = []
+            index = dict(attrs).get("ss:index") or ""
+            if self.rows and index.isdigit() and int(index) <= _WIDEST:
+                self.rows[-1] += [""] * (int(index) - 1 - len(self.rows[-1]))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in (*_CELLS, *_ROWS):
+            self._close()
+
+    def handle_data(self, data: str) -> None:
+        if self._cell is not None:
+            self._cell.append(data)
+
+    def _close(self) -> None:
+        if self._cell is not None and self.rows:
+            self.rows[-1].append(" ".join("".join(self._cell).split()))
+        self._cell = None
+
+
+def workbook_sheets(content: bytes) -> Iterator[list[Line]]:
+    """The rows of each sheet of an XLSX workbook.
 
     Raises:
         FileError: it is no workbook.
@@ -78,9 +146,10 @@ def workbook_rows(content: bytes) -> Iterator[Line]:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
         raise FileError(f"the workbook cannot be opened ({error}); save it again as XLSX or CSV") from None
-    sheet = book[book.sheetnames[0]]
-    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
-        yield Line(number, [_cell(value) for value in row])
+    for sheet in book.worksheets:
+        sheet.reset_dimensions()
+        rows = enumerate(sheet.iter_rows(values_only=True), start=1)
+        yield [Line(number, [_cell(value) for value in row]) for number, row in rows]
 
 
 def _cell(value: object) -> str:
@@ -141,6 +210,8 @@ _DATES = (
     re.compile(r"^(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})日?(?:[T\s]+(?P<t>.*))?$"),
     re.compile(r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:[T\s]*(?P<t>\d{2}:?\d{2}.*|))?$"),
 )
+_SERIAL = re.compile(r"^[3-7]\d{4}(\.\d+)?$")
+"""Days since 1899-12-30, as a spreadsheet holds a date whose cell it does not show as one."""
 _DAY_FIRST = re.compile(r"^(?P<d>\d{1,2})[-/.](?P<m>\d{1,2})[-/.](?P<y>\d{4})(?:[T\s]+(?P<t>.*))?$")
 
 
@@ -156,6 +227,10 @@ def day_and_time(cell: str, *, day_first: bool = False) -> tuple[date, str]:
         if found is not None:
             time = re.sub(r"\D", "", found["t"] or "")[:6]
             return date(int(found["y"]), int(found["m"]), int(found["d"])), time
+    if _SERIAL.match(text):
+        day, seconds = divmod(round(Decimal(text) * 86_400), 86_400)
+        clock = f"{seconds // 3600:02d}{seconds // 60 % 60:02d}{seconds % 60:02d}"
+        return date(1899, 12, 30) + timedelta(days=day), clock if seconds else ""
     raise ValueError("no date")
 
 

@@ -41,7 +41,8 @@ _PART_BYTES = 180_000
 def statement(
     file: File,
     profile: Annotated[
-        str, typer.Option(help="wechat, alipay, boc, icbc, ccb, cmb, abc, mt940, camt053, … or auto.")
+        str,
+        typer.Option(help="wechat, alipay, boc, icbc, ccb, cmb, abc (with their variants), mt940, camt053, … or auto."),
     ] = "auto",
     property_id: Annotated[
         str, typer.Option("--property", help="Whose account; the only property where there is one.")
@@ -99,7 +100,14 @@ def _counted(read: Any, duplicates: int = 0, matched: int = 0, unapplied: Decima
 def _say(read: Any, counted: dict[str, Any], more: Mapping[str, Any], as_json: bool) -> None:
     chain = read.chain
     if as_json:
-        print_json(counted)
+        bad = [vars(one) for one in read.bad]
+        told = {
+            "profile": read.profile,
+            "balance_chain": chain.state,
+            "held": bool(more.get("held")),
+            "notes": list(read.notes),
+        }
+        print_json(counted | told | {"bad_rows": bad})
     else:
         emit({"profile": read.profile, **counted, "balance_chain": chain.state}, as_json, "statement")
         if read.bad:
