@@ -187,7 +187,7 @@ COLUMNS = ["交易日期", "交易时间", "收入", "支出", "余额", "交易
 
 
 def test_a_workbook_of_numbers_and_dates_on_its_second_sheet_is_read() -> None:
-    rows = [["户名", "SAMPLE"], [], COLUMNS, [datetime(2026, 3, 1), "09:00", 500.1, None, 1500.1, "x", "1-101"],  # noqa: DTZ001
+    rows: list[list[Any]] = [["户名", "SAMPLE"], [], COLUMNS, [datetime(2026, 3, 1), "09:00", 500.1, None, 1500.1, "x", "1-101"],  # noqa: DTZ001
             [46083, "10:00", None, 20, 1480.1, "y", None], ["合计", None, 500.1, 20]]  # fmt: skip
     assert shown(read(workbook([["说明"]], rows))) == (2, 1, 1, "500.10", "20.00", 0, "closed")
 

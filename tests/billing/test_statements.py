@@ -15,7 +15,8 @@ from bailiwick_contracts.statement import (
     StatementRowsTaken,
 )
 
-from services.billing.layout import Entry, chain_of, numbered
+from services.billing.entry import Entry
+from services.billing.layout import chain_of, numbered
 from services.billing.match import directory, normal, propose
 from tests.billing.office import ANN, NORTH, SOUTH, Accounts, flat
 
