@@ -29,6 +29,8 @@ class HistoryOfPerson(Request):
 
     type: Literal["audit.history_of_person.v1"] = "audit.history_of_person.v1"
     staff_id: Identifier
+    about: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")] | None = None
+    """Only facts whose name begins so, e.g. `penalty` for `attendance.penalty_decided.v1`."""
     after: Label | None = None
     """The `next` of the page before."""
     limit: Annotated[int, Field(ge=1, le=200)] = 100

@@ -69,7 +69,7 @@ def on_history_of_decision(reading: Reading, command: Command[HistoryOfDecision]
 def on_history_of_person(reading: Reading, command: Command[HistoryOfPerson]) -> dict[str, Any]:
     """One person."""
     asked = command.data
-    return history.of_person(reading, asked.staff_id, asked.after, asked.limit)
+    return history.of_person(reading, asked.staff_id, asked.after, asked.limit, asked.about)
 
 
 def on_readjudicate(reading: Reading, command: Command[Readjudicate]) -> dict[str, Any]:

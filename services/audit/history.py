@@ -68,10 +68,12 @@ def of_decision(reading: Reading, decision_id: str) -> dict[str, Any]:
     return told | {"words": {language: decision_words(told, language) for language in LANGUAGES}}
 
 
-def of_person(reading: Reading, staff_id: str, after: str | None, limit: int) -> dict[str, Any]:
+def of_person(
+    reading: Reading, staff_id: str, after: str | None, limit: int, about: str | None = None
+) -> dict[str, Any]:
     """The facts that name a person, oldest first: what, when, by whom, in which fields, with the outcome where one was given."""
-    found, more = ledger.of_person(reading, staff_id, after, limit)
-    if not found and after is None:
+    found, more = ledger.of_person(reading, staff_id, after, limit, about)
+    if not found and after is None and about is None:
         raise Rejected("no fact in the ledger names this person", code="unknown_person", field="staff_id", value=staff_id,
                        rule="a pseudonymous staff id", remedy="look the person up in the registry")  # fmt: skip
     entries = [brief(event) | {"as": fields.split(" ")} | _outcome(event) for event, fields in found]

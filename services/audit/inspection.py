@@ -37,14 +37,17 @@ async def history(query: Query, decision_id: str) -> dict[str, Any]:
     return dict(await query(HistoryOfDecision(decision_id=decision_id)))
 
 
-async def person(query: Query, staff_id: str, *, pages: int | None = None) -> dict[str, Any]:
-    """Everything the ledger holds about one person, oldest first, `pages` of a hundred at most."""
+async def person(query: Query, staff_id: str, *, pages: int | None = None, about: str | None = None) -> dict[str, Any]:
+    """Everything the ledger holds about one person, oldest first, `pages` of a hundred at most.
+
+    `about`: only facts whose name begins so, e.g. `penalty`.
+    """
     entries: list[Any] = []
     after: str | None = None
     result: dict[str, Any] = {}
     read = 0
     while pages is None or read < pages:
-        result = dict(await query(HistoryOfPerson(staff_id=staff_id, after=after)))
+        result = dict(await query(HistoryOfPerson(staff_id=staff_id, after=after, about=about)))
         entries.extend(result["facts"])
         read += 1
         after = result.get("next")

@@ -131,9 +131,12 @@ def of_types(reading: Reading, wires: tuple[str, ...]) -> list[Event[Any]]:
 
 
 def of_person(
-    reading: Reading, staff_id: str, after: str | None, limit: int
+    reading: Reading, staff_id: str, after: str | None, limit: int, about: str | None = None
 ) -> tuple[list[tuple[Event[Any], str]], str | None]:
-    """The facts that name a person with the fields that do, and the cursor of the next page."""
+    """The facts that name a person with the fields that do, and the cursor of the next page.
+
+    `about` is the beginning of the names of the facts wanted, whatever service tells them: `penalty` for `penalty_decided`.
+    """
     order = (MENTIONS.c.recordedat, MENTIONS.c.event_id)
     query = (
         sa.select(MENTIONS.c.recordedat, MENTIONS.c.event_id, MENTIONS.c.fields, LEDGER.c.raw, LEDGER.c.type)
@@ -142,6 +145,8 @@ def of_person(
         .order_by(*order)
         .limit(limit + 1)
     )
+    if about is not None:
+        query = query.where(MENTIONS.c.type.like("%." + about.replace("_", r"\_") + "%", escape="\\"))
     if after is not None:
         query = query.where(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, _parts(after, 2))))
     rows = reading.rows(query)

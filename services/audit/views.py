@@ -44,9 +44,11 @@ MENTIONS = sa.Table(
     sa.Column("recordedat", sa.Text, primary_key=True),
     sa.Column("event_id", sa.Text, primary_key=True),
     sa.Column("property_id", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
     sa.Column("fields", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
 )
-"""Which facts name which person, and in which fields, separated by spaces."""
+"""Which facts name which person, and in which fields, separated by spaces. What is kept of one person lies together."""
 CHAINS = sa.Table(
     "chains",
     _tables,
@@ -125,6 +127,7 @@ def fold(event: Event[Any], raw: bytes) -> Iterable[Change]:
                 "recordedat": recorded_at,
                 "event_id": event.id,
                 "property_id": event.property_id,
+                "type": event.type,
                 "fields": " ".join(dict.fromkeys(fields)),
             },
         )
@@ -148,6 +151,6 @@ def fold_checkpoint(event: Event[Any], _: bytes) -> Iterable[Change]:
 
 
 VIEWS = (
-    *(View(f"ledger-{service}", 2, service, (LEDGER, MENTIONS, CHAINS), fold) for service in SERVICES),
+    *(View(f"ledger-{service}", 3, service, (LEDGER, MENTIONS, CHAINS), fold) for service in SERVICES),
     View("checkpoints", 2, "audit", (CHECKPOINTS,), fold_checkpoint),
 )

@@ -10,7 +10,7 @@ from services.audit import inspection, report
 from services.audit.log.comparison import LogCopy
 from services.audit.log.files import Salts, at
 from services.audit.log.tree import TileMissingError
-from services.cli import audit_evidence, audit_log, audit_replay
+from services.cli import audit_evidence, audit_log, audit_replay, audit_views
 from services.cli.audit_desk import Language, act_as, answered, bar, caught_up, instant_of, keys_of
 from services.cli.output import REFUSED, AsJson, fail
 from services.kernel.reactor import read_feed, read_heads
@@ -23,6 +23,7 @@ app.add_typer(audit_log.app, name="log")
 app.command("verify")(audit_log.verify)
 app.command("proof")(audit_log.proof)
 app.command("cosign")(audit_log.cosign)
+app.command("views")(audit_views.views)
 app.command("replay")(audit_replay.replay)
 app.command("state")(audit_replay.state)
 app.command("report")(audit_replay.report)
@@ -56,10 +57,17 @@ def history(decision: str, language: Language = "en", as_json: AsJson = False) -
 
 
 @app.command()
-def person(staff: str, language: Language = "en", as_json: AsJson = False) -> None:
+def person(
+    staff: str,
+    about: Annotated[str | None, typer.Option(help="Only facts whose name begins so, e.g. penalty.")] = None,
+    language: Language = "en",
+    as_json: AsJson = False,
+) -> None:
     """Everything the ledger holds about one person."""
     answered(
-        lambda _, query: inspection.person(query, staff), lambda found: report.person_view(found, language), as_json
+        lambda _, query: inspection.person(query, staff, about=about),
+        lambda found: report.person_view(found, language),
+        as_json,
     )
 
 

@@ -98,7 +98,7 @@ def bundle(
 ) -> None:
     """One archive with facts, proofs, checkpoint, schemas, versions, a PDF/A, and how to verify it with other people's software.
 
-    Made again with the `as_of` that it names, it is the same bytes.
+    Made again with the `as_of` that it names, it is the same bytes; an instant that is yet to come is taken for now.
     """
     if sum(one is not None for one in (decision, person, period)) != 1:
         fail("name one of --decision, --person and --period", BAD_INPUT, as_json, rule="a bundle is about one thing")
@@ -109,11 +109,12 @@ def bundle(
         async with system(Settings()) as desk:
             await caught_up(desk)
             await audit_log.built(desk, None, as_json)
+            now = datetime.now(UTC)
             with bar("gathering", as_json) as progress:
                 made = await gathering.bundle(
                     query_of(desk, as_json),
                     lambda request: desk.query(request, acting(), "company"),
-                    instant or datetime.now(UTC),
+                    min(instant or now, now),
                     decision=decision,
                     person=person,
                     selection=selection,

@@ -207,7 +207,7 @@ def test_every_command_of_the_auditor_s_walk_runs(shown: Shown, tmp_path: Path) 
     block = re.search(r"## An auditor's walk\n\n```\n(.*?)```", WALK, re.DOTALL)
     assert block is not None
     commands = [line.split("   ")[0].split() for line in block.group(1).splitlines() if line.startswith("bailiwick ")]
-    assert len(commands) == 23
+    assert len(commands) == 25
     decision = next(row["id"] for row in shown.result["decisions"] if row["fact"] == "penalty_decided")
     data = Path(shown.environment["BAILIWICK_DATA_DIR"])
     log = data / "tlog" / "north-court"

@@ -9,13 +9,13 @@ import json
 import sys
 from pathlib import Path
 
-from tlog_scales.signing import Vkey
+from tlog_scales.signing import Vkey, VkeySet
 from tlog_scales.tiles import leaf_hash
 from tlog_scales.tlog import Checkpoint, InclusionProof
 from tlog_scales.utils import b64dec
 
 
-def check(directory: Path, event_id: str, keys: dict[str, Vkey]) -> None:
+def check(directory: Path, event_id: str, keys: dict[str, list[Vkey]]) -> None:
     """Raises whatever does not hold of one fact."""
     proof = (directory / "proofs" / f"{event_id}.tlog-proof").read_text(encoding="utf-8")
     entry = (directory / "entries" / f"{event_id}.entry").read_bytes()
@@ -27,7 +27,8 @@ def check(directory: Path, event_id: str, keys: dict[str, Vkey]) -> None:
     salt = b64dec(lines[1].removeprefix("extra "))
     index, hashes = int(lines[2].removeprefix("index ")), [b64dec(line) for line in lines[3:]]
     checkpoint = Checkpoint.from_text(note)
-    checkpoint.verify(keys[checkpoint.origin])
+    if not VkeySet(*keys.get(checkpoint.origin, ())).verify(checkpoint.signatures, checkpoint):
+        raise ValueError(f"no key given signed the checkpoint of {checkpoint.origin}")
     InclusionProof(index, checkpoint.size, hashes).check(leaf_hash(entry), checkpoint.root_hash)
     told = json.loads(entry)
     if told["commitment"] != hashlib.sha256(salt + fact).hexdigest() or told["id"] != event_id:
@@ -36,7 +37,9 @@ def check(directory: Path, event_id: str, keys: dict[str, Vkey]) -> None:
 
 def main(location: str, *vkeys: str) -> int:
     """Print what holds and what does not; answers the exit code."""
-    keys = {vkey.split("+", 1)[0]: Vkey.from_string(vkey) for vkey in vkeys}
+    keys: dict[str, list[Vkey]] = {}
+    for vkey in vkeys:
+        keys.setdefault(vkey.split("+", 1)[0], []).append(Vkey.from_string(vkey))
     directory = Path(location)
     wrong = 0
     facts = sorted(path.stem for path in (directory / "events").glob("*.json"))

@@ -25,7 +25,8 @@ from services.audit import ledger
 from services.audit.gate import Gate
 from services.audit.log.files import LogError, entry_at, hash_tiles
 from services.audit.log.keeper import Built, Keeper
-from services.audit.log.note import Checkpoint, NoteError
+from services.audit.log.leaf import read_leaf
+from services.audit.log.note import Checkpoint, NoteError, Policy
 from services.audit.log.proof import Proof
 from services.audit.log.tree import TileMissingError, Tree
 from services.audit.views import CHECKPOINTS, chain_name, instant_text
@@ -193,6 +194,7 @@ class Keeping:
                 found = log.current()
             else:
                 found, recorded_at = _on_record(reading, property_id, CHECKPOINTS.c.recordedat <= instant_text(as_of))
+                policy = None if policy is None or found is None else _as_signed(policy, found)
             if found is not None and policy is not None:
                 logs.append(
                     {
@@ -234,6 +236,8 @@ class Keeping:
             raise Rejected("the log has yet to take this fact in", code="not_in_the_log", field="decision_id", value=event.id,
                            rule="a checkpoint follows within seconds", remedy="bailiwick audit log build, or ask again")  # fmt: skip
         entry = entry_at(log.fetch, index, max(found.size, log.checkpoint.size if log.checkpoint else 0))
+        if read_leaf(entry)["id"] != event.id:
+            raise LogError(f"entry {index} is of another fact than the note of places says")
         salt = log.salts.read(index)
         tree = Tree(max(found.size, log.checkpoint.size if log.checkpoint else 0), hash_tiles(log.fetch))
         proof = Proof(index, tuple(tree.inclusion(index, found.size)), found, salt or b"")
@@ -256,6 +260,16 @@ def _on_record(reading: Reading, property_id: str, which: Any) -> tuple[Checkpoi
     )
     rows = reading.rows(query.order_by(CHECKPOINTS.c.size.desc()).limit(1))
     return (Checkpoint.parse(rows[0].note), rows[0].recordedat) if rows else (None, None)
+
+
+def _as_signed(policy: Policy, found: Checkpoint) -> Policy:
+    """The policy as a checkpoint on record bears it out: keys up to its newest signer, and whoever cosigned it."""
+    there = {(one.name, one.key_id) for one in found.signatures}
+    newest = max(
+        (at for at, key in enumerate(policy.logs) if (key.name, key.id) in there), default=len(policy.logs) - 1
+    )
+    witnesses = tuple(pair for pair in policy.witnesses if (pair[1].name, pair[1].id) in there)
+    return Policy(policy.logs[: newest + 1], witnesses)
 
 
 def _command_id(request: RecordCheckpoint) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from services.audit.log.alignment import moved_of, paired
 from services.audit.log.files import CHECKPOINT, Fetch, checkpoint_of, hash_tiles, read_tile
 from services.audit.log.leaf import LeafError, read_leaf, unbundle
-from services.audit.log.note import Checkpoint, NoteError, Policy
+from services.audit.log.note import Checkpoint, NoteError, Policy, VerifierKey
 from services.audit.log.tree import (
     ENTRIES,
     HASH_BYTES,
@@ -121,7 +121,9 @@ def verify(
         result.found(Finding("checkpoint_missing", what=f"there is no {CHECKPOINT}"))
         return result
     result.origin, result.size, result.root = checkpoint.origin, checkpoint.size, checkpoint.root.hex()
+    remembered = list(remembered)
     _signatures(checkpoint, policy, result)
+    _keys_go_on(checkpoint, policy, remembered, result)
     whole = _Whole(fetch, checkpoint, result)
     whole.read(progress or (lambda _, __: None), executor)
     whole.judge()
@@ -136,6 +138,25 @@ def _signatures(checkpoint: Checkpoint, policy: Policy, result: Verified) -> Non
         result.signed_by = [str(key) for key in policy.logs if key.name == checkpoint.origin and checkpoint.by(key)]
     except NoteError as error:
         result.found(Finding("not_signed", what=str(error)))
+
+
+def _keys_go_on(checkpoint: Checkpoint, policy: Policy, remembered: Sequence[Checkpoint], result: Verified) -> None:
+    """A key that was replaced signs nothing any more: its successor was vouched for in a checkpoint of a size up to this one."""
+    named = [key for key in policy.logs if key.name == checkpoint.origin]
+
+    def newest(one: Checkpoint) -> int:
+        return max((at for at, key in enumerate(named) if _signed(one, key)), default=-1)
+
+    since = max((newest(one) for one in remembered if one.size <= checkpoint.size), default=-1)
+    if 0 <= newest(checkpoint) < since:
+        result.found(Finding("not_signed", what=f"signed with a key that {named[since]} had replaced"))
+
+
+def _signed(checkpoint: Checkpoint, key: VerifierKey) -> bool:
+    try:
+        return checkpoint.by(key) is not None
+    except NoteError:
+        return False
 
 
 def hashed(bundle: bytes, count: int) -> tuple[list[bytes], list[tuple[int, str, int, str]], int]:
@@ -306,7 +327,9 @@ class _Whole:
             try:
                 tile = split(read(level, index, width))
             except TileMissingError as error:
-                self._result.found(Finding("tile_missing", what=str(error)))
+                first, last = index * WIDTH ** (level + 1), self._checkpoint.size - 1
+                last = min(first + WIDTH ** (level + 1) - 1, last)
+                self._result.found(Finding("tile_missing", first, last, what=str(error)))
                 continue
             meant = levels[level][index * WIDTH : index * WIDTH + width] if level < len(levels) else ()
             for place, link in enumerate(tile):

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -40,6 +41,7 @@ written = Written(Path(sys.argv[1]))
 written.facts = [None] * int(sys.argv[2])
 written.grow(int(sys.argv[3]))
 """
+WAITING = CHILD.replace("written.grow(", "print('ready', flush=True)\nwritten.grow(")
 
 
 @pytest.fixture
@@ -121,20 +123,31 @@ def test_a_kill_at_any_moment_leaves_a_valid_log_that_goes_on(tmp_path: Path, po
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 def test_a_kill_at_a_random_instant_leaves_a_valid_log(tmp_path: Path) -> None:
-    written = Written(tmp_path).grow(200)
-    size = 200
-    for number in range(40):
-        child = [sys.executable, "-c", CHILD, str(tmp_path), str(size), "5000"]
-        with subprocess.Popen(child, cwd=Path.cwd()) as process:
+    seed = int(os.environ.get("BAILIWICK_TEST_SEED", str(random.SystemRandom().randrange(2**32))))
+    rounds = int(os.environ.get("BAILIWICK_TEST_ROUNDS", "100"))
+    print(f"BAILIWICK_TEST_SEED={seed} BAILIWICK_TEST_ROUNDS={rounds}")  # noqa: T201 - with it the run can be repeated
+    chance, written, size, grown = random.Random(seed), Written(tmp_path).grow(200), 200, 0
+    for _ in range(rounds):
+        command = [sys.executable, "-c", WAITING, str(tmp_path), str(size), str(chance.choice((300, 3_000)))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
             try:
-                process.wait(0.4 + number * 0.02)
+                process.wait(chance.random() * chance.choice((0.02, 0.2, 1.0)))
             except subprocess.TimeoutExpired:
                 process.kill()
         result = verify(written.fetch, written.policy, written.checkpoints)
         assert result.holds, result.findings
+        grown += result.size > size
         size = result.size
+    assert 0 < grown < rounds
+    written.facts = [None] * size  # type: ignore[list-item]
+    written.grow(500)
+    result = verify(written.fetch, written.policy, written.checkpoints)
+    assert (result.holds, result.size) == (True, size + 500)
+    assert [salt for salt in written.salts.several(0, result.size) if salt is None] == []
 
 
 def test_where_to_go_on_is_found_again_when_the_note_of_it_is_gone(written: Written) -> None:
