@@ -113,9 +113,16 @@ def test_a_database_takes_rows_and_gives_them_back(database_url: str) -> None:
     engine.dispose()
 
 
+def test_where_no_engine_answers_it_is_said_plainly(tmp_path: Path) -> None:
+    environment = os.environ | {"DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
+    command = [sys.executable, "-m", "tests.containers"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (1, containers.NO_ENGINE)
+
+
 @pytest.mark.containers
 async def test_both_servers_run_in_containers() -> None:
-    assert not (why := containers.missing()), why
+    assert not containers.missing()
     with containers.nats_container() as url:
         assert await publish(url, "one") == 1
     with containers.postgres_container() as server, servers.database(server) as database:
