@@ -1,5 +1,6 @@
 """The connection to NATS and what lies in it: safe settings, streams and durables made from one description."""
 
+import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ import nats
 import structlog
 from bailiwick_contracts.subjects import events_of, stream_of
 from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
@@ -18,6 +20,7 @@ from services.kernel.going import go_on, rest
 LOG = structlog.get_logger()
 DUPLICATE_WINDOW_SECONDS = 600
 ACK_WAIT_SECONDS = 10
+CLOSE_SECONDS = 2.0
 CONNECT_OPTIONS: dict[str, Any] = {
     "max_reconnect_attempts": -1,
     "reconnect_time_wait": 1,
@@ -29,12 +32,27 @@ CONNECT_OPTIONS: dict[str, Any] = {
 }
 
 
-class SteadyClient(Client):
-    """Client of NATS that leaves no task behind when a connection breaks while it is being made again.
+class _Transport(TcpTransport):
+    """A line whose TLS never came about is never told that it is closed; who waits for that waits for ever."""
 
-    nats-py 2.16 starts three tasks for each connection and ends them only where that connection had stood; of 500
-    reconnects 2 to 8 left a pair of them running for ever.
+    async def wait_closed(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await super().wait_closed()  # type: ignore[no-untyped-call]
+
+
+class SteadyClient(Client):
+    """Client of NATS that leaves no task behind when a connection breaks while it is being made, and never stops trying.
+
+    nats-py 2.16 starts three tasks for each connection and ends them only where that connection had stood: of 500
+    reconnects 2 to 8 left a pair of them running for ever. And a process that started while the server's certificate was
+    over tried once and hung.
     """
+
+    async def _connect_to_server(self, s: Any) -> None:
+        if not self._transport and s.uri.scheme in ("nats", "tls"):
+            self._transport = _Transport()  # type: ignore[no-untyped-call]
+        await super()._connect_to_server(s)
 
     async def _process_connect_init(self) -> None:
         for task in (self._reading_task, self._ping_interval_task, self._flusher_task):

@@ -65,6 +65,7 @@ async def expires(system: System, chance: random.Random, soak: bool) -> None:
         await _taken(system, made.authority, "valid")
         made.write(-HOUR)
         system.restart("nats")
+        await _turned_away(system, "relay")
         await asyncio.sleep(chance.uniform(2, 15 if soak else 4))
         made.write(HOUR)
         system.processes["nats"].send_signal(signal.SIGHUP)
@@ -72,6 +73,19 @@ async def expires(system: System, chance: random.Random, soak: bool) -> None:
     finally:
         with system.without("nats", *PARTS):
             system.tls = None
+
+
+async def _turned_away(system: System, part: str) -> None:
+    """Started now, a part has never been connected, and finds the certificate over."""
+    system.kill(part)
+    log = system.directory / f"{part}.log"
+    before = log.stat().st_size
+    system.start(part)
+    for _ in range(300):
+        if "certificate has expired" in log.read_text(errors="replace")[before:]:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{part} took an expired certificate")
 
 
 async def _taken(system: System, authority: Path, name: str) -> None:
