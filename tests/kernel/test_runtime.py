@@ -67,7 +67,8 @@ async def emptied(client: Client) -> None:
 @pytest.fixture
 async def pair(database_url: str, nats_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
     database = None if database_url.startswith("sqlite") else database_url
-    settings = Settings(data_dir=tmp_path, nats_url=nats_url, database_url=database)
+    # A container has an address of its own, on this machine all the same.
+    settings = Settings(data_dir=tmp_path, nats_url=nats_url, database_url=database, unsafe_nats_without_tls=True)
     client = await connect(nats_url, "test")
     await emptied(client)
     runtimes = [Runtime(TOY, settings), Runtime(ECHO, settings)]
