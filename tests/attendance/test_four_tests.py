@@ -17,9 +17,10 @@ from services.attendance.app import SERVICE
 from services.kernel.store import Store
 from services.kernel.writer import Writer
 from tests import servers
+from tests.attendance import races_of_days, races_of_people
 from tests.attendance.house import RULES
 from tests.attendance.office import NORTH, Office, local
-from tests.attendance.races import CASES, EMPLOYEE, REFUSED_OTHERWISE, Case, Scene
+from tests.attendance.race import CASES, EMPLOYEE, REFUSED_OTHERWISE, Case, Scene
 
 NOW = local("10:00", date(2026, 7, 10))
 pytestmark = [pytest.mark.xdist_group("attendance-races"), pytest.mark.timeout(300)]
@@ -77,6 +78,7 @@ def two(postgres_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_every_command_of_the_service_stands_in_the_table() -> None:
+    assert {case.make.__module__ for case in CASES.values()} == {races_of_days.__name__, races_of_people.__name__}
     assert set(CASES) == set(SERVICE.commands)
     assert set(REFUSED_OTHERWISE) == {case.request for case in CASES.values() if case.not_allowed is None}
 

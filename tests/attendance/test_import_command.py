@@ -32,6 +32,7 @@ def bailiwick(directory: Path, *arguments: str) -> dict[str, Any]:
     )  # fmt: skip
     assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
+    assert "error" not in found, found
     return found
 
 
