@@ -302,9 +302,21 @@ def ground(unit: Unit, command: Command[Any], row_id: str, verb: Verb, subject_i
         property_id=unit.property_id,
         decided_on=decided_on,
     )
-    reached = unit.positions("registry")
-    positions = tuple(CopyPosition(chain=chain, number=number) for chain, number in sorted(reached.items()))
-    return Ground(asked, events, same_person(events, subject_id) if subject_id else (), positions)
+    return Ground(asked, events, same_person(events, subject_id) if subject_id else (), copy_positions(unit))
+
+
+def copy_positions(reading: Reading, property_id: str | None = None) -> tuple[CopyPosition, ...]:
+    """How far the registry's copy reaches in the chains that a ruling of a property may rest on: its own and the company's.
+
+    A ruling is read by the property's people, who are not to learn from it which other properties there are.
+    """
+    own = str(property_id or getattr(reading, "property_id", COMPANY))
+    reached = sorted(reading.positions("registry").items())
+    return tuple(
+        CopyPosition(chain=chain, number=number)
+        for chain, number in reached
+        if own == COMPANY or chain.partition(":")[2] in (own, COMPANY)
+    )
 
 
 def reject_unknown(events: list[Event[Any]], staff_id: str) -> None:

@@ -179,6 +179,8 @@ class Command(Claim, Generic[F]):
     traceparent: Label | None = None
     precondition: Precondition | None = None
     """Not signed, for it can only hold a command back."""
+    asof: Instant | None = None
+    """Of a query: answer what was recorded by this instant. Not signed, for whoever may look at now may look at then."""
     doorsignature: Label
     data: F
 

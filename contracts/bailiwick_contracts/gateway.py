@@ -199,18 +199,24 @@ class WebhookRemoved(Fact):
 
 
 class ListAccounts(Request):
-    """Every account with the person it belongs to."""
+    """Every account with the person it belongs to, in pages by id."""
 
     type: Literal["gateway.list_accounts.v1"] = "gateway.list_accounts.v1"
+    after: Name | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 200
 
 
 class ListApiKeys(Request):
-    """Every key that lets somebody in, without its hash."""
+    """Every key that lets somebody in, without its hash, in pages by id."""
 
     type: Literal["gateway.list_api_keys.v1"] = "gateway.list_api_keys.v1"
+    after: Name | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 200
 
 
 class ListWebhooks(Request):
-    """Every webhook with its state, without its secret."""
+    """Every webhook with its state, without its secret, in pages by id."""
 
     type: Literal["gateway.list_webhooks.v1"] = "gateway.list_webhooks.v1"
+    after: Name | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 200

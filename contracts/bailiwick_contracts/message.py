@@ -54,6 +54,13 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterVal
 """A short name or code, at most 128 characters."""
 
 
+def of_the_calendar(month: str) -> str:
+    """A month, `2026-03`, whose neighbours are months as well. Raises ValueError."""
+    if not 1 < int(month[:4]) < 9999:
+        raise ValueError("a year from 0002 to 9998")
+    return month
+
+
 class Record(BaseModel):
     """A part of a message: immutable, strict in its types, no NaN; unknown fields are ignored when it is read."""
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from bailiwick_contracts.lateness import OccurrenceKind
-from bailiwick_contracts.message import Identifier, Record
+from bailiwick_contracts.message import Identifier, Record, of_the_calendar
 from bailiwick_contracts.money import Money
 
-Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$"), AfterValidator(of_the_calendar)]
 """A calendar month in the property's zone, `2026-03`."""
 YearAnchor = Literal["calendar", "service"]
 

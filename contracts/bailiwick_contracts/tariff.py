@@ -8,10 +8,18 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from bailiwick_contracts.matrix import Ratio
-from bailiwick_contracts.message import Identifier, Label, Record
+from bailiwick_contracts.message import Identifier, Label, Record, of_the_calendar
 from bailiwick_contracts.money import CENT, Amount, Currency, Money, allocate, rounded
 
 NUMBER_PATTERN = r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?$"
@@ -34,7 +42,7 @@ Number = Annotated[
 ]
 """An exact quantity or unit price that is not negative: areas, readings, prices."""
 MONTH_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
-Month = Annotated[str, StringConstraints(pattern=MONTH_PATTERN)]
+Month = Annotated[str, StringConstraints(pattern=MONTH_PATTERN), AfterValidator(of_the_calendar)]
 """A calendar month of the property, `2026-03`."""
 UnitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,18}$")]
 ShortId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
-from bailiwick_contracts.authority import CopyPosition
 from bailiwick_contracts.envelope import Command
 from bailiwick_contracts.house_book import House, house_stream
 from bailiwick_contracts.house_rules import HouseRules
@@ -24,7 +23,7 @@ from services.attendance.question import Question
 from services.attendance.views import calendar_subject
 from services.kernel.decision import Noun
 from services.kernel.service import Reading, Unit
-from services.registry_copy import ground, registry_facts
+from services.registry_copy import copy_positions, ground, registry_facts
 
 S = TypeVar("S")
 SETUP = ("system-setup", "system-import")
@@ -57,9 +56,7 @@ def question_anywhere(unit: Unit, command: Command[Any], row_id: str, verb: Verb
         decided_on=unit.now.date(),
     )
     set_up = command.actor in SETUP and command.channel != "live"
-    reached = unit.positions("registry")
-    positions = tuple(CopyPosition(chain=chain, number=number) for chain, number in sorted(reached.items()))
-    return Question(asked, matrix_in_force(events, unit.now)[0], unit.now, positions, set_up, events)
+    return Question(asked, matrix_in_force(events, unit.now)[0], unit.now, copy_positions(unit), set_up, events)
 
 
 def states(unit: Unit, noun: Noun[S], stream: Callable[[str], str], ids: Sequence[str]) -> list[S]:

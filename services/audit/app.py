@@ -203,6 +203,7 @@ def service(keys: KeyStore, gate: Gate | None = None) -> Service:
             BuildLog: keeping.on_build_log,
             ListLogs: keeping.on_list_logs,
         },
+        now_only=frozenset({BuildLog, ProveDecision}),
         views=VIEWS,
         consumes=tuple(name for name in SERVICES if name != "audit"),
         alongside=(keeping.run,),

@@ -37,9 +37,10 @@ class Gate:
         """
 
         def on_query(reading: Reading, command: Command[Any]) -> Any:
-            auditor = reading.state(consultation.NOUN, consultation.stream(command.actor))
+            present = reading.present
+            auditor = present.state(consultation.NOUN, consultation.stream(command.actor))
             operates = command.authmethod in ("local", "system")
-            role = consultation.role_of(command.actor, auditor, on=reading.now.date(), operates=operates)
+            role = consultation.role_of(command.actor, auditor, on=present.now.date(), operates=operates)
             self._note(
                 RecordConsultation(
                     reader_id=command.actor,

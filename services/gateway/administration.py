@@ -32,18 +32,33 @@ from pydantic_core import from_json, to_json
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from services.gateway.ask import Asker, actor_of, command_id, idempotency_key, invalid, precondition_of, read_json
+from services.gateway.ask import (
+    Asker,
+    actor_of,
+    command_id,
+    idempotency_key,
+    invalid,
+    precondition_of,
+    read_json,
+    validated,
+)
 from services.gateway.deliverer import Deliverer
 from services.gateway.delivery import Deliveries
 from services.gateway.identity import API_KEY_PREFIX, Identity
 from services.gateway.limits import Rates
 from services.gateway.permission import Resource, Who, may
 from services.gateway.problem import ProblemError, not_found
+from services.gateway.query import as_of_in, next_page, query_of
 from services.gateway.reply import answered
 from services.gateway.standing import Standing
+from services.gateway.surface import AS_OF, Operation
 from services.gateway.target import RefusedTargetError, Target
 from services.gateway.token import hash_password
 
+_LISTS: dict[type[Request], Operation] = {
+    kind: Operation("gateway", kind.wire().split(".")[1], 1, "query", kind)
+    for kind in (ListAccounts, ListApiKeys, ListWebhooks)
+}
 ROTATION_HOURS = 24
 PAGE = 100
 
@@ -148,16 +163,22 @@ class Administration:
         name = f"{what}\n{who.caller}\n{idempotency_key(request.headers)}".encode()
         return hashlib.blake2b(name, key=self._secret, digest_size=32).digest()
 
-    async def _list(self, request: HttpRequest, asked: Request) -> Response:
+    async def _list(self, request: HttpRequest, asked: type[Request]) -> Response:
         who = await self._who(request)
-        if request.url.query:
-            raise ProblemError("invalid", "there are no parameters here")
-        return answered(await self._asker.ask(asked, actor_of(who, {}), COMPANY, "query"), query=True)
+        operation = _LISTS[asked]
+        body = query_of(request.url.query, operation)
+        claims = {"as_of": as_of_in(body.pop(AS_OF))} if AS_OF in body else {}
+        reply = await self._asker.ask(validated(operation, body), actor_of(who, {}), COMPANY, "query", **claims)
+        response = answered(reply, query=True)
+        link = next_page(request.url.path, request.url.query, operation, reply)
+        if link is not None:
+            response.headers["Link"] = link
+        return response
 
     async def accounts(self, request: HttpRequest) -> Response:
         """List accounts, or add one."""
         if request.method != "POST":
-            return await self._list(request, ListAccounts())
+            return await self._list(request, ListAccounts)
         who = await self._who(request)
         body = await self._read(request, AccountBody)
         hashed = hash_password(body.password, self._derived(who, request, "account"))
@@ -177,7 +198,7 @@ class Administration:
     async def api_keys(self, request: HttpRequest) -> Response:
         """List keys, or add one, whose secret is shown this once."""
         if request.method != "POST":
-            return await self._list(request, ListApiKeys())
+            return await self._list(request, ListApiKeys)
         who = await self._who(request)
         body = await self._read(request, KeyBody)
         key_id = "k" + self._derived(who, request, "key-id").hex()[:20]
@@ -197,7 +218,7 @@ class Administration:
     async def webhooks(self, request: HttpRequest) -> Response:
         """List webhooks, or add one, whose secret is shown this once."""
         if request.method != "POST":
-            return await self._list(request, ListWebhooks())
+            return await self._list(request, ListWebhooks)
         who = await self._who(request)
         body = await self._read(request, WebhookBody)
         await self._check(body.url)

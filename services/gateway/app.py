@@ -76,25 +76,38 @@ COMMANDS: Mapping[Any, CommandHandler] = {
 }
 
 
-def on_list_accounts(reading: Reading, _: Command[ListAccounts]) -> Mapping[str, Any]:
-    """`accounts`: `account` and `staff_id` of each."""
-    rows = reading.rows(sa.select(ACCOUNTS.c.account, ACCOUNTS.c.staff_id).order_by(ACCOUNTS.c.account))
-    return {"accounts": [row._asdict() for row in rows]}
+def _page(
+    reading: Reading, query: sa.Select[Any], key: sa.Column[Any], asked: Any
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows by a key after the last one of the page before, and `next` where there are more."""
+    if asked.after is not None:
+        query = query.where(key > asked.after)
+    rows = [row._asdict() for row in reading.rows(query.order_by(key).limit(asked.limit + 1))]
+    shown = rows[: asked.limit]
+    return shown, {"next": shown[-1][key.name]} if len(rows) > asked.limit else {}
 
 
-def on_list_api_keys(reading: Reading, _: Command[ListApiKeys]) -> Mapping[str, Any]:
-    """`api_keys`: each with what it was made for."""
+def on_list_accounts(reading: Reading, command: Command[ListAccounts]) -> Mapping[str, Any]:
+    """`accounts`: `account` and `staff_id` of each; `next` where there are more."""
+    rows, more = _page(reading, sa.select(ACCOUNTS.c.account, ACCOUNTS.c.staff_id), ACCOUNTS.c.account, command.data)
+    return {"accounts": rows} | more
+
+
+def on_list_api_keys(reading: Reading, command: Command[ListApiKeys]) -> Mapping[str, Any]:
+    """`api_keys`: each with what it was made for; `next` where there are more."""
     columns = (API_KEYS.c.key_id, API_KEYS.c.name, API_KEYS.c.acts_as, API_KEYS.c.properties, API_KEYS.c.access)
-    rows = [row._asdict() for row in reading.rows(sa.select(*columns).order_by(API_KEYS.c.key_id))]
-    return {"api_keys": [row | {name: from_json(row[name]) for name in ("properties", "access")} for row in rows]}
+    rows, more = _page(reading, sa.select(*columns), API_KEYS.c.key_id, command.data)
+    return {
+        "api_keys": [row | {name: from_json(row[name]) for name in ("properties", "access")} for row in rows]
+    } | more
 
 
-def on_list_webhooks(reading: Reading, _: Command[ListWebhooks]) -> Mapping[str, Any]:
-    """`webhooks`: where each sends what, its `state`, and `why` it is disabled."""
+def on_list_webhooks(reading: Reading, command: Command[ListWebhooks]) -> Mapping[str, Any]:
+    """`webhooks`: where each sends what, its `state`, and `why` it is disabled; `next` where there are more."""
     query = sa.select(WEBHOOKS, WEBHOOK_STATES.c.state, WEBHOOK_STATES.c.why)
     query = query.join(WEBHOOK_STATES, WEBHOOK_STATES.c.webhook_id == WEBHOOKS.c.webhook_id)
-    rows = [row._asdict() for row in reading.rows(query.order_by(WEBHOOKS.c.webhook_id))]
-    return {"webhooks": [row | {"types": from_json(row["types"])} for row in rows]}
+    rows, more = _page(reading, query, WEBHOOKS.c.webhook_id, command.data)
+    return {"webhooks": [row | {"types": from_json(row["types"])} for row in rows]} | more
 
 
 def service(_: KeyStore, catalogue: Callable[[], Iterable[Service]] = tuple) -> Service:

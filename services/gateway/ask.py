@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -103,6 +103,16 @@ class Allowance:
             return
         if properties != {property_id} or not all(self._standing.seen_at(one, property_id) for one in people):
             raise not_found()
+
+    def shows(self, who: Who, property_id: str, fact: Mapping[str, Any]) -> bool:
+        """Whether a stored fact may be read at a property: one of the company's is, where it names nobody and no place of another."""
+        owner = str(fact["source"]).split("/")[2]
+        if COMPANY in who.positions or owner == property_id:
+            return True
+        properties, people = {owner, property_id}, {str(fact["actor"])}
+        _named_in(fact["data"], properties, people)
+        people = {one for one in people if not one.startswith("system-")}
+        return properties <= {property_id, COMPANY} and all(self._standing.seen_at(one, property_id) for one in people)
 
 
 def _named_in(value: Any, properties: set[str], people: set[str], depth: int = 0) -> None:
@@ -212,16 +222,22 @@ class Asker:
             if name is not None:
                 self._running.discard(name)
 
-    async def record(self, service: str, stream: str, property_id: str) -> Response:
-        """The facts of one record as they are stored, oldest first. Raises ProblemError."""
+    async def record(
+        self, service: str, stream: str, property_id: str, shown: Callable[[Mapping[str, Any]], bool]
+    ) -> Response:
+        """The facts of one record as they are stored, oldest first, those that are to be shown. Raises ProblemError."""
         if not _identifier.fullmatch(stream):
             raise not_found()
         try:
             facts = await read_stream(self._client, service, stream, property_id)
         except (NoRespondersError, TimeoutError):
             raise ProblemError("unavailable", headers={"Retry-After": "1"}) from None
-        if not facts:
+        documents = [(raw, json.loads(raw)) for raw in facts]
+        kept = [(raw, document) for raw, document in documents if shown(document)]
+        if not kept:
             raise not_found()
-        version = int(json.loads(facts[-1])["sequence"])
-        headers = {"ETag": etag(stream, version)}
-        return Response(b'{"facts":[' + b",".join(facts) + b"]}", headers=headers, media_type="application/json")
+        version = int(kept[-1][1]["sequence"])
+        # Where something is left out in between, the version would tell of it.
+        headers = {"ETag": etag(stream, version)} if version == len(kept) else {}
+        body = b'{"facts":[' + b",".join(raw for raw, _ in kept) + b"]}"
+        return Response(body, headers=headers, media_type="application/json")

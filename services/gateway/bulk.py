@@ -1,4 +1,8 @@
-"""Many at once: NDJSON or CSV in, one line of NDJSON out for each line, good or bad, in order."""
+"""Many at once: NDJSON or CSV in, one line of NDJSON out for each line, good or bad, in order.
+
+A line may carry the version of the record it rests on: `if_match`, a member beside the request's or a column, holds what the
+header If-Match would. Such a line is decided alone.
+"""
 
 import csv
 import io
@@ -20,18 +24,21 @@ from services.gateway.ask import (
     command_id,
     idempotency_key,
     invalid,
+    precondition_of,
     read_json,
     times_of,
     validated,
 )
 from services.gateway.permission import Who
 from services.gateway.problem import KINDS, ProblemError
+from services.gateway.query import query_of
 from services.gateway.reply import answered
 from services.gateway.surface import ROWS, Operation, Parameter, parameters_of, resolved
 
 CHUNK_ROWS = 500
 CHUNK_BYTES = 150 * 1024
 LINES = 100_000
+IF_MATCH = "if_match"
 Line = tuple[int, Any]
 """The number of a line, from 1, and its JSON value or the problem with it."""
 
@@ -47,6 +54,8 @@ class Sender:
     headers: Mapping[str, str]
     asker: Asker
     allowance: Allowance
+    precondition: Precondition
+    """Of the lines that name no version of their own."""
 
 
 async def answer(
@@ -59,9 +68,15 @@ async def answer(
     media_type: str,
 ) -> Response:
     """Take each line as a request of its own, or as a row of the requests that the operation takes rows in."""
+    if request.headers.get("if-match", "*").strip() != "*":
+        raise ProblemError(
+            "malformed", f"If-Match: each line names the version it rests on, in {IF_MATCH}; the header may be *"
+        )
     key = idempotency_key(request.headers)
-    sender = Sender(who, property_id, operation, key, request.headers, asker, allowance)
-    shared = _shared(request.url.query, operation)
+    sender = Sender(
+        who, property_id, operation, key, request.headers, asker, allowance, precondition_of(request.headers)
+    )
+    shared = query_of(request.url.query, operation) if request.url.query else {}
     allowance.check(who, "command", property_id, operation, shared)
     times_of(request.headers)
     actor_of(who, request.headers)
@@ -72,13 +87,6 @@ async def answer(
         raise ProblemError("too_large", f"at most {LINES} lines")
     answers = _rows(sender, lines, shared) if operation.row is not None else _requests(sender, lines)
     return StreamingResponse((to_json(one) + b"\n" async for one in answers), media_type="application/x-ndjson")
-
-
-def _shared(query: str, operation: Operation) -> dict[str, Any]:
-    """The members that hold for every row, from the query string."""
-    from services.gateway.operations import query_of  # noqa: PLC0415 - the two read the same query strings
-
-    return query_of(query, operation) if query else {}
 
 
 def _lines(body: bytes, media_type: str, operation: Operation) -> Iterator[Line]:
@@ -98,7 +106,7 @@ def _lines(body: bytes, media_type: str, operation: Operation) -> Iterator[Line]
 
 
 def _csv(text: str, operation: Operation) -> Iterator[Line]:
-    columns = {column.name: column for column in _columns(operation)}
+    columns = {column.name: column for column in (*_columns(operation), _VERSION)}
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         head = next(reader, [])
@@ -126,6 +134,9 @@ def _csv(text: str, operation: Operation) -> Iterator[Line]:
         raise ProblemError("malformed", f"line {reader.line_num}: {error}") from None
 
 
+_VERSION = Parameter(IF_MATCH, (IF_MATCH,), {"type": "string"}, required=False, repeated=False)
+
+
 def _columns(operation: Operation) -> list[Parameter]:
     root = operation.schema
     if operation.row is None:
@@ -140,15 +151,32 @@ async def _requests(sender: Sender, lines: list[Line]) -> AsyncIterator[dict[str
         try:
             if isinstance(value, ProblemError):
                 raise value
-            sender.allowance.check(sender.who, "command", sender.property_id, sender.operation, value)
-            reply = await _ask(sender, value, f"{sender.key}:{number}", Precondition())
+            body, precondition = _split(sender, value)
+            sender.allowance.check(sender.who, "command", sender.property_id, sender.operation, body)
+            reply = await _ask(sender, body, f"{sender.key}:{number}", precondition or sender.precondition)
             response = answered(reply, query=False)
-            yield {"line": number, "status": 200} | from_json(bytes(response.body))
+            tag = {"etag": response.headers["etag"]} if "etag" in response.headers else {}
+            yield {"line": number, "status": 200} | tag | from_json(bytes(response.body))
         except ProblemError as problem:
-            yield {
-                "line": number,
-                "outcome": "refused" if problem.code == "refused" else "rejected",
-            } | problem.document()
+            yield _failed(number, problem)
+
+
+def _failed(number: int, problem: ProblemError) -> dict[str, Any]:
+    outcome = "refused" if problem.code == "refused" else "rejected"
+    tag = {"etag": problem.headers["ETag"]} if "ETag" in problem.headers else {}
+    return {"line": number, "outcome": outcome} | tag | problem.document()
+
+
+def _split(sender: Sender, value: Any) -> tuple[Any, Precondition | None]:
+    """A line without the version it rests on, and that version where it names one. Raises ProblemError."""
+    if not isinstance(value, dict) or IF_MATCH not in value or IF_MATCH in sender.operation.model.model_fields:
+        return value, None
+    given = value[IF_MATCH]
+    text = given.strip() if isinstance(given, str) else ""
+    # Quotes are the cell's in CSV, so a tag may come without its own.
+    tag = text if text == "*" or text.startswith('"') else f'"{text}"'
+    rest = {name: inside for name, inside in value.items() if name != IF_MATCH}
+    return rest, precondition_of({"if-match": tag})
 
 
 async def _rows(sender: Sender, lines: list[Line], shared: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -156,49 +184,65 @@ async def _rows(sender: Sender, lines: list[Line], shared: dict[str, Any]) -> As
     chunk: list[Line] = []
     size = first = 0
     for number, value in lines:
-        refused = _refused_row(sender, value)
-        if refused is not None:
-            yield {"line": number, "outcome": "rejected"} | refused.document()
+        try:
+            row, precondition = _checked_row(sender, value)
+        except ProblemError as problem:
+            yield _failed(number, problem)
             continue
-        length = len(json.dumps(value))
-        if chunk and (len(chunk) >= CHUNK_ROWS or size + length > CHUNK_BYTES):
-            async for one in _chunk(sender, chunk, shared, first):
+        length = len(json.dumps(row))
+        full = len(chunk) >= CHUNK_ROWS or size + length > CHUNK_BYTES
+        if chunk and (full or precondition is not None):
+            async for one in _chunk(sender, chunk, shared, f"rows:{first}"):
                 yield one
             chunk, size, first = [], 0, first + 1
-        chunk.append((number, value))
+        if precondition is not None:
+            async for one in _chunk(sender, [(number, row)], shared, f"row:{number}", precondition):
+                yield one
+            continue
+        chunk.append((number, row))
         size += length
     if chunk:
-        async for one in _chunk(sender, chunk, shared, first):
+        async for one in _chunk(sender, chunk, shared, f"rows:{first}"):
             yield one
 
 
-def _refused_row(sender: Sender, value: Any) -> ProblemError | None:
+def _checked_row(sender: Sender, value: Any) -> tuple[Any, Precondition | None]:
+    """A row that fits its contract and may be asked, with the version it rests on. Raises ProblemError."""
     if isinstance(value, ProblemError):
-        return value
+        raise value
     assert sender.operation.row is not None  # noqa: S101 - asked for by the caller
+    row, precondition = _split(sender, value)
     try:
-        sender.operation.row.validate_json(json.dumps(value), strict=True)
-        sender.allowance.check(sender.who, "command", sender.property_id, sender.operation, value)
+        sender.operation.row.validate_json(json.dumps(row), strict=True)
     except ValidationError as error:
-        return invalid(error)
-    except ProblemError as problem:
-        return problem
-    return None
+        raise invalid(error) from None
+    except (ValueError, RecursionError) as error:
+        raise ProblemError("malformed", str(error)[:200]) from None
+    sender.allowance.check(sender.who, "command", sender.property_id, sender.operation, row)
+    return row, precondition
 
 
 async def _chunk(
-    sender: Sender, chunk: list[Line], shared: dict[str, Any], place: int
+    sender: Sender, chunk: list[Line], shared: dict[str, Any], name: str, precondition: Precondition | None = None
 ) -> AsyncIterator[dict[str, Any]]:
+    any_version = Precondition(any_version=True)
     try:
         body = {**shared, ROWS: [value for _, value in chunk]}
-        reply = await _ask(sender, body, f"{sender.key}:rows:{place}", Precondition(any_version=True))
+        reply = await _ask(sender, body, f"{sender.key}:{name}", precondition or any_version)
         rows = from_json(bytes(answered(reply, query=False).body)).get("rows", [])
+        if len(rows) != len(chunk):
+            raise ProblemError("internal")
     except ProblemError as problem:
-        failed = problem.document()
-        for number, _ in chunk:
-            yield {"line": number, "outcome": "rejected"} | failed
+        alone = problem.code == "not_found" and len(chunk) > 1
+        for number, value in chunk:
+            if not alone:
+                yield _failed(number, problem)
+                continue
+            # One of them names what is another property's; that spoils no other.
+            async for one in _chunk(sender, [(number, value)], shared, f"row:{number}", precondition):
+                yield one
         return
-    for (number, _), row in zip(chunk, rows, strict=False):
+    for (number, _), row in zip(chunk, rows, strict=True):
         yield {"line": number, "status": KINDS["rejected"].status if row["outcome"] == "rejected" else 200} | row
 
 

@@ -1,6 +1,8 @@
 """The events, read from a place on or followed live (server-sent events)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from bailiwick_contracts.message import COMPANY
@@ -8,13 +10,15 @@ from pydantic_core import to_json
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
-from services.gateway.ask import Asker
+from services.gateway.ask import Allowance, Asker
 from services.gateway.cursor import Cursor, read
 from services.gateway.identity import Identity
 from services.gateway.limits import Rates
 from services.gateway.permission import Resource, Who, may
 from services.gateway.problem import ProblemError, not_found
+from services.gateway.query import as_of_in
 from services.gateway.standing import Standing, everything
+from services.gateway.surface import AS_OF
 from services.gateway.tail import Tail, Wanted
 
 PARAMETERS = frozenset({"type", "property", "after", "limit"})
@@ -24,8 +28,11 @@ PAGE, PAGES = 100, 500
 class Events:
     """`GET /v1/events`, as pages or as a stream, and the history of one record."""
 
-    def __init__(self, tail: Tail, identity: Identity, standing: Standing, rates: Rates, asker: Asker) -> None:
+    def __init__(
+        self, tail: Tail, identity: Identity, standing: Standing, rates: Rates, asker: Asker, allowance: Allowance
+    ) -> None:
         """Everything a request needs on its way."""
+        self._allowance = allowance
         self._tail, self._identity, self._standing, self._rates, self._asker = tail, identity, standing, rates, asker
 
     async def __call__(self, request: HttpRequest) -> Response:
@@ -65,14 +72,22 @@ class Events:
         """The facts of one record, oldest first, with its version as the ETag."""
         who = await self._identity.of(request)
         self._rates.take(who.caller)
-        path = request.path_params
+        path, query = request.path_params, request.query_params
+        if set(query) - {AS_OF} or len(query.multi_items()) > 1:
+            raise ProblemError("invalid", f"{AS_OF}, once, is the one parameter here")
+        as_of = as_of_in(query[AS_OF]) if AS_OF in query else None
         resource = Resource(frozenset({path["property"]}), path["service"])
         verdict = may(who, "query", resource)
         if verdict == "hidden" or path["service"] not in self._tail.services:
             raise not_found()
         if verdict == "forbidden":
             raise ProblemError("forbidden")
-        return await self._asker.record(path["service"], path["stream"], path["property"])
+
+        def shown(fact: Mapping[str, Any]) -> bool:
+            recorded = as_of is None or datetime.fromisoformat(fact["recordedat"]) <= as_of
+            return recorded and self._allowance.shows(who, path["property"], fact)
+
+        return await self._asker.record(path["service"], path["stream"], path["property"], shown)
 
     def _visible(self, who: Who, asked: str | None) -> frozenset[str] | None:
         """The properties whose events somebody may see; None: every one."""

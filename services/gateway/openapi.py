@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from services.gateway.administration import BODIES
 from services.gateway.login import Login
 from services.gateway.problem import KINDS, MEDIA_TYPE
-from services.gateway.surface import ROWS, Operation, Parameter, Surface
+from services.gateway.surface import LOOKED_AT, ROWS, Operation, Parameter, Surface
 
 _PLACE = "#/components/schemas/"
 _KEY = r'^("[\x20-\x7e]{1,253}"|[\x21\x23-\x7e][\x20-\x7e]{0,254})$'
@@ -172,6 +172,12 @@ def _own() -> dict[str, Any]:
         return made
 
     webhook = at("webhook_id", name)
+    as_of = _parameter(LOOKED_AT)
+    paged = (
+        at("after", name, "query", required=False),
+        at("limit", {"type": "integer", "minimum": 1, "maximum": 500}, "query", required=False),
+        as_of,
+    )
     stream = looks(
         "Events after a place of the feed, as a page; with Accept: text/event-stream as they happen",
         at(
@@ -199,20 +205,21 @@ def _own() -> dict[str, Any]:
                 at("property", place),
                 at("service", text),
                 at("stream", identifier),
+                as_of,
             )
         },
         "/v1/events": {"get": stream},
         "/v1/tokens": {"post": login},
         "/v1/session": {"post": session, "delete": leave},
-        "/v1/accounts": {"get": looks("Every account"), "post": does("Let a person in", body="AccountBody")},
+        "/v1/accounts": {"get": looks("Every account", *paged), "post": does("Let a person in", body="AccountBody")},
         "/v1/accounts/{account}": {
             "put": does("Change a password", at("account", name), body="PasswordBody"),
             "delete": does("Close an account", at("account", name)),
         },
-        "/v1/api-keys": {"get": looks("Every API key"), "post": does("Let an integration in", body="KeyBody")},
+        "/v1/api-keys": {"get": looks("Every API key", *paged), "post": does("Let an integration in", body="KeyBody")},
         "/v1/api-keys/{key_id}/revoke": {"post": does("End a key", at("key_id", name), body="WhyBody")},
         "/v1/webhooks": {
-            "get": looks("Every webhook"),
+            "get": looks("Every webhook", *paged),
             "post": does("Have events sent to an address", body="WebhookBody"),
         },
         "/v1/webhooks/{webhook_id}": {"delete": does("End a webhook", webhook)},

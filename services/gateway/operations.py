@@ -1,10 +1,5 @@
 """The generated part of the API: every command a POST, every query a GET."""
 
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
-
-from pydantic_core import from_json
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
@@ -24,12 +19,9 @@ from services.gateway.identity import Identity
 from services.gateway.limits import BULK_TYPES, Rates
 from services.gateway.permission import Who
 from services.gateway.problem import ProblemError, not_found
+from services.gateway.query import as_of_in, next_page, query_of
 from services.gateway.reply import answered
-from services.gateway.surface import Operation, Surface
-
-CURSORS = ("next", "after")
-"""How a page's result names the place where the next begins."""
-PARAMETERS = 100
+from services.gateway.surface import AS_OF, Operation, Surface
 
 
 class Operations:
@@ -78,11 +70,14 @@ class Operations:
 
     async def _query(self, request: HttpRequest, who: Who, property_id: str, operation: Operation) -> Response:
         body = query_of(request.url.query, operation)
+        claims = (
+            {"as_of": as_of_in(body.pop(AS_OF))} if AS_OF in body and not operation.takes_as_of(body[AS_OF]) else {}
+        )
         self._allowance.check(who, "query", property_id, operation, body)
         if operation.takes_property:
             body["property_id"] = property_id
         asked = validated(operation, body)
-        reply = await self._asker.ask(asked, actor_of(who, request.headers), property_id, "query")
+        reply = await self._asker.ask(asked, actor_of(who, request.headers), property_id, "query", **claims)
         response = answered(reply, query=True)
         link = next_page(request.url.path, request.url.query, operation, reply)
         if link is not None:
@@ -90,51 +85,3 @@ class Operations:
         if "etag" in response.headers and request.headers.get("if-none-match") == response.headers["etag"]:
             return Response(status_code=304, headers={"ETag": response.headers["etag"]})
         return response
-
-
-def query_of(text: str, operation: Operation) -> dict[str, Any]:
-    """The request's members from a query string.
-
-    Raises:
-        ProblemError: a parameter that the operation does not have, or one given twice that stands once.
-    """
-    try:
-        pairs = parse_qsl(
-            text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=PARAMETERS, errors="strict"
-        )
-    except ValueError:
-        raise ProblemError("malformed", "query: not a query string, or more than 100 parameters") from None
-    given: dict[str, list[str]] = {}
-    for name, value in pairs:
-        given.setdefault(name, []).append(value)
-    known = {parameter.name: parameter for parameter in operation.parameters}
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        problems = [
-            {"field": name[:80], "rule": f"one of {', '.join(sorted(known)) or 'none'}"} for name in unknown[:20]
-        ]
-        raise ProblemError("invalid", f"{unknown[0][:80]}: no such parameter", problems=problems)
-    body: dict[str, Any] = {}
-    for name, texts in given.items():
-        parameter = known[name]
-        if len(texts) > 1 and not parameter.repeated:
-            raise ProblemError(
-                "invalid", f"{name}: given {len(texts)} times", problems=[{"field": name, "rule": "given once"}]
-            )
-        place = body
-        for step in parameter.path[:-1]:
-            place = place.setdefault(step, {})
-        place[parameter.path[-1]] = parameter.read(texts)
-    return body
-
-
-def next_page(path: str, query: str, operation: Operation, reply: bytes) -> str | None:
-    """The Link header of a page that is not the last (RFC 8288), where the operation has pages."""
-    if "after" not in operation.model.model_fields:
-        return None
-    result: Mapping[str, Any] = from_json(reply).get("result") or {}
-    place = next((result[name] for name in CURSORS if name in result), None)
-    if place is None:
-        return None
-    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "after"]
-    return f'<{path}?{urlencode([*kept, ("after", str(place))])}>; rel="next"'

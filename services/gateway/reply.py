@@ -39,7 +39,7 @@ def answered(body: bytes, *, query: bool, headers: Mapping[str, str] | None = No
     outcome = answer["outcome"]
     if outcome == "rejected":
         raise problem(answer.get("error") or {}, query=query)
-    if outcome == "refused":
+    if outcome == "refused" and not answer.get("rows"):
         raise refused(answer)
     sent = dict(headers or {})
     if answer.pop("replayed", False):

@@ -86,9 +86,10 @@ class Open:
             self.identity, self.standing, self.asker, self.rates, self.target, self.deliveries, self.deliverer, secret
         )
         self.pages = Pages(surface)
+        allowance = Allowance(self.standing)
         parts = Parts(
-            Operations(surface, self.identity, self.asker, self.rates, Allowance(self.standing)),
-            Events(self.tail, self.identity, self.standing, self.rates, self.asker),
+            Operations(surface, self.identity, self.asker, self.rates, allowance),
+            Events(self.tail, self.identity, self.standing, self.rates, self.asker, allowance),
             Doorway(self.standing, tokens, self.identity),
             administration,
             self.pages,

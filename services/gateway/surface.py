@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ Kind = Literal["command", "query"]
 PROPERTY_FIELDS = ("property_id", "home_property", "for_property")
 """Fields that name a property; they are held against the property of the path."""
 ROWS = "rows"
+AS_OF = "as_of"
 NOT_ASKED_FROM_OUTSIDE = ("gateway",)
 """Its requests have paths of their own, which never carry a hash or a sealed secret."""
 
@@ -33,6 +35,12 @@ class Parameter:
         """The JSON value of what stands in the URL; a text that is no such value is left for the contract to refuse."""
         values = [_value(text, self.schema) for text in texts]
         return values if self.repeated else values[-1]
+
+
+LOOKED_AT = Parameter(
+    AS_OF, (AS_OF,), {"type": "string", "format": "date-time"}, required=False, repeated=False,
+    description="Answer what was recorded by this instant, as it would have been answered then.",
+)  # fmt: skip
 
 
 def _value(text: str, schema: Mapping[str, Any]) -> Any:
@@ -76,8 +84,14 @@ class Operation:
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Query parameters of a query; the property is taken from the path."""
-        return tuple(p for p in parameters_of(self.schema, self.schema) if p.name != "property_id")
+        """Query parameters of a query; the property is taken from the path. Every view can be asked for as of an instant."""
+        own = tuple(p for p in parameters_of(self.schema, self.schema) if p.name != "property_id")
+        return own if self.kind == "command" or any(p.name == AS_OF for p in own) else (*own, LOOKED_AT)
+
+    def takes_as_of(self, given: Any) -> bool:
+        """Whether the request itself has an `as_of` that this value is for: where it takes a date, an instant is not."""
+        own = self.model.model_fields.get(AS_OF)
+        return own is not None and not ("T" in str(given) and own.annotation == date | None)
 
     @cached_property
     def takes_property(self) -> bool:

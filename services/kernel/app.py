@@ -28,6 +28,7 @@ from services.kernel.health import Checkup, Health, encoded
 from services.kernel.heap import collect_less
 from services.kernel.lease import Lease, Leased
 from services.kernel.liveness import Part, Watch
+from services.kernel.moment import Moments
 from services.kernel.moving import Moving
 from services.kernel.nudge import Nudge
 from services.kernel.reactor import Reactor, read_feed
@@ -65,6 +66,7 @@ class Runtime:
         self.reactors: list[Reactor] = []
         self._answering: set[asyncio.Task[None]] = set()
         self.rebuilding: Rebuilding | None = None
+        self.moments: Moments | None = None
         self.checkup: Checkup | None = None
         self.broker = NatsBroker(
             nodes(settings.nats_url),
@@ -149,6 +151,8 @@ class Runtime:
 
     async def _on_query(self, command: Command[Any]) -> Answer:
         self._check_ready()
+        if command.asof is not None and self.moments is not None:
+            return await self.moments.answer(command, command.asof)
         return await asyncio.to_thread(self._query, command)
 
     def _query(self, command: Command[Any]) -> Answer:
@@ -213,6 +217,7 @@ class Runtime:
             await heal()
             await asyncio.to_thread(self.writer.repeat_effects)
             self.rebuilding = Rebuilding(self.service, self.store, partial(read_feed, client))
+            self.moments = Moments(self.service, self.store, self.keys, partial(read_feed, client))
             self.watch.part(f"{name} views", self.rebuilding)
             parts = self._parts(client, heal)
             go_on()
@@ -282,6 +287,8 @@ class Runtime:
                 LOG.warning("service.stop", service=name, what=what, error=f"{type(error).__name__}: {error}")
         for task in self._answering:
             task.cancel()
+        if self.moments is not None:
+            self.moments.close()
         self.writer.close()
         self.store.close()
 

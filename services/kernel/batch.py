@@ -28,6 +28,8 @@ class Stream:
     states: dict[str, tuple[Noun[Any], Any]] = field(default_factory=dict)
     events: list[Event[Any]] | None = None
     """Its facts, while a unit that read many streams at once works on it."""
+    owner: str | None = None
+    """The property of its first fact, as far as that was looked up."""
 
 
 @dataclass
@@ -93,7 +95,8 @@ class Batch:
         if missing:
             for stream, facts in self.store.facts_of(self.connection, missing).items():
                 events = [read_stored(fact.raw, fact.type) for fact in facts]
-                self.memory.streams[stream] = Stream(version=len(events), events=events)
+                owner = events[0].property_id if events else None
+                self.memory.streams[stream] = Stream(version=len(events), events=events, owner=owner)
                 loaded.append(self.memory.streams[stream])
         return loaded
 

@@ -36,6 +36,7 @@ def with_dead_letters(service: Service) -> Service:
             messages.confirm_drop: partial(_on_confirm, messages),
         },
         queries={**service.queries, messages.listing: _on_list},
+        now_only=service.now_only | {messages.listing},
     )
 
 

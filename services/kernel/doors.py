@@ -111,6 +111,7 @@ class Door:
         import_row: int | None = None,
         trace_parent: str | None = None,
         precondition: Precondition | None = None,
+        as_of: datetime | None = None,
     ) -> bytes:
         """The signed command, ready to send. The same command id again is the same command."""
         data = from_json(request.model_dump_json(exclude_none=True))
@@ -129,6 +130,7 @@ class Door:
             "importrow": import_row,
             "traceparent": trace_parent,
             "precondition": precondition,
+            "asof": as_of,
             "doorsignature": "",
         }
         unsigned = Command[Any].model_construct(None, **claims, data=data)

@@ -53,17 +53,16 @@ def after(unit: Unit, command: Command[Any], events: list[Event[Any]], *, bulk: 
         Rejected: the record is another property's, which is to the caller as if there were none.
     """
     said = command.precondition
-    if said is None or bulk or not events:
+    if said is None or not events:
         return
     first: dict[str, int] = {}
     for event in events:
         first.setdefault(event.subject, event.version)
-    if len(first) > RECORDS:
-        return
     for stream, version in first.items():
-        owners = {event.property_id for event in unit.history(stream)[: version - 1]}
-        if owners and not owners & {command.property, COMPANY} and command.property != COMPANY:
+        if version > 1 and command.property != COMPANY and unit.is_hidden(stream):
             raise Rejected("there is no such record here", code="no_such_record", field="property", rule="a record of the property")  # fmt: skip
+    if len(first) > RECORDS or (bulk and said.stream is None):
+        return
     if all(isinstance(event.data, Refusal) for event in events) or said.any_version:
         return
     if said.stream is not None and said.stream not in first:

@@ -19,11 +19,11 @@ from bailiwick_contracts.envelope import Event, read_event
 from eventsourcing.persistence import OperationalError
 
 from services.kernel import parked
+from services.kernel.change import added, key_of
 from services.kernel.crash import crash_point
 from services.kernel.intake import letter_stream, readable
 from services.kernel.service import Add, Change, Put, Remove, Service, View
 from services.kernel.store import LOG_POSITION, Store
-from services.kernel.unit import added, key_of
 from services.kernel.versions import rebuilt
 
 LOG = structlog.get_logger()
@@ -38,6 +38,10 @@ Feed = Callable[[str, str, int], Sequence[bytes]]
 """A source's facts of a property's chain after a number, waited for."""
 Progress = Callable[[int, int], None]
 """Told how many facts of how many are folded."""
+
+
+Tables = dict[sa.Table, dict[tuple[Any, ...], Change]]
+"""What is to be written: of each table the last change of each row, by its primary key."""
 
 
 class RebuildError(Exception):
@@ -72,6 +76,32 @@ def together(service: Service, name: str) -> list[View]:
         if len(wider) == len(group):
             return wider
         group = wider
+
+
+def collect(tables: Tables, table: sa.Table, change: Change) -> None:
+    """Keep a change to be written into `table`, together with those of the same row before it."""
+    values = change.row if isinstance(change, Put) else change.key
+    key = tuple([values[name] for name in key_of(change.table)])
+    rows = tables.setdefault(table, {})
+    rows[key] = added(rows.get(key), change) if isinstance(change, Add) else change
+
+
+def write_changes(store: Store, connection: sa.Connection, tables: Tables) -> None:
+    """Write what was collected, in one statement per table and kind of change."""
+    for table, changes in tables.items():
+        store.put(connection, table, [c.row for c in changes.values() if isinstance(c, Put)])
+        store.remove(connection, table, [c.key for c in changes.values() if isinstance(c, Remove)])
+        store.add(connection, table, [{**c.key, **c.amounts} for c in changes.values() if isinstance(c, Add)])
+
+
+def forgone(store: Store, connection: sa.Connection, event: Event[Any]) -> bool:
+    """Whether the view in use lacks this fact too: its letter waits to be mended, or was dropped."""
+    row = parked.row_of(connection, f"{event.log}:{event.property_id}", event.chainnumber)
+    if row is not None:
+        return not row["copied"]
+    stream = letter_stream(event.id)
+    told = store.facts_of(connection, [stream])[stream]
+    return any(isinstance(read_event(fact.raw, fact.type).data, DeadLetterDropped) for fact in told)
 
 
 class Rebuild:
@@ -242,38 +272,23 @@ class Rebuild:
             self._rest(min(0.2, time.monotonic() - began))
 
     def _write(self, connection: sa.Connection, page: Iterable[tuple[str, Event[Any], bytes]]) -> None:
-        tables: dict[sa.Table, dict[tuple[Any, ...], Change]] = {}
+        tables: Tables = {}
         for source, event, raw in page:
             for view in self._views:
                 if view.source == source:
                     for change in self._changes(connection, view, event, raw):
-                        values = change.row if isinstance(change, Put) else change.key
-                        key = tuple([values[name] for name in key_of(change.table)])
-                        rows = tables.setdefault(self._shadow[change.table], {})
-                        rows[key] = added(rows.get(key), change) if isinstance(change, Add) else change
-        for table, changes in tables.items():
-            self._store.put(connection, table, [c.row for c in changes.values() if isinstance(c, Put)])
-            self._store.remove(connection, table, [c.key for c in changes.values() if isinstance(c, Remove)])
-            self._store.add(connection, table, [{**c.key, **c.amounts} for c in changes.values() if isinstance(c, Add)])
+                        collect(tables, self._shadow[change.table], change)
+        write_changes(self._store, connection, tables)
 
     def _changes(self, connection: sa.Connection, view: View, event: Event[Any], raw: bytes) -> list[Change]:
         try:
             return list(view.fold(event, raw))
         except Exception as error:
-            if self._forgone(connection, event):
+            if forgone(self._store, connection, event):
                 return []
             raise RebuildError(
                 f"{self._service.name}: view {view.name} fails on {event.type} {event.id}: {type(error).__name__}: {error}"
             ) from error
-
-    def _forgone(self, connection: sa.Connection, event: Event[Any]) -> bool:
-        """Whether the view in use lacks this fact too: its letter waits to be mended, or was dropped."""
-        row = parked.row_of(connection, f"{event.log}:{event.property_id}", event.chainnumber)
-        if row is not None:
-            return not row["copied"]
-        stream = letter_stream(event.id)
-        told = self._store.facts_of(connection, [stream])[stream]
-        return any(isinstance(read_event(fact.raw, fact.type).data, DeadLetterDropped) for fact in told)
 
     # -- the swap ---------------------------------------------------------------------------------------------------
 

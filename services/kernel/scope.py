@@ -27,24 +27,29 @@ class ScopedReading:
         self.keys = reading.keys
         self.now: datetime = reading.now
 
+    @property
+    def present(self) -> Reading:
+        """Now, narrowed to the same property."""
+        return ScopedReading(self._reading.present, self._property)
+
     def rows(self, statement: sa.Select[Any]) -> list[sa.Row[Any]]:
         """Rows of the service's views. Tables with a `property_id` show the property's rows and the company's alone."""
         return self._reading.rows(statement if self._everything else _narrowed(statement, self._property))
 
     def state(self, noun: Noun[S], stream: str, *, until: datetime | int | None = None) -> S:
         """The state of a stream, from the facts that may be seen."""
-        if self._everything:
-            if stream not in self._records:
-                self._records[stream] = len(self._reading.history(stream))
-            return self._reading.state(noun, stream, until=until)
-        facts = self.history(stream)
-        if not isinstance(until, int):
-            return noun.fold(event for event in facts if until is None or event.recordedat <= until)
-        return self._reading.state(noun, stream, until=until) if facts else noun.fold(())
+        if isinstance(until, int):
+            return self._reading.state(noun, stream, until=until) if self.history(stream) else noun.fold(())
+        return noun.fold(self._seen(stream, until))
 
     def history(self, stream: str) -> list[Event[Any]]:
         """The facts of a stream that may be seen, oldest first."""
+        return self._seen(stream, None)
+
+    def _seen(self, stream: str, until: datetime | None) -> list[Event[Any]]:
         facts = self._reading.history(stream)
+        if until is not None:
+            facts = [fact for fact in facts if fact.recordedat <= until]
         seen = facts if self._everything else [f for f in facts if f.property_id in (self._property, COMPANY)]
         if seen:
             self._records[stream] = len(facts)

@@ -84,6 +84,10 @@ class Reading(Protocol):
 
     keys: Keys
 
+    @property
+    def present(self) -> "Reading":
+        """Now, whatever instant is looked at: for what is judged by who asks."""
+
 
 class Unit(Reading, Protocol):
     """One command or one reaction inside the writer's transaction: the lock is held, so what it reads stays true."""
@@ -91,6 +95,9 @@ class Unit(Reading, Protocol):
     command: Command[Any] | None
     cause: Event[Any] | None
     property_id: str
+
+    def is_hidden(self, stream: str) -> bool:
+        """Whether a stream is another property's than the one that is asked for."""
 
     def load(self, streams: Iterable[str]) -> None:
         """Read many streams in one query, so that `state` on each of them costs none."""
@@ -142,6 +149,8 @@ class Service:
     """Every fact it may store."""
     commands: Mapping[type[Request], CommandHandler]
     queries: Mapping[type[Request], QueryHandler] = field(default_factory=dict)
+    now_only: frozenset[type[Request]] = frozenset()
+    """Queries that cannot be asked as of an instant, because they answer from more than facts and views of facts."""
     views: tuple[View, ...] = ()
     consumes: tuple[str, ...] = ()
     """The services whose events it takes in, in order, each exactly once."""

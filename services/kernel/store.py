@@ -363,6 +363,11 @@ class Store(ProcessRecorder):
         (found,) = cursor_of(connection).execute(self._sql.version, (stream,)).fetchone()
         return found or 0
 
+    def owner_of(self, connection: sa.Connection, stream: str) -> str | None:
+        """The property whose chain holds the first fact of a stream; None where there is none."""
+        row = cursor_of(connection).execute(self._sql.owner, (stream,)).fetchone()
+        return None if row is None else row[0]
+
     def facts_of(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, list[StoredFact]]:
         """Every fact of the given streams, in order, by stream."""
         found: dict[str, list[StoredFact]] = {stream: [] for stream in streams}
@@ -423,6 +428,7 @@ class _Sql:
         self.chain = sql(f"{facts} WHERE property = ? AND number > ? ORDER BY number LIMIT ?")
         self.stream = sql(f"{facts} WHERE stream = ? ORDER BY version")
         self.streams = sql(f"{facts} WHERE {statements.among('stream')} ORDER BY stream, version")
+        self.owner = sql("SELECT property FROM facts WHERE stream = ? AND version = 1")
         self.version = sql("SELECT max(version) FROM facts WHERE stream = ?")
         self.answered = sql(f"SELECT command_id, digest, answer FROM commands WHERE {statements.among('command_id')}")
         self.tracked = sql("SELECT source, position, hash FROM tracking WHERE source LIKE ?")

@@ -1,8 +1,7 @@
 """One command's part of the writer's transaction, which can be undone alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from bailiwick_contracts.envelope import (
     schema_address,
     trusted_event,
 )
-from bailiwick_contracts.message import Fact, Request
+from bailiwick_contracts.message import COMPANY, Fact, Request
 from bailiwick_contracts.sealed import KeyErasedError, Keys, Sealed, may_seal, open_field, sealed_fields
 from bailiwick_contracts.stored import read_stored
 from eventsourcing.persistence import OperationalError, ProgrammingError
@@ -24,11 +23,13 @@ from sqlalchemy.sql.visitors import iterate
 
 from services.kernel import tracing
 from services.kernel.batch import Batch, Stream
+from services.kernel.change import added, key_of
 from services.kernel.decision import Noun, Rejected
 from services.kernel.due import TIMERS, Row, timer_row
 from services.kernel.ids import uuid7
 from services.kernel.service import Add, Change, Put, Remove, Service
 from services.kernel.store import Head, Store, StoredFact
+from services.kernel.visible import is_of, owner_of, people_named
 
 S = TypeVar("S")
 FACT_LIMIT_BYTES = 2 * MESSAGE_LIMIT_BYTES - 16 * 1024
@@ -63,8 +64,14 @@ class WorkUnit:
         self._span: Span | None = None
         caused_by = command or cause
         self._traceparent = caused_by.traceparent if caused_by is not None else None
+        self._from_outside = command is not None and command.precondition is not None and property_id != COMPANY
 
     # -- reading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def present(self) -> Self:
+        """A unit decides now."""
+        return self
 
     def rows(self, statement: sa.Select[Any]) -> list[sa.Row[Any]]:
         """Rows of the service's views, with what this unit appended already in them."""
@@ -79,6 +86,8 @@ class WorkUnit:
 
     def state(self, noun: Noun[S], stream: str, *, until: datetime | int | None = None) -> S:
         """The state of a stream, now or as of an instant or position."""
+        if self._from_outside and self.is_hidden(stream):
+            return noun.initial
         if until is not None:
             return noun.fold(event for position, event in self._read(stream) if _within(event, position, until))
         remembered = self._batch.memory.streams.get(stream)
@@ -100,7 +109,16 @@ class WorkUnit:
 
     def history(self, stream: str) -> list[Event[Any]]:
         """The facts of a stream, oldest first."""
+        if self._from_outside and self.is_hidden(stream):
+            return []
         return [event for _, event in self._read(stream)]
+
+    def is_hidden(self, stream: str) -> bool:
+        """Whether a stream is another property's: to who asks for this one it is as if there were none."""
+        owner = owner_of(self._batch, stream)
+        if owner in (None, self.property_id, COMPANY):
+            return False
+        return self.command is None or not is_of(stream, people_named(self.command.data.model_dump()))
 
     def positions(self, source: str) -> dict[str, int]:
         """How far the local copy of `source` reaches."""
@@ -156,6 +174,8 @@ class WorkUnit:
                 )  # fmt: skip
             self._heads_before.setdefault(owner, self._batch.head(owner))
             self._batch.heads[owner] = Head(event.chainnumber, hash_of(stored.raw))
+            if remembered.version == 0:
+                remembered.owner = owner
             remembered.version += 1
             if remembered.events is not None:
                 remembered.events.append(event)
@@ -333,29 +353,6 @@ class WorkUnit:
             self._savepoint.rollback()
 
 
-def added(waiting: Change | None, change: Add) -> Change:
-    """What two changes of one row come to, the second adding to it."""
-    match waiting:
-        case None:
-            return change
-        case Add():
-            return Add(change.table, change.key, _sum(waiting.amounts, change.amounts))
-        case Put():
-            return Put(change.table, {**waiting.row, **_sum(waiting.row, change.amounts)})
-        case Remove():
-            return Put(change.table, {**change.key, **change.amounts})
-
-
-def _sum(one: Mapping[str, Any], other: Mapping[str, int]) -> dict[str, Any]:
-    return {**one, **{name: one.get(name, 0) + amount for name, amount in other.items()}}
-
-
-@cache
-def key_of(table: sa.Table) -> tuple[str, ...]:
-    """The names of a table's primary key."""
-    return tuple(column.name for column in table.primary_key.columns)
-
-
 def _mentions(statement: sa.Select[Any], tables: set[sa.Table]) -> bool:
     """Whether a query reads one of these tables, or is written in a way that does not show it."""
     return any(
@@ -372,6 +369,11 @@ class QueryReading:
         self.keys = keys
         self.now = datetime.now(UTC)
 
+    @property
+    def present(self) -> Self:
+        """It reads what is there now."""
+        return self
+
     def rows(self, statement: sa.Select[Any]) -> list[sa.Row[Any]]:
         """Rows of the service's views."""
         return list(self._connection.execute(statement).all())
@@ -382,9 +384,10 @@ class QueryReading:
         events = ((fact.position, read_stored(fact.raw, fact.type)) for fact in facts)
         return noun.fold(event for position, event in events if until is None or _within(event, position, until))
 
-    def history(self, stream: str) -> list[Event[Any]]:
-        """The facts of a stream, oldest first."""
-        return [read_stored(f.raw, f.type) for f in self._store.facts_of(self._connection, [stream])[stream]]
+    def history(self, stream: str, *, until: int | None = None) -> list[Event[Any]]:
+        """The facts of a stream, oldest first, up to a position of the log where one is given."""
+        facts = self._store.facts_of(self._connection, [stream])[stream]
+        return [read_stored(f.raw, f.type) for f in facts if until is None or f.position <= until]
 
     def positions(self, source: str) -> dict[str, int]:
         """How far the local copy of `source` reaches."""

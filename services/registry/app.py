@@ -208,6 +208,9 @@ def on_revoke_delegation(unit: Unit, command: Command[RevokeDelegation]) -> None
     request = command.data
     lent = _lent(unit, request.delegation_id)
     given = delegation.known(lent, request.delegation_id)
+    if unit.property_id not in (COMPANY, given.property_id):
+        # Asked for one property, another's delegation is answered like none.
+        given = delegation.known(delegation.Lent(), request.delegation_id)
     in_person = command.actor == given.from_staff_id and command.onbehalfof is None
     if in_person or _allowed(unit, command, given.to_staff_id):
         facts = delegation.revoke(request, lent, now=unit.now)

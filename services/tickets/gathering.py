@@ -66,10 +66,9 @@ def ruling_at_company(unit: Unit, command: Command[Any], row_id: str) -> Ruling:
     return rule(matrix_in_force(events, unit.now)[0], asked, selected_at=unit.now, positions=positions(unit))
 
 
-def positions(reading: Reading) -> tuple[CopyPosition, ...]:
-    """How far the registry's copies reach."""
-    reached = reading.positions("registry")
-    return tuple(CopyPosition(chain=chain, number=number) for chain, number in sorted(reached.items()))
+def positions(reading: Reading, property_id: str | None = None) -> tuple[CopyPosition, ...]:
+    """How far the registry's copies reach, in the chains that a ruling at the property may rest on."""
+    return registry.copy_positions(reading, property_id)
 
 
 def terming(unit: Unit) -> Terming | None:
@@ -103,7 +102,7 @@ def terming_at(unit: Unit, property_id: str) -> Terming | None:
         days = calendar.data if calendar is not None else None
         policy = adopted.policy
         _CALENDARS[basis] = WorkingCalendar.of(policy.hours, days, zone.data, policy.make_up_weekday)
-    return Terming(adopted.policy, basis, _CALENDARS[basis], positions(unit))
+    return Terming(adopted.policy, basis, _CALENDARS[basis], positions(unit, property_id))
 
 
 def zone_of(reading: Reading, property_id: str) -> ZoneAdopted:
@@ -186,7 +185,7 @@ def line(unit: Unit, ticket: Ticket, property_id: str = "") -> Line:
         director=director(unit, at),
         manager=manager(unit, at),
         next=superior(unit, above.data.reports_to if above is not None else top, at),
-        positions=positions(unit),
+        positions=positions(unit, at),
     )
 
 

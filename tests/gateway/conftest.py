@@ -33,6 +33,8 @@ T = TypeVar("T")
 SETUP = Actor(actor="system-setup", authmethod="system", channel="system")
 PASSWORD = "correct horse battery"
 NORTH, SOUTH = "north-court", "south-court"
+NORTHERN, SOUTHERN, NOWHERE = "aa00aa01", "bb00bb02", "cc00cc03"
+"""The marks of what is told of either property, and one that nothing has."""
 PEOPLE = {
     "admin": (COMPANY, "company_admin"),
     "hr": (COMPANY, "hr"),
@@ -130,8 +132,9 @@ GATE_HASH = hashlib.sha256(GATE_SECRET.encode()).hexdigest()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything that shares the one system runs in one process."""
     for item in items:
-        if "system" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("gateway"))
+        for fixture, group in (("system", "gateway"), ("filled", "gateway-filled")):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +150,18 @@ def system(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iter
     oidc = {"oidc_issuer": provider.issuer, "oidc_jwks_url": f"{provider.issuer}/jwks"}
     with running(tmp_path_factory.mktemp("gateway"), **oidc) as made:
         settle(made)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One system with both properties full of data (`tests/gateway/full.py`)."""
+    from tests.gateway.full import fill  # noqa: PLC0415 - it takes its system from here
+
+    with running(tmp_path_factory.mktemp("filled")) as made:
+        settle(made)
+        fill(made, NORTH, NORTHERN)
+        fill(made, SOUTH, SOUTHERN)
         yield made
 
 

@@ -1,0 +1,89 @@
+"""Many at once: a line may name the version that it rests on, and is answered for itself."""
+
+import csv
+import io
+import json
+from typing import Any
+
+from tests.gateway.conftest import NORTH, System, key
+from tests.gateway.test_api import problem
+
+WAGES = "/v1/properties/company/registry/set_base_wage"
+STAFF = "/v1/properties/company/registry/get_staff?staff_id={}"
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+def wage(staff_id: str, amount: str, **more: Any) -> dict[str, Any]:
+    body = {
+        "type": "registry.set_base_wage.v1",
+        "staff_id": staff_id,
+        "base_wage": {"amount": amount},
+        "effective_on": "2026-02-01",
+    }
+    return body | more
+
+
+def answers(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_each_line_may_rest_on_a_version_and_is_answered_for_itself(system: System) -> None:
+    with system.http("hr") as http:
+        tags = {one: http.get(STAFF.format(one)).headers["etag"] for one in ("southern", "director")}
+        lines = [
+            wage("southern", "7100.00", if_match=tags["southern"]),
+            wage("southern", "7200.00", if_match=tags["southern"]),
+            wage("director", "7300.00"),
+            wage("director", "7300.00", if_match="*"),
+            wage("director", "7400.00", if_match="anything"),
+            wage("director", "7400.00", if_match=7),
+        ]
+        sent = "\n".join(map(json.dumps, lines))
+        used = key()
+        found = answers(http.post(WAGES, content=sent, headers=NDJSON | used).text)
+        assert [one["status"] for one in found] == [200, 412, 428, 200, 400, 400]
+        assert [one["line"] for one in found] == [1, 2, 3, 4, 5, 6]
+        stale = found[1]
+        assert (stale["type"], stale["outcome"]) == ("/problems/precondition_failed", "rejected")
+        assert [fact["type"] for fact in stale["since"]] == ["registry.base_wage_set.v1"]
+        # What a line was answered with is what the next change of that record rests on.
+        assert stale["etag"] == found[0]["etag"] == http.get(STAFF.format("southern")).headers["etag"]
+        again = answers(http.post(WAGES, content=sent, headers=NDJSON | used).text)
+        assert [one["status"] for one in again][:2] == [200, 412]
+        assert again[0]["facts"][0]["id"] == found[0]["facts"][0]["id"]
+
+
+def test_a_column_of_a_csv_file_holds_the_versions(system: System) -> None:
+    with system.http("hr") as http:
+        tag = http.get(STAFF.format("auditor")).headers["etag"]
+        file = io.StringIO()
+        writer = csv.writer(file)
+        writer.writerow(["staff_id", "base_wage.amount", "effective_on", "if_match"])
+        for amount, given in (("6100.00", tag), ("6200.00", tag.strip('"')), ("6300.00", "*"), ("6400.00", "")):
+            writer.writerow(["auditor", amount, "2026-02-01", given])
+        found = answers(http.post(WAGES, content=file.getvalue(), headers={"Content-Type": "text/csv"} | key()).text)
+        assert [one["status"] for one in found] == [200, 412, 200, 428], found
+
+
+def test_for_all_lines_the_header_may_only_say_whatever_version(system: System) -> None:
+    with system.http("hr") as http:
+        line = json.dumps(wage("admin", "8000.00"))
+        tag = http.get(STAFF.format("admin")).headers["etag"]
+        problem(http.post(WAGES, content=line, headers=NDJSON | key() | {"If-Match": tag}), 400, "malformed")
+        (done,) = answers(http.post(WAGES, content=line, headers=NDJSON | key() | {"If-Match": "*"}).text)
+        assert done["status"] == 200
+
+
+def test_a_row_of_a_request_about_many_may_rest_on_a_version_too(system: System) -> None:
+    path = f"/v1/properties/{NORTH}/attendance/record_punches"
+    with system.http("director") as http:
+        rows = [
+            {"punch_id": f"row-{n}", "staff_id": "guard", "at": f"2026-06-01T0{n}:00:00Z", "direction": "in"}
+            for n in range(3)
+        ]
+        rows[1]["if_match"] = '"day-guard-20260601.7"'
+        answer = http.post(path, content="\n".join(map(json.dumps, rows)), headers=NDJSON | key())
+        found = answers(answer.text)
+        assert [one["line"] for one in found] == [1, 2, 3], answer.text
+        assert found[1]["status"] == 412, answer.text
+        assert [found[0]["status"], found[2]["status"]] == [200, 200], answer.text
