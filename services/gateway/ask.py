@@ -111,6 +111,7 @@ class Allowance:
             return True
         properties, people = {owner, property_id}, {str(fact["actor"])}
         _named_in(fact["data"], properties, people)
+        people |= {str(one) for one in (fact["data"].get("subject_id"),) if one is not None}
         people = {one for one in people if not one.startswith("system-")}
         return properties <= {property_id, COMPANY} and all(self._standing.seen_at(one, property_id) for one in people)
 
