@@ -5,7 +5,7 @@ import hashlib
 import json
 import secrets
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from bailiwick_contracts.envelope import Actor, read_event
@@ -63,9 +63,13 @@ def list_accounts(as_json: AsJson = False) -> None:
 
 
 async def _list_accounts(as_json: bool) -> None:
+    rows: list[Any] = []
+    asked: ListAccounts | None = ListAccounts()
     async with system(Settings()) as desk:
-        answer = settle(await desk.query(ListAccounts(), SETUP, COMPANY), as_json)
-    rows = (answer.result or {}).get("accounts", [])
+        while asked is not None:
+            found = settle(await desk.query(asked, SETUP, COMPANY), as_json).result or {}
+            rows += found.get("accounts", [])
+            asked = ListAccounts(after=found["next"]) if "next" in found else None
     if as_json:
         print_json({"accounts": rows})
     else:

@@ -36,9 +36,13 @@ _HEADERS = {"issued_at": "bailiwick-issued-at", "occurred_at": "bailiwick-occurr
 
 
 def read_json(body: bytes) -> Any:
-    """The JSON value of a body. Raises ProblemError for what is none, repeats a name, is nested too deeply or has NaN."""
+    """The JSON value of a body. Raises ProblemError for what is none or no text, repeats a name, is nested too deeply or has NaN."""
     try:
-        return json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        found = json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        if b"\\u" in body:
+            # An escape may stand for half a character, which no database and no other program takes.
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
     except (ValueError, RecursionError) as error:
         raise ProblemError("malformed", f"body: {str(error)[:200]}") from None
 

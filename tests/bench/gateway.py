@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from tests.gateway.conftest import NORTH, System, running, settle
 
 CONNECTIONS = 16
+_first = count(date(2300, 1, 1).toordinal(), 20_000)
 _days = count(date(2200, 1, 1).toordinal())
 
 
@@ -93,8 +94,8 @@ async def _load(
     return len(times) / seconds, ordered[len(ordered) // 2] * 1000, ordered[int(len(ordered) * 0.99)] * 1000
 
 
-def load(url: str, kind: str, headers: dict[str, str], seconds: float, out: Any) -> None:
-    """Runs in a process of its own."""
+def load(url: str, kind: str, headers: dict[str, str], seconds: float, first: int, out: Any) -> None:
+    """Runs in a process of its own. Each command is about a day of its own, from `first` on, so that each stores facts."""
     number = 0
 
     def make() -> tuple[str, str, Any, dict[str, str]]:
@@ -104,7 +105,7 @@ def load(url: str, kind: str, headers: dict[str, str], seconds: float, out: Any)
             path = "/query" if kind.startswith("bare") else f"/v1/properties/{NORTH}/attendance/get_day"
             return "GET", f"{path}?staff_id=guard&day=2026-03-02", None, headers
         body = json.dumps({"type": "attendance.publish_roster.v1", "roster_id": uuid.uuid4().hex, "staff_ids": ["guard"],
-                           "days": [{"day": f"20{30 + number % 60}-0{1 + number % 9}-0{1 + number % 8}"}]}).encode()  # fmt: skip
+                           "days": [{"day": str(date.fromordinal(first + number))}]}).encode()  # fmt: skip
         path = "/command" if kind.startswith("bare") else f"/v1/properties/{NORTH}/attendance/publish_roster"
         return "POST", path, body, headers | {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
 
@@ -115,7 +116,7 @@ def measured(url: str, kind: str, headers: dict[str, str], seconds: float) -> tu
     """One measurement, the load in a process of its own."""
     context = multiprocessing.get_context("spawn")
     out = context.Queue()
-    process = context.Process(target=load, args=(url, kind, headers, seconds, out))
+    process = context.Process(target=load, args=(url, kind, headers, seconds, next(_first), out))
     process.start()
     found: tuple[float, float, float] = out.get(timeout=seconds + 20)
     process.join()

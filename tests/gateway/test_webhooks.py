@@ -1,5 +1,6 @@
 """Webhooks: whatever a receiver does, it gets every event, each stream in order, and nobody else waits for it."""
 
+import gzip
 import json
 import socket
 import threading
@@ -55,6 +56,30 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
     handler.end_headers()
     for _ in range(200):
         handler.wfile.write(b"x" * 65_536)
+
+
+def bomb(handler: BaseHTTPRequestHandler) -> None:
+    """Ten megabytes of nothing, packed into ten kilobytes."""
+    packed = gzip.compress(b"\0" * 10_000_000)
+    handler.send_response(500)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.send_header("Content-Length", str(len(packed)))
+    handler.end_headers()
+    handler.wfile.write(packed)
+
+
+def dripping(handler: BaseHTTPRequestHandler) -> None:
+    """A header a second, without end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(8):
+        time.sleep(0.5)
+        handler.wfile.write(f"X-{number}: y\r\n".encode())
+        handler.wfile.flush()
+
+
+def gone(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(410)
+    handler.end_headers()
 
 
 class Receiver:
@@ -220,7 +245,11 @@ def _stored(system: System, event: dict[str, Any]) -> list[bytes]:
 
 @pytest.mark.parametrize(
     "behaviour",
-    [failing, redirecting, *(pytest.param(one, marks=pytest.mark.long) for one in (hanging, garbage, endless))],
+    [
+        failing,
+        redirecting,
+        *(pytest.param(one, marks=pytest.mark.long) for one in (hanging, garbage, endless, bomb, dripping)),
+    ],
 )
 def test_a_receiver_that_misbehaves_gets_everything_later_and_holds_up_nobody(
     system: System, receiver: Receiver, clock: Clock, behaviour: Behaviour
@@ -305,6 +334,39 @@ def test_a_webhook_that_failed_for_days_is_disabled_for_all_to_see_and_goes_on_w
     remove(system, webhook)
 
 
+def test_a_receiver_that_wants_nothing_more_is_left_alone_and_goes_on_when_it_is_enabled(
+    system: System, receiver: Receiver, clock: Clock
+) -> None:
+    receiver.behaviour = gone
+    webhook = add(system, receiver)
+    ids = happen(system, 2, 1)
+
+    def state() -> str:
+        with system.http("admin") as http:
+            listed = http.get("/v1/webhooks").json()["webhooks"]
+            return next(f"{one['state']}: {one['why']}" for one in listed if one["webhook_id"] == webhook["webhook_id"])
+
+    until(lambda: state().startswith("disabled"), "it is disabled")
+    assert "410" in state()
+    asked = receiver.asked
+    ahead(clock, system, webhook, timedelta(days=2))
+    ids += happen(system, 1, 1)
+    time.sleep(0.5)
+    assert receiver.asked == asked, "nobody asks any more"
+    receiver.behaviour = fine
+    with system.http("admin") as http:
+        path = f"/v1/webhooks/{webhook['webhook_id']}"
+        assert http.post(f"{path}/enable", headers=key()).status_code == 200
+        complete(receiver, ids)
+        record = http.get(f"/v1/properties/company/records/gateway/webhook-{webhook['webhook_id']}").json()["facts"]
+        assert [fact["type"].split(".")[1] for fact in record] == [
+            "webhook_added",
+            "webhook_disabled",
+            "webhook_enabled",
+        ]
+    remove(system, webhook)
+
+
 def test_while_a_secret_is_changed_both_sign(system: System, receiver: Receiver) -> None:
     webhook = add(system, receiver)
     with system.http("admin") as http:
@@ -329,7 +391,8 @@ def test_while_a_secret_is_changed_both_sign(system: System, receiver: Receiver)
 @pytest.mark.parametrize(
     "url",
     [
-        "https://127.0.0.1/", "https://localhost/", "https://10.1.2.3/", "https://172.16.0.1/", "https://192.168.1.1/",
+        "https://127.0.0.1/", "https://localhost/", "https://localhost./", "https://127.1/", "https://0/", "https://[::]/", "https://017700000001/",
+        "https://[2002:0a00:0001::]/", "https://[::10.0.0.1]/", "https://10.1.2.3/", "https://172.16.0.1/", "https://192.168.1.1/",
         "https://169.254.169.254/latest", "https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/",
         "https://0.0.0.0/", "https://2130706433/", "https://0x7f.1/", "https://100.64.0.1/", "https://224.0.0.1/", "https://[64:ff9b::a00:1]/",
         "http://93.184.216.34/", "https://no-such-name.invalid/",
