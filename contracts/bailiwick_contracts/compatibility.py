@@ -13,7 +13,7 @@ from typing import Any
 
 from bailiwick_contracts.envelope import read_event
 from bailiwick_contracts.message import Fact, Request
-from bailiwick_contracts.schema import EXAMPLES, SCHEMAS, messages
+from bailiwick_contracts.schema import EXAMPLES, drift, messages, rendered
 
 Schema = Mapping[str, Any]
 LOWER = ("minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties")
@@ -177,7 +177,7 @@ def _unread(release: str, raw: bytes) -> Iterator[str]:
             kind = messages()[wire]
             kind.model_validate_json(raw, strict=True)
     except (ValueError, KeyError) as error:
-        yield f"{release} {wire}: its example is no longer read ({str(error)[:200]}); {NEW_NAME}"
+        yield f"{release} {wire}: its example is no longer read ({' '.join(str(error).split())[:200]}); {NEW_NAME}"
 
 
 def _description(schema: Schema, at: str) -> str | None:
@@ -194,11 +194,8 @@ def _description(schema: Schema, at: str) -> str | None:
 
 
 def _today() -> dict[str, Any]:
-    """The committed schemas, which another check holds in step with the messages."""
-    return {
-        path.name.removesuffix(".json"): json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(SCHEMAS.glob("*.json"))
-    }
+    """The schemas of today's classes, written down or not."""
+    return {name.removesuffix(".json"): json.loads(text) for name, text in rendered()}
 
 
 def _accepted(folder: Path) -> dict[str, str | None]:
@@ -246,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if chosen.accept_wording:
         sys.stdout.write(f"{accept_wording(chosen.folder)} descriptions differ from a release and are accepted\n")
-    found = list(check(chosen.folder))
+    found = [*check(chosen.folder), *(f"schemas/{line}; run python -m bailiwick_contracts.schema" for line in drift())]
     for line in found:
         sys.stderr.write(line + "\n")
     return 1 if found else 0
