@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,13 @@ def _require_names(part: dict[str, Any]) -> None:
         part["required"] = [name for name in part["properties"] if name in always]
 
 
-def rendered() -> Iterator[tuple[str, str]]:
+@cache
+def rendered() -> tuple[tuple[str, str], ...]:
     """Each schema file's name with the text that belongs in it."""
+    return tuple(_rendered())
+
+
+def _rendered() -> Iterator[tuple[str, str]]:
     for wire, message in messages().items():
         yield f"{wire}.json", _text(schema_of(wire, message))
     for name, model in ENVELOPES.items():

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 
 from tests.gateway.conftest import NORTH, System, running, settle
 
-CONNECTIONS = 16
+CONNECTIONS = 64
 _first = count(date(2300, 1, 1).toordinal(), 20_000)
 _days = count(date(2200, 1, 1).toordinal())
 

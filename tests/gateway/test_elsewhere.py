@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ import pytest
 from bailiwick_contracts.subjects import SERVICES
 
 from tests.gateway.conftest import System
-from tests.gateway.test_webhooks import happen
+from tests.gateway.test_webhooks import Receiver, add, complete, happen, remove
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "contracts/examples-node"
 README = ROOT / "contracts/README.md"
-JUDGES = {"@asyncapi/parser": "3.6.6", "cloudevents": "10.0.0"}
+JUDGES = {"@asyncapi/parser": "3.6.6", "cloudevents": "10.0.0", "standardwebhooks": "1.0.0"}
 pytestmark = [pytest.mark.elsewhere, pytest.mark.timeout(600)]
 
 
@@ -31,7 +32,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package = json.loads((directory / "package.json").read_text())
     package["dependencies"] |= JUDGES
     (directory / "package.json").write_text(json.dumps(package))
-    shutil.copy(ROOT / "tests/gateway/judge.mjs", directory)
+    for script in ("judge.mjs", "verify.mjs"):
+        shutil.copy(ROOT / "tests/gateway" / script, directory)
     run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", cwd=directory)
     return directory
 
@@ -82,10 +84,10 @@ def test_the_asyncapi_document_and_the_events_pass_other_people_s_judges(system:
 
 
 def test_every_line_of_the_readme_for_node_runs(system: System, node: Path) -> None:
-    block = re.search(r"```sh\n(cd examples-node\n.*?)```", README.read_text(), re.DOTALL)
+    block = re.search(r"```sh\n(cd contracts/examples-node\n.*?)```", README.read_text(), re.DOTALL)
     assert block is not None
     lines = block.group(1).strip().splitlines()
-    assert lines[:2] == ["cd examples-node", "npm install"]
+    assert lines[:2] == ["cd contracts/examples-node", "npm install"]
     assert len(lines) == 3
     words = (
         lines[2]
@@ -96,6 +98,50 @@ def test_every_line_of_the_readme_for_node_runs(system: System, node: Path) -> N
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["type"].startswith("attendance.")
         process.kill()
+
+
+def test_a_webhook_s_signature_is_verified_by_the_reference_library_in_javascript(system: System, node: Path) -> None:
+    receiver = Receiver()
+    receiver.start()
+    webhook = add(system, receiver)
+    complete(receiver, happen(system, 1))
+    headers, body = receiver.taken[-1]
+    given = json.dumps({"headers": headers, "body": body.decode()})
+    done = subprocess.run(
+        ["node", "verify.mjs", webhook["secret"]],
+        cwd=node,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(done.stdout) == {"id": json.loads(body)["id"], "refused": True}
+    remove(system, webhook)
+    receiver.stop()
+
+
+def test_every_line_of_the_readme_for_python_runs(system: System, tmp_path: Path) -> None:
+    """From nothing to a handler, as a stranger would: in an empty directory with a copy of the contracts."""
+    shutil.copytree(
+        ROOT / "contracts", tmp_path / "contracts", ignore=shutil.ignore_patterns("__pycache__", "node_modules")
+    )
+    block = next(text for text in re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL) if "venv" in text)
+    began = time.monotonic()
+    for line in block.strip().splitlines():
+        run(*line.replace("python3", sys.executable).split(), cwd=tmp_path)
+    handler, subscriber = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[:2]
+    (tmp_path / "handler.py").write_text(handler)
+    assert "penalty_decided" in run("subscriber/bin/python", "handler.py", cwd=tmp_path)
+    happen(system, 1)
+    (tmp_path / "subscribe.py").write_text(subscriber.replace("nats://127.0.0.1:4222", system.settings.nats_url))
+    with subprocess.Popen(
+        [str(tmp_path / "subscriber/bin/python"), "subscribe.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "attendance." in process.stdout.readline()
+        process.kill()
+    assert time.monotonic() - began < 300, "five minutes are what the README is to take"
 
 
 def test_the_package_installs_alone_and_runs_a_handler(tmp_path: Path) -> None:
