@@ -172,7 +172,7 @@ class PreviewCharges(Request):
 class GetChargeRun(Request):
     """How far a month's run is: `status`, `units`, `charges`, `total`, `by_fee_class`, `passed` and `missing`.
 
-    `passed`: units passed over, each with its reason; `missing`: how many are neither charged nor passed over.
+    `passed`: the first 200 units passed over, each with its reason, of `passed_count`; `missing`: how many are neither charged nor passed over.
     """
 
     type: Literal["billing.get_charge_run.v1"] = "billing.get_charge_run.v1"

@@ -61,6 +61,7 @@ from services.kernel.decision import Rejected
 from services.kernel.service import Reading
 
 Shown = Mapping[str, Any]
+_PASSED_SHOWN = 200
 _MONEY = ("amount", "open", "waived", "late_charged", "fee", "refunded", "unapplied", "total", "debit", "credit")
 
 
@@ -126,6 +127,7 @@ def get_charge_run(reading: Reading, command: Command[GetChargeRun]) -> Shown:
     """`status`, `units`, `charges`, `total`, `by_fee_class`, `passed` over units with the reasons, and how many are `missing`."""
     place, month = command.property, command.data.month
     run = reading.state(RUN, run_stream(place, month))
+    passed = list(gather.passed(reading, place, month).values())
     totals = run_totals(reading, place, month)
     by_class = (
         sa.select(CHARGES.c.fee_class, sa.cast(sa.func.sum(CHARGES.c.amount), sa.BigInteger).label("total"))
@@ -140,9 +142,8 @@ def get_charge_run(reading: Reading, command: Command[GetChargeRun]) -> Shown:
         "charges": totals.charges,
         "total": f"{totals.total:.2f}",
         "by_fee_class": {row.fee_class: f"{amount(int(row.total)):.2f}" for row in reading.rows(by_class)},
-        "passed": [
-            one.model_dump(mode="json", exclude_none=True) for one in gather.passed(reading, place, month).values()
-        ],
+        "passed": [one.model_dump(mode="json", exclude_none=True) for one in passed[:_PASSED_SHOWN]],
+        "passed_count": len(passed),
         "missing": len(gather.uncharged(reading, place, month)),
     }
 

@@ -183,6 +183,10 @@ def fold_charges(event: Event[Any], _: bytes) -> Iterator[Change]:
         yield _open_row(place, charge)
 
 
+_OF_MONEY = frozenset({ChargesAccrued, ReceiptPosted, PaymentAllocated})
+"""What a month has hundreds of thousands of, and no other view than those of charges, receipts and sums is made from."""
+
+
 def fold_passed(event: Event[Any], _: bytes) -> Iterator[Change]:
     """Units that a run passed over, with the reason."""
     fact = event.data
@@ -249,6 +253,8 @@ def fold_receipts(event: Event[Any], _: bytes) -> Iterator[Change]:
 def fold_places(event: Event[Any], _: bytes) -> Iterator[Change]:
     """Units, disputes, meters and what they measured, statements and their rows."""
     fact, place = event.data, event.property_id
+    if type(fact) in _OF_MONEY:
+        return
     match fact:
         case UnitRegistered():
             unit = fact.unit
@@ -299,6 +305,8 @@ def fold_places(event: Event[Any], _: bytes) -> Iterator[Change]:
 def fold_requests(event: Event[Any], _: bytes) -> Iterator[Change]:
     """Waivers, notices, closed months, demands for the collection status."""
     fact, place = event.data, event.property_id
+    if type(fact) in _OF_MONEY:
+        return
     match fact:
         case WaiverForwarded():
             yield _waiver(event, "forwarded", cents(fact.total), fact.requested_by)

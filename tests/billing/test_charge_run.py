@@ -39,7 +39,7 @@ def test_a_run_started_again_makes_no_double_and_misses_nobody(accounts: Account
     assert (answer.result or {})["units"] == 1
     assert accounts.read(GetChargeRun(month="2026-03")) == {
         "month": "2026-03", "status": "finished", "units": 3, "charges": 3, "total": "750.00",
-        "by_fee_class": {"management": "750.00"}, "passed": [], "missing": 0,
+        "by_fee_class": {"management": "750.00"}, "passed": [], "passed_count": 0, "missing": 0,
     }  # fmt: skip
     assert accounts.run(unit_ids=("1-101", "1-102", "1-103")).outcome == "ignored"
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,8 @@ from tests.billing.office import Accounts, local
 
 ROOT = Path(__file__).parents[2]
 UNITS, SEED = 240, 20261124
-STAGES = ("charge", "allocate")
+REQUESTS = {"charge": 24, "allocate": 27}
+"""How many requests each stage makes."""
 
 
 def _work(url: str, directory: Path, units: int = UNITS) -> subprocess.Popen[str]:
@@ -57,22 +58,27 @@ def _doubles(url: str, directory: Path) -> list[str]:
     return [one for one in set(charged) if charged.count(one) > 1]
 
 
-def _seen(process: subprocess.Popen[str], stage: str) -> float:
-    """Wait until a stage begins."""
+def _reach(process: subprocess.Popen[str], stage: str, answered: int) -> None:
+    """Wait until so many requests of a stage were answered."""
     assert process.stdout is not None
+    left = -1
     for line in process.stdout:
         if line.strip() == stage:
-            return time.monotonic()
-    raise AssertionError(f"{stage} never began")
+            left = answered
+        elif left > 0 and line.strip() == "answered":
+            left -= 1
+        if left == 0:
+            return
+    raise AssertionError(f"{stage} never got to {answered}")
 
 
-def _round(kind: str, directory: Path, stage: str, moment: float, server: sa.URL | None) -> tuple[str, bool]:
-    """What the run came to after a kill so many seconds into a stage, and whether the kill met it at work."""
+def _round(kind: str, directory: Path, stage: str, dice: random.Random, server: sa.URL | None) -> tuple[str, bool]:
+    """What the run came to after a kill at a random moment of a stage, and whether the kill met it at work."""
     directory.mkdir()
     with _prepared(kind, directory, server) as url:
         process = _work(url, directory)
-        _seen(process, stage)
-        time.sleep(moment)
+        _reach(process, stage, dice.randrange(REQUESTS[stage] - 1))
+        time.sleep(dice.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         said = _finish(_work(url, directory))
@@ -81,36 +87,29 @@ def _round(kind: str, directory: Path, stage: str, moment: float, server: sa.URL
     return said, process.returncode == -signal.SIGKILL
 
 
-def _undisturbed(kind: str, directory: Path, server: sa.URL | None) -> tuple[str, Mapping[str, float]]:
-    """What the run comes to, and how long each stage takes."""
+def _undisturbed(kind: str, directory: Path, server: sa.URL | None) -> str:
+    """What the run comes to."""
     directory.mkdir()
     with _prepared(kind, directory, server) as url:
-        process = _work(url, directory)
-        begun = {stage: _seen(process, stage) for stage in ("charge", "post", "allocate")}
-        said = _finish(process)
-        return said, {"charge": begun["post"] - begun["charge"], "allocate": time.monotonic() - begun["allocate"]}
+        return _finish(_work(url, directory))
 
 
 @pytest.mark.timeout(240)
 def test_a_run_killed_once_ends_with_the_same_totals(tmp_path: Path) -> None:
-    expected, seconds = _undisturbed("sqlite", tmp_path / "whole", None)
-    moment = seconds["charge"] * random.Random(SEED).uniform(0.2, 0.8)
-    said, _ = _round("sqlite", tmp_path / "killed", "charge", moment, None)
-    assert said == expected, moment
+    expected = _undisturbed("sqlite", tmp_path / "whole", None)
+    said, _ = _round("sqlite", tmp_path / "killed", "charge", random.Random(SEED), None)
+    assert said == expected
 
 
 @pytest.mark.crash
 @pytest.mark.timeout(3_000)
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", REQUESTS)
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_twenty_runs_killed_at_random_end_with_the_same_totals(
     kind: str, stage: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     server = request.getfixturevalue("postgres_server") if kind == "postgres" else None
-    (expected, seconds), dice = _undisturbed(kind, tmp_path / "whole", server), random.Random(f"{SEED}{stage}")
-    moments = [seconds[stage] * dice.uniform(0.02, 0.9) for _ in range(20)]
-    rounds = [
-        _round(kind, tmp_path / f"killed-{number}", stage, moment, server) for number, moment in enumerate(moments)
-    ]
-    assert {said for said, _ in rounds} == {expected}, list(zip(moments, rounds, strict=True))
+    expected, dice = _undisturbed(kind, tmp_path / "whole", server), random.Random(f"{SEED}{stage}")
+    rounds = [_round(kind, tmp_path / f"killed-{number}", stage, dice, server) for number in range(20)]
+    assert {said for said, _ in rounds} == {expected}, rounds
     assert sum(met for _, met in rounds) >= 15, "the kills came too late"
