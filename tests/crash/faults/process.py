@@ -16,7 +16,7 @@ def at(part: str, point: str, most: int = 3) -> Fault:
 
     async def fault(system: System, chance: random.Random, soak: bool) -> None:
         system.restart(part, crash_at=f"{point}:{chance.randint(1, most if soak else 1)}")
-        await _until_ended(system.processes[part])
+        await _until_ended(system, system.processes[part], chance)
 
     return fault
 
@@ -61,14 +61,14 @@ async def timer_killed(system: System, chance: random.Random, soak: bool) -> Non
             await system.timed(client, chance, 0.3)
     finally:
         await client.close()
-    await _until_ended(doomed)
+    await _until_ended(system, doomed, chance)
 
 
 async def lease_taker_killed(system: System, chance: random.Random, soak: bool) -> None:
     """The one that would take over is killed in the moment it does."""
     for part in chance.sample(PARTS, 3 if soak else 1):
         system.restart(part, crash_at="lease-take")
-        await _until_ended(system.processes[part])
+        await _until_ended(system, system.processes[part], chance)
 
 
 async def retry_killed(system: System, chance: random.Random, soak: bool) -> None:
@@ -87,13 +87,18 @@ async def retry_killed(system: System, chance: random.Random, soak: bool) -> Non
             await system.until_answered(client, request, f"poisoned-{system.flows}-{number}", "north-court")
     finally:
         await client.close()
-    await _until_ended(doomed)
+    await _until_ended(system, doomed, chance)
     poison.write_text("")
 
 
-async def _until_ended(process: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the crash point was not reached")
+async def _until_ended(system: System, process: subprocess.Popen[bytes], chance: random.Random) -> None:
+    """Until the crash point was reached, with work enough to reach it."""
+    client = await system.client()
+    deadline = time.monotonic() + 90
+    try:
+        while process.poll() is None:
+            assert time.monotonic() < deadline, "the crash point was not reached"
+            await system.timed(client, chance, 1)
+            await asyncio.sleep(0.2)
+    finally:
+        await client.close()
