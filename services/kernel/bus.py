@@ -50,9 +50,10 @@ class SteadyClient(Client):
     """
 
     async def _connect_to_server(self, s: Any) -> None:
-        if not self._transport and s.uri.scheme in ("nats", "tls"):
-            self._transport = _Transport()  # type: ignore[no-untyped-call]
         await super()._connect_to_server(s)
+        # The library replaces a transport that is not connected yet, so it cannot be given one of ours before.
+        if type(self._transport) is TcpTransport:
+            self._transport.__class__ = _Transport
 
     async def _process_connect_init(self) -> None:
         for task in (self._reading_task, self._ping_interval_task, self._flusher_task):
