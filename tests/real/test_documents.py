@@ -159,7 +159,7 @@ def test_the_operator_s_commands_answer_and_say_by_their_exit_code_how_it_went(s
 
 
 @pytest.mark.xdist_group("documents")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_an_auditor_reads_on_record_changes_nothing_and_opens_nothing_without_a_key(
     shown: Shown, tmp_path: Path
 ) -> None:
@@ -202,7 +202,7 @@ WALK = (ROOT / "services/audit/README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.xdist_group("documents")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_command_of_the_auditor_s_walk_runs(shown: Shown, tmp_path: Path) -> None:
     block = re.search(r"## An auditor's walk\n\n```\n(.*?)```", WALK, re.DOTALL)
     assert block is not None
@@ -228,7 +228,7 @@ DESK = (ROOT / "services/attendance/README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.xdist_group("documents")
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_every_command_of_the_office_s_desk_runs_and_ends_as_it_says(
     shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
