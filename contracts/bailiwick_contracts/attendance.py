@@ -35,7 +35,7 @@ Revision = Annotated[int, Field(ge=1)]
 
 def day_stream(staff_id: str, day: date) -> str:
     """The stream of one person's day."""
-    return f"day-{staff_id}-{day:%Y%m%d}"
+    return f"day-{staff_id}-{day.isoformat().replace('-', '')}"
 
 
 class Row(Record):

@@ -6,6 +6,7 @@ C7). Shifts and punches are instants, so a change of the clocks in between costs
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import groupby
 from typing import Annotated, Literal, NamedTuple, Self
 
@@ -24,6 +25,11 @@ LeavePart = Literal["whole", "first_half", "second_half"]
 DayStatus = Literal["open", "present", "incomplete", "absent", "rest"]
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far ahead of our clock a device's clock may run before its punch is refused."""
+
+
+@cache
+def _span(seconds: int) -> timedelta:
+    return timedelta(seconds=seconds)
 
 
 class Shift(Record):
@@ -52,10 +58,7 @@ class Shift(Record):
     @property
     def window(self) -> tuple[datetime, datetime]:
         """From when to when a punch can belong to this shift, both ends included."""
-        return (
-            self.starts_at - timedelta(seconds=self.margin_before_seconds),
-            self.ends_at + timedelta(seconds=self.margin_after_seconds),
-        )
+        return self.starts_at - _span(self.margin_before_seconds), self.ends_at + _span(self.margin_after_seconds)
 
     @property
     def length_seconds(self) -> int:

@@ -121,7 +121,8 @@ def refusal_of_row(
 
 def punch_key(staff_id: str, at: datetime, direction: Direction) -> str:
     """What makes two punches the same one: person, instant and direction."""
-    return f"{staff_id} {at:%Y%m%d%H%M%S.%f} {direction}"
+    day, time = at.date().isoformat().replace("-", ""), f"{at.hour:02}{at.minute:02}{at.second:02}.{at.microsecond:06}"
+    return f"{staff_id} {day}{time} {direction}"
 
 
 class Duty:

@@ -10,6 +10,7 @@ from bailiwick_contracts.conduct import ImportedAmount
 from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay, Wage
 from bailiwick_contracts.envelope import Event, read_event
 from bailiwick_contracts.lateness import Punch, Shift
+from bailiwick_contracts.message import built
 from bailiwick_contracts.month import SheetCounts
 from bailiwick_contracts.payroll_sheet import payroll_since
 from bailiwick_contracts.penalty import StandingPenalty
@@ -95,8 +96,8 @@ def punches_between(
             PUNCHES.c.staff_id.in_(part), PUNCHES.c.at_us.between(micros(first), micros(last))
         )
         for row in reading.rows(query):
-            punch = Punch.model_construct(at=instant(row.at_us), direction=row.direction, fact_id=row.fact_id)
-            found.setdefault(row.staff_id, []).append(punch)
+            punch = {"at": instant(row.at_us), "direction": row.direction, "fact_id": row.fact_id}
+            found.setdefault(row.staff_id, []).append(built(Punch, punch))
     return found
 
 

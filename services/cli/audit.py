@@ -13,6 +13,7 @@ from services.audit.log.tree import TileMissingError
 from services.cli import audit_evidence, audit_log, audit_replay, audit_views
 from services.cli.audit_desk import Language, act_as, answered, bar, caught_up, instant_of, keys_of
 from services.cli.output import REFUSED, AsJson, fail
+from services.kernel.heap import collect_less
 from services.kernel.reactor import read_feed, read_heads
 from services.kernel.settings import Settings
 from services.run.desk import Desk
@@ -118,6 +119,7 @@ async def readjudicated(
 ) -> dict[str, Any]:
     """Re-adjudicate in this process with the keys of a directory, by default those of the installation."""
     await caught_up(desk)
+    collect_less()
     held = keys_of(keys)
     with bar("re-adjudicating", quiet) as progress:
         return await inspection.rulings(

@@ -67,6 +67,7 @@ COMMANDS = sa.Table(
 SETTINGS = sa.Table(
     "settings", METADATA, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False)
 )
+_LAST = 2**31 - 1
 LOG_POSITION = "*"
 """The row of `heads` that counts positions of the whole log, so that none is ever used twice."""
 
@@ -193,20 +194,18 @@ class Store(ProcessRecorder):
         Raises:
             IntegrityError: a version is taken, or the tracking is not ahead of what is recorded.
         """
-        with self._thread_lock, self.beside() as connection:
-            with self.together(connection):
-                self._lock(connection)
-                position = cursor_of(connection).execute(self._sql.head, (LOG_POSITION,))
-            found = position.fetchone()
-            first = found[0] + 1 if found else 1
+        with self._thread_lock, self.beside() as connection, self.together(connection):
+            self._lock(connection)
+            first = self.head(connection, LOG_POSITION).number + 1
             facts = [
                 StoredFact(position, str(event.originator_id), event.originator_version, event.topic, event.state)
                 for position, event in enumerate(stored_events, first)
             ]
-            with self.together(connection):
-                self.append(connection, facts)
+            self.append(connection, facts)
             if tracking is not None:
                 self.track(connection, tracking.application_name, tracking.notification_id)
+            if not self._sqlite:
+                connection.connection.commit()  # in the same piece as what it commits
         return [fact.position for fact in facts]
 
     def select_events(
@@ -219,16 +218,11 @@ class Store(ProcessRecorder):
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
         """Events of one stream."""
-        query = sa.select(FACTS).where(FACTS.c.stream == str(originator_id))
-        if gt is not None:
-            query = query.where(FACTS.c.version > gt)
-        if lte is not None:
-            query = query.where(FACTS.c.version <= lte)
-        query = query.order_by(FACTS.c.version.desc() if desc else FACTS.c.version).limit(limit)
-        with self.reading() as connection:
-            return [
-                StoredEvent(originator_id, row.version, row.type, bytes(row.raw)) for row in connection.execute(query)
-            ]
+        most = limit if limit is not None or not self._sqlite else -1
+        bounds = (str(originator_id), -1 if gt is None else gt, _LAST if lte is None else lte, most)
+        with self._asking() as cursor:
+            rows = cursor.execute(self._sql.backwards if desc else self._sql.between, bounds).fetchall()
+        return [StoredEvent(originator_id, version, wire, bytes(raw)) for version, wire, raw in rows]
 
     def select_notifications(
         self,
@@ -429,6 +423,10 @@ class _Sql:
         self.stream = sql(f"{facts} WHERE stream = ? ORDER BY version")
         self.streams = sql(f"{facts} WHERE {statements.among('stream')} ORDER BY stream, version")
         self.owner = sql("SELECT property FROM facts WHERE stream = ? AND version = 1")
+        between = (
+            "SELECT version, type, raw FROM facts WHERE stream = ? AND version > ? AND version <= ? ORDER BY version"
+        )
+        self.between, self.backwards = sql(f"{between} LIMIT ?"), sql(f"{between} DESC LIMIT ?")
         self.version = sql("SELECT max(version) FROM facts WHERE stream = ?")
         self.answered = sql(f"SELECT command_id, digest, answer FROM commands WHERE {statements.among('command_id')}")
         self.tracked = sql("SELECT source, position, hash FROM tracking WHERE source LIKE ?")

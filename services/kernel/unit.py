@@ -77,7 +77,7 @@ class WorkUnit:
         """Rows of the service's views, with what this unit appended already in them."""
         self._write_views(statement)
         try:
-            return list(self._batch.connection.execute(statement))
+            return list(self._batch.connection.execute(statement).all())
         except sa.exc.DBAPIError as error:
             if self._savepoint is None and self._batch.connection.dialect.name != "sqlite":
                 lost = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)

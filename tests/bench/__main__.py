@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from services.kernel.heap import collect_less
 from services.run.logs import configure
 from tests import servers
 from tests.bench.emmett import emmett
@@ -27,9 +28,11 @@ from tests.bench.judging import judging
 from tests.bench.pipeline import pipeline
 from tests.bench.place import Place
 from tests.bench.punches import punches
+from tests.bench.rebuild import rebuild
 from tests.bench.refill import refill
 from tests.bench.request import requests
 from tests.bench.streams import streams
+from tests.bench.timers import timers
 
 Measure = Callable[[Place], Figures | Awaitable[Figures]]
 MEASURES: dict[str, Measure] = {
@@ -41,9 +44,11 @@ MEASURES: dict[str, Measure] = {
     "emmett": emmett,
     "punches": punches,
     "refill": refill,
+    "timers": timers,
+    "rebuild": rebuild,
     "growth": growth,
 }
-ONCE = {"growth": 1, "refill": 1, "punches": 2}
+ONCE = {"growth": 1, "refill": 1, "punches": 2, "rebuild": 2, "timers": 2}
 """What takes long is run fewer times."""
 
 
@@ -75,6 +80,7 @@ def main() -> None:
     """Run what was asked for and show medians."""
     asked = _arguments()
     configure("CRITICAL")
+    collect_less()  # as every process of a service does
     names = asked.measures or list(MEASURES)
     both = asked.sqlite == asked.postgresql
     databases = [name for name in DATABASES if both or (name == "SQLite") == asked.sqlite]

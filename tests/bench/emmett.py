@@ -12,11 +12,10 @@ from tempfile import gettempdir
 
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import FIRST_HASH, render, schema_address
+from bailiwick_contracts.stored import read_stored
 from eventsourcing.persistence import StoredEvent
 
 from services.kernel.ids import uuid7
-from services.kernel.sealing import KeyStore
-from services.kernel.unit import QueryReading
 from tests.bench.figures import Figures
 from tests.bench.place import PLACE, Place
 from tests.bench.toys import TOY
@@ -54,7 +53,7 @@ def _theirs(url: str) -> dict[str, float]:
 
 def _ours(place: Place) -> dict[str, float]:
     """The same four on our store: facts rendered from their classes, read back as classes, folded to the state."""
-    store, keys = place.store(TOY), KeyStore(place.directory / "keys")
+    store = place.store(TOY)
     numbers = iter(range(10_000_000))
 
     def facts(stream: str, count: int) -> list[StoredEvent]:
@@ -65,8 +64,7 @@ def _ours(place: Place) -> dict[str, float]:
         return made
 
     def read(stream: str) -> int:
-        with store.reading() as connection:
-            return QueryReading(TOY, store, keys, connection).state(HOLDER, stream).count
+        return HOLDER.fold(read_stored(one.state, one.topic) for one in store.select_events(stream)).count
 
     def rate(count: int, times: int, work: Callable[[int], object]) -> float:
         begun = time.perf_counter()

@@ -50,6 +50,7 @@ BARS: Mapping[str, Bar] = {
     "wiped stream of 100,000 facts refilled, facts/s": Bar(5_000, 5_000),
     "second effects of the refill": Bar(0, 0, at_most=True),
     "real punches imported, punches/s": Bar(3_000, 3_000),
+    "5,000 timers due at once, seconds to the last": Bar(60, 60, at_most=True),
 }
 
 
