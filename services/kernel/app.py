@@ -40,6 +40,7 @@ from services.kernel.service import Service
 from services.kernel.settings import Settings
 from services.kernel.store import Store
 from services.kernel.timers import Timers
+from services.kernel.turns import take_short_turns
 from services.kernel.unit import QueryReading
 from services.kernel.writer import BusyError, Writer
 
@@ -201,6 +202,7 @@ class Runtime:
     async def run(self) -> None:
         """Run until cancelled or until a part fails for good; every part stops with it."""
         collect_less()
+        take_short_turns()
         name, url = self.service.name, self.settings.nats_url
         client = await connect(
             url,
