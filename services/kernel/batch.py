@@ -1,6 +1,6 @@
 """One transaction of the writer: what all units in it share, and what is remembered from one to the next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -59,10 +59,10 @@ class Batch:
         keys: KeyStore,
         memory: Memory,
         connection: sa.Connection,
-        now: datetime,
+        clock: Callable[[], datetime],
         command_ids: Sequence[str] = (),
     ) -> None:
-        """Start on an open transaction that holds the lock; `now` is the wall clock."""
+        """Start on a transaction in which nothing was done: it takes the lock, then reads the wall clock."""
         self.service, self.store, self.keys, self.memory, self.connection = service, store, keys, memory, connection
         head, self.known = store.begin(connection, command_ids)
         if head != memory.head:
@@ -74,7 +74,7 @@ class Batch:
             memory.log = store.setting(connection, "log") or ""
             last = store.setting(connection, "recorded_at")
             memory.recorded_at = datetime.fromisoformat(last) if last else None
-        previous = memory.recorded_at
+        now, previous = clock(), memory.recorded_at
         self.now = now if previous is None or now > previous else previous
         self.own_views = [view for view in service.views if view.source == service.name]
         self.stored: list[StoredFact] = []

@@ -7,7 +7,7 @@ what was taken in from other services, and the views.
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -131,11 +131,15 @@ class Store(ProcessRecorder):
         self._reading.dispose()
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """A transaction that holds the writers' lock from its first statement; other writers wait."""
+    def transaction(self, *, locked: bool = True) -> Iterator[sa.Connection]:
+        """A transaction that holds the writers' lock from its first statement; other writers wait.
+
+        `locked`: on PostgreSQL, take the lock now; else the first thing done is to be `begin`, which takes it.
+        """
         with self._thread_lock, self.beside() as connection:
-            with self.together(connection):
-                self._lock(connection)
+            if locked:
+                with self.together(connection):
+                    self._lock(connection)
             yield connection
 
     def _lock(self, connection: sa.Connection) -> None:
@@ -340,11 +344,17 @@ class Store(ProcessRecorder):
             with driver.pipeline():
                 yield
 
+    def _begun(self, connection: sa.Connection) -> bool:
+        """Whether the database knows of the transaction; PostgreSQL is told with its first statement."""
+        driver: Any = connection.connection.dbapi_connection
+        return self._sqlite or driver.pgconn.transaction_status != 0
+
     def begin(
         self, connection: sa.Connection, command_ids: Sequence[str]
     ) -> tuple[Head, dict[str, tuple[bytes, bytes]]]:
-        """The head of the log; and command id to (digest of its body, its answer), of those that were decided."""
+        """The lock; then the head of the log, and command id to (digest of its body, its answer), of those that were decided."""
         with self.together(connection):
+            self._lock(connection)
             position = cursor_of(connection).execute(self._sql.head, (LOG_POSITION,))
             rows: Any = ()
             if command_ids:
@@ -365,7 +375,7 @@ class Store(ProcessRecorder):
     def facts_of(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, list[StoredFact]]:
         """Every fact of the given streams, in order, by stream."""
         found: dict[str, list[StoredFact]] = {stream: [] for stream in streams}
-        with self.together(connection):
+        with nullcontext() if self._begun(connection) else self.together(connection):
             if len(streams) == 1:
                 rows = cursor_of(connection).execute(self._sql.stream, (streams[0],))
             else:

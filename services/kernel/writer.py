@@ -199,9 +199,9 @@ class Writer:
         return None
 
     def _transact(self, works: Sequence[Work]) -> list[Any]:
-        with self._store.transaction() as connection:
+        with self._store.transaction(locked=False) as connection:
             ids = [work.commandid for work in works if not isinstance(work, Intake | Again)]
-            batch = Batch(self._service, self._store, self._keys, self._memory, connection, self._clock(), ids)
+            batch = Batch(self._service, self._store, self._keys, self._memory, connection, self._clock, ids)
             known = batch.known
             due = [work.timer_id for work in works if isinstance(work, Due)]
             if due:

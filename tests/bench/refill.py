@@ -17,7 +17,7 @@ from tests.servers import NatsServer
 FACTS = 100_000
 
 
-async def _until(reached: object, seconds: float = 180) -> None:
+async def _until(reached: object, seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while not reached():  # type: ignore[operator]
         if time.monotonic() > deadline:
@@ -36,7 +36,7 @@ async def refill(place: Place) -> Figures:
         await asyncio.gather(*(runtime.ready.wait() for runtime in runtimes))
         client = await connect(server.url, "bench")
         begun = time.perf_counter()
-        if not await caught_up(client, "echo", "toy", seconds=180):
+        if not await caught_up(client, "echo", "toy", seconds=400):
             raise RuntimeError("the second service did not catch up")
         first = FACTS / (time.perf_counter() - begun)
         before = runtimes[1].store.max_notification_id()

@@ -130,7 +130,7 @@ def fill(system: System, place: str, mark: str, without: str = "\n") -> None:
     for name in SEEDED:
         runtime = system.supervisor.runtimes[name]
         with runtime.store.transaction() as connection:
-            batch = Batch(runtime.service, runtime.store, runtime.keys, Memory(), connection, datetime.now(UTC))
+            batch = Batch(runtime.service, runtime.store, runtime.keys, Memory(), connection, lambda: datetime.now(UTC))
             for owner, stream, fact in facts_of(name, place, mark):
                 if type(fact) not in runtime.service.publishes or stream.startswith(without):
                     continue

@@ -193,11 +193,11 @@ async def test_a_database_that_is_away_loses_nothing_that_is_due(bench: Bench, m
     bench.now = TWO
     commit, left = type(bench.store).transaction, [3]
 
-    def away(store: Any) -> Any:
+    def away(store: Any, **asked: Any) -> Any:
         if left[0]:
             left[0] -= 1
             raise OperationalError("the server closed the connection")
-        return commit(store)
+        return commit(store, **asked)
 
     monkeypatch.setattr(type(bench.store), "transaction", away)
     async with running(bench):

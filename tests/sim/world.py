@@ -67,10 +67,10 @@ class FailingStore(Store):
     fails = 0.0
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Any]:
+    def transaction(self, *, locked: bool = True) -> Iterator[Any]:
         """As the store's, with the faults of a connection around the commit."""
         dice = self.chance.random() if self.chance is not None else 1.0
-        with super().transaction() as connection:
+        with super().transaction(locked=locked) as connection:
             yield connection
             if dice < self.fails / 2:
                 raise OperationalError("the connection broke before the commit")
