@@ -45,7 +45,7 @@ def outcome(day: DerivedDay) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize(
-    "size", [24, pytest.param(3_000, marks=[pytest.mark.long, pytest.mark.timeout(1_800)])], ids=["a few", "36,000"]
+    "size", [24, pytest.param(3_500, marks=[pytest.mark.long, pytest.mark.timeout(1_800)])], ids=["a few", "36,000"]
 )
 def test_three_days_of_every_device_arrive_at_once_and_each_day_comes_to_what_was_punched(
     office: Office, size: int
@@ -70,8 +70,8 @@ def test_three_days_of_every_device_arrive_at_once_and_each_day_comes_to_what_wa
     kept = [*punched(people, chance), punch("kept-in", ANN, "in", local("09:20", DAYS[0]))]
     sent = [(chance.choice(DEVICES), row) for row in kept]
     sent += [(chance.choice(DEVICES), row) for _, row in chance.sample(sent, len(sent) // 10)]
-    if size == 3_000:
-        assert len(sent) > 36_000
+    if size > 1_000:
+        assert len(kept) > 36_000
     known: set[tuple[Any, ...]] = set()
     for device in DEVICES:
         rows = [row.model_copy(update={"punch_id": f"{device}-{row.punch_id}"}) for name, row in sent if name == device]
