@@ -167,6 +167,9 @@ class Deliverer:
         While nothing gets through only one is tried, so that a receiver that is down is asked once and not a thousand times.
         """
         name, now = endpoint.webhook_id, self._now()
+        if self._enabled.get(name) is False:
+            # It ended a moment ago; the next look takes this task away.
+            return False
         place = await asyncio.to_thread(self._deliveries.place, name)
         if place is None or place.next_at > now:
             return False
