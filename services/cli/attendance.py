@@ -27,7 +27,7 @@ from bailiwick_contracts.registry import OffsetChange
 from pydantic import ValidationError
 
 from services.cli import form, verdict
-from services.cli.imports import SETUP, Property
+from services.cli.given import SETUP, Property
 from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
 from services.kernel.ids import uuid7
 from services.kernel.reactor import caught_up

@@ -8,7 +8,7 @@ from bailiwick_contracts.billing import AdoptTariff, AdoptTerms, GetUnit, SetDis
 
 from services.cli import billing_charges, billing_collection, billing_receipts, billing_waivers
 from services.cli.billing_desk import By, Grounds, ask, send
-from services.cli.imports import File, Property
+from services.cli.given import File, Property
 from services.cli.output import AsJson, emit, emit_rows, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Charges, receipts and what is said of them.")

@@ -19,7 +19,7 @@ from bailiwick_contracts.meter import ReverseReading
 
 from services.cli.audit_desk import bar
 from services.cli.billing_desk import By, Grounds, Month, actor_of, ask, at_desk, pages, send
-from services.cli.imports import SETUP, Property
+from services.cli.given import SETUP, Property
 from services.cli.output import AsJson, emit, emit_rows, print_json, settle
 from services.run.desk import Desk
 

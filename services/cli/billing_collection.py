@@ -20,7 +20,7 @@ from bailiwick_contracts.collection import (
 from bailiwick_contracts.dunning import IssueNotices, ListNotices, RecordPrinting
 
 from services.cli.billing_desk import By, Month, actor_of, ask, at_desk, pages, send
-from services.cli.imports import SETUP, Property
+from services.cli.given import SETUP, Property
 from services.cli.output import BAD_INPUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, settle
 from services.kernel.ids import uuid7
 from services.run.desk import Desk

@@ -9,7 +9,7 @@ from bailiwick_contracts.envelope import Actor, Answer
 from bailiwick_contracts.message import Request
 from pydantic import ValidationError
 
-from services.cli.imports import SETUP
+from services.cli.given import SETUP
 from services.cli.output import BAD_INPUT, emit, fail, run, settle
 from services.kernel.reactor import caught_up
 from services.kernel.settings import Settings

@@ -19,7 +19,7 @@ from bailiwick_contracts.receipt import (
 )
 
 from services.cli.billing_desk import By, Grounds, ask, parts_of, send
-from services.cli.imports import Property
+from services.cli.given import Property
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json
 
 Receipt = Annotated[str, typer.Argument(help="The receipt's id.")]

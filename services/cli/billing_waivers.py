@@ -6,7 +6,7 @@ import typer
 from bailiwick_contracts.waiver import DecideWaiver, ListWaivers, RequestWaiver
 
 from services.cli.billing_desk import Grounds, ask, parts_of, send
-from services.cli.imports import Property
+from services.cli.given import Property
 from services.cli.output import AsJson, emit_rows, print_json
 
 Waiver = Annotated[str, typer.Argument(help="The waiver's id.")]

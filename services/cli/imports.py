@@ -3,10 +3,9 @@
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
-from bailiwick_contracts.envelope import Actor
 
 from services.attendance.imports import (
     CalendarMapping,
@@ -15,17 +14,13 @@ from services.attendance.imports import (
     StaffMapping,
     read_mapping,
 )
+from services.cli.given import File, Property, Report
 from services.cli.output import BAD_INPUT, OUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
 M = TypeVar("M")
-IMPORT = Actor(actor="system-import", authmethod="file", channel="import")
-SETUP = Actor(actor="system-setup", authmethod="file", channel="import")
-Report = dict[str, Any]
 app = typer.Typer(no_args_is_help=True, help="Take in files of other systems.")
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
-Property = Annotated[str, typer.Option("--property", help="The property it belongs to.")]
 System = Annotated[str, typer.Option(help="The system whose ids the file uses.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Read and check the file, count what it comes to; record nothing.")

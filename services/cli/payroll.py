@@ -11,7 +11,7 @@ from bailiwick_contracts.payroll import GetPayroll
 from bailiwick_contracts.payroll_sheet import COLUMNS, Line, payroll_csv, payroll_digest, payroll_lines, payroll_rows
 from bailiwick_contracts.sealed import SealingError
 
-from services.cli.imports import SETUP, Property
+from services.cli.given import SETUP, Property
 from services.cli.output import BAD_INPUT, AsJson, emit, fail, run, settle
 from services.kernel.reactor import caught_up
 from services.kernel.sealing import KeyStore

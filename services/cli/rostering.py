@@ -23,7 +23,7 @@ from services.attendance.imports import (
     read_workdays,
 )
 from services.cli.audit_desk import bar
-from services.cli.imports import IMPORT, SETUP, Report
+from services.cli.given import IMPORT, SETUP, Report
 from services.cli.output import BAD_INPUT, fail, settle
 from services.cli.taking_in import (
     Asked,

@@ -21,7 +21,7 @@ from bailiwick_contracts.statement import (
 from pydantic import ValidationError
 
 from services.cli.audit_desk import bar
-from services.cli.imports import IMPORT, SETUP, File, Property
+from services.cli.given import IMPORT, SETUP, File, Property
 from services.cli.output import BAD_INPUT, ERR, OUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run, settle
 from services.kernel.reactor import caught_up
 from services.kernel.settings import Settings

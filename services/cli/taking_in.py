@@ -32,7 +32,7 @@ from services.attendance.imports import (
     read_workdays,
 )
 from services.cli.audit_desk import bar
-from services.cli.imports import IMPORT, SETUP, Report
+from services.cli.given import IMPORT, SETUP, Report
 from services.cli.output import BAD_INPUT, fail, settle
 from services.kernel.reactor import caught_up
 from services.run.desk import Desk

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from bailiwick_contracts.envelope import Actor, RowAnswer
+from bailiwick_contracts.envelope import RowAnswer
 from bailiwick_contracts.registry import AddProperty, GetProperty, GetStaff, ListProperties, ListStaff, OffsetChange
 from bailiwick_contracts.staff import ExternalIdAsked
 from bailiwick_contracts.ticket_import import ImportTickets, LogCase
 from bailiwick_contracts.ticket_query import GetLogFigures
 
 from services.cli.audit_desk import bar
+from services.cli.given import IMPORT, SETUP, Report
 from services.cli.output import BAD_INPUT, fail, settle
 from services.kernel.reactor import caught_up
 from services.run.desk import Desk
@@ -29,11 +30,8 @@ from services.tickets.log_file import (
     read_log,
 )
 
-IMPORT = Actor(actor="system-import", authmethod="file", channel="import")
-SETUP = Actor(actor="system-setup", authmethod="file", channel="import")
 ENTRIES, BYTES, AT_ONCE = 1_000, 150_000, 3
 """Of one request, under the 256 KiB of a message; and requests on their way at once."""
-Report = dict[str, Any]
 
 
 async def import_tickets(

@@ -11,7 +11,7 @@ from bailiwick_contracts.registry import AddProperty
 
 from services.attendance.imports import PunchMapping, StaffMapping, read_workdays
 from services.attendance.views import DAYS
-from services.cli import imports, taking_in
+from services.cli import given, taking_in
 from services.kernel.bus import connect
 from services.kernel.doors import Door
 from services.run.catalogue import factories
@@ -32,7 +32,7 @@ async def punches(place: Place) -> Figures:
         client = await connect(settings.nats_url, "bench")
         desk = Desk(client, Door(settings.doors_dir))
         added = await desk.send(
-            AddProperty(property_id=PLACE, name=PLACE, time_zone="Asia/Shanghai"), imports.SETUP, PLACE
+            AddProperty(property_id=PLACE, name=PLACE, time_zone="Asia/Shanghai"), given.SETUP, PLACE
         )
         if added.outcome != "done":
             raise RuntimeError(f"not done: {added}")
