@@ -166,7 +166,7 @@ def table(sums: Sums) -> tuple[Collected, ...]:
             into = total.setdefault(key, {})
             for kind, amount in cents.items():
                 into[kind] = into.get(kind, 0) + amount
-    rows = sorted(sums.items()) + sorted(total.items(), key=lambda item: item[0][1] == "all")
+    rows = sorted(sums.items()) + sorted(total.items(), key=lambda item: (item[0][1] == "all", item[0]))
     return tuple(collected(fee, payer, cents) for (fee, payer), cents in rows)
 
 

@@ -53,8 +53,10 @@ class Company:
 
     at_once = min(RUN_LIMIT, RECEIPTS_LIMIT)
 
-    def __init__(self, url: str, directory: Path, units: int) -> None:
-        self._of(Accounts(url, directory).set_up(tariffs=(), terms=None), units)
+    def __init__(self, url: str, directory: Path, units: int, since: date = date(2026, 3, 1)) -> None:
+        accounts = Accounts(url, directory)
+        accounts.now = local(since)
+        self._of(accounts.set_up(tariffs=(), terms=None), units)
         self.accounts.register(*(AddProperty(property_id=place, name=place) for place in self.places))
 
     @classmethod
@@ -269,7 +271,7 @@ def two_years(url: str, directory: Path, units: int) -> dict[str, Any]:
     What a rate is summed from has a row a day and class, however many units pay: with 2,700 units somebody pays of each class
     on each day, and 100,000 units make no more rows.
     """
-    company = Company(url, directory, units)
+    company = Company(url, directory, units, date(2023, 12, 1))
     accounts = company.accounts
     accounts.now = local(date(2024, 1, 1))
     fifty = [f"court-{number:02d}" for number in range(50)]
@@ -312,6 +314,7 @@ def two_years(url: str, directory: Path, units: int) -> dict[str, Any]:
         moved = [one for event in accounts.facts("", "court-07") for one in movements_of(event.data)]
         again = figures(moved, f"{on:%Y-%m}", definition="strict/1", grace_days=10, as_of=on)
         assert Figures.model_validate(found_["court-07"]) == again, on
+        assert again.of_year, "nothing was due by then"
     with accounts.store.reading() as connection:
         summed = connection.execute(sa.select(sa.func.count()).select_from(COLLECTED)).scalar()
         charges = connection.execute(sa.select(sa.func.count()).select_from(CHARGES)).scalar()

@@ -16,6 +16,7 @@ from bailiwick_contracts.collection import (
     GetReport,
     IssueCollectionReport,
     ListStatusRequests,
+    Movement,
     RequestCollectionStatus,
     SupplyCollectionStatus,
     collected,
@@ -206,3 +207,15 @@ def test_every_fact_that_moves_money_books_to_nought_and_so_does_the_ledger(work
     balances = {one["account"]: one["balance"] for one in shown["accounts"]}
     assert (balances["receivable:management"], balances["bank:bank"]) == ("6000.00", "90000.00")
     assert worked.read(GetLedger(as_of=date(2026, 3, 1)))["sums"] == {"CNY": "0.00"}
+
+
+def test_the_same_movements_in_another_order_come_to_the_same_tables_row_by_row() -> None:
+    one, other = (
+        Movement("2026-03", "management", payer, "charged", date(2026, 3, 1), date(2026, 3, 1), 120_00)
+        for payer in ("owner", "developer")
+    )
+    found, again = (
+        figures(moved, "2026-03", definition="strict/1", grace_days=10, as_of=date(2026, 3, 31))
+        for moved in ([one, other], [other, one])
+    )
+    assert found == again
