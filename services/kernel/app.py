@@ -32,6 +32,7 @@ from services.kernel.moment import Moments
 from services.kernel.moving import Moving
 from services.kernel.nudge import Nudge
 from services.kernel.reactor import Reactor, read_feed
+from services.kernel.reading import QueryReading
 from services.kernel.rebuilding import Rebuilding
 from services.kernel.relay import Relay
 from services.kernel.scope import ScopedReading
@@ -41,7 +42,6 @@ from services.kernel.settings import Settings
 from services.kernel.store import Store
 from services.kernel.timers import Timers
 from services.kernel.turns import take_short_turns
-from services.kernel.unit import QueryReading
 from services.kernel.writer import BusyError, Writer
 
 LOG = structlog.get_logger()

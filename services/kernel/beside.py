@@ -10,10 +10,10 @@ from bailiwick_contracts.message import Request
 from bailiwick_contracts.sealed import Keys
 
 from services.kernel.ids import uuid7
+from services.kernel.reading import QueryReading
 from services.kernel.service import Reading, Service
 from services.kernel.settings import Settings
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from services.kernel.writer import Writer
 
 

@@ -11,7 +11,7 @@ from bailiwick_contracts.envelope import Command, Event
 from bailiwick_contracts.message import Request
 
 from services.kernel.ids import uuid7
-from services.kernel.store import BIG, METADATA
+from services.kernel.tables import BIG, METADATA
 
 TIMERS = sa.Table(
     "timers",

@@ -18,7 +18,8 @@ import structlog
 from services.kernel.crash import crash_point
 from services.kernel.going import go_on, rest
 from services.kernel.liveness import Part
-from services.kernel.store import BIG, METADATA, Store
+from services.kernel.store import Store
+from services.kernel.tables import BIG, METADATA
 
 LOG = structlog.get_logger()
 BEAT_SECONDS = 2.0

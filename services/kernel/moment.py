@@ -26,12 +26,12 @@ from bailiwick_contracts.stored import read_stored
 from services.kernel import parked
 from services.kernel.decision import Noun, Rejected
 from services.kernel.intake import readable
+from services.kernel.reading import QueryReading
 from services.kernel.rebuild import Feed, Tables, collect, forgone, write_changes
 from services.kernel.rebuilding import AsyncFeed, waited_for
 from services.kernel.scope import ScopedReading
 from services.kernel.service import Change, Service, View
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from services.kernel.writer import BusyError
 
 LOG = structlog.get_logger()

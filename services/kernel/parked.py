@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Event
 
-from services.kernel.store import BIG, METADATA
+from services.kernel.tables import BIG, METADATA
 
 PARKED = sa.Table(
     "parked",

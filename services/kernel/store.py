@@ -26,47 +26,10 @@ from eventsourcing.persistence import (
 )
 
 from services.kernel.engine import postgresql_engine, sqlite_engine
+from services.kernel.sql import Sql
 from services.kernel.statement import Statements, cursor_of
+from services.kernel.tables import COMMANDS, FACTS, HEADS, METADATA, SETTINGS, TRACKING
 
-METADATA = sa.MetaData()
-BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-FACTS = sa.Table(
-    "facts",
-    METADATA,
-    sa.Column("position", BIG, primary_key=True, autoincrement=False),
-    sa.Column("stream", sa.Text, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("type", sa.Text, nullable=False),
-    sa.Column("raw", sa.LargeBinary, nullable=False),
-    sa.Column("property", sa.Text),
-    sa.Column("number", sa.Integer),
-    sa.Index("facts_by_stream", "stream", "version", unique=True),
-    sa.Index("facts_by_chain", "property", "number", unique=True),
-)
-HEADS = sa.Table(
-    "heads",
-    METADATA,
-    sa.Column("property", sa.Text, primary_key=True),
-    sa.Column("number", BIG, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-)
-TRACKING = sa.Table(
-    "tracking",
-    METADATA,
-    sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("position", BIG, nullable=False),
-    sa.Column("hash", sa.Text),
-)
-COMMANDS = sa.Table(
-    "commands",
-    METADATA,
-    sa.Column("command_id", sa.Text, primary_key=True),
-    sa.Column("digest", sa.LargeBinary, nullable=False),
-    sa.Column("answer", sa.LargeBinary, nullable=False),
-)
-SETTINGS = sa.Table(
-    "settings", METADATA, sa.Column("name", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False)
-)
 _LAST = 2**31 - 1
 LOG_POSITION = "*"
 """The row of `heads` that counts positions of the whole log, so that none is ever used twice."""
@@ -110,7 +73,7 @@ class Store(ProcessRecorder):
         )
         self._thread_lock = threading.RLock()
         self._statements = Statements(self._writing.dialect)
-        self._sql = _Sql(self._statements)
+        self._sql = Sql(self._statements)
         self._driver: Any = self._writing.dialect.dbapi
         self._create(schema, tuple(views))
 
@@ -416,32 +379,3 @@ class Store(ProcessRecorder):
     def set_setting(self, connection: sa.Connection, name: str, value: str) -> None:
         """Keep something about this store itself."""
         self.put(connection, SETTINGS, [{"name": name, "value": value}])
-
-
-class _Sql:
-    """The text of the statements above, for one database."""
-
-    def __init__(self, statements: Statements) -> None:
-        sql, facts = statements.sql, "SELECT position, stream, version, type, raw, property, number FROM facts"
-        self.head = sql("SELECT number, hash FROM heads WHERE property = ?")
-        self.advance = sql(
-            "INSERT INTO heads (property, number, hash) VALUES (?, ?, ?) "
-            "ON CONFLICT (property) DO UPDATE SET number = excluded.number"
-        )
-        self.after = sql(f"{facts} WHERE position > ? ORDER BY position LIMIT ?")
-        self.chain = sql(f"{facts} WHERE property = ? AND number > ? ORDER BY number LIMIT ?")
-        self.stream = sql(f"{facts} WHERE stream = ? ORDER BY version")
-        self.streams = sql(f"{facts} WHERE {statements.among('stream')} ORDER BY stream, version")
-        self.owner = sql("SELECT property FROM facts WHERE stream = ? AND version = 1")
-        between = (
-            "SELECT version, type, raw FROM facts WHERE stream = ? AND version > ? AND version <= ? ORDER BY version"
-        )
-        self.between, self.backwards = sql(f"{between} LIMIT ?"), sql(f"{between} DESC LIMIT ?")
-        self.version = sql("SELECT max(version) FROM facts WHERE stream = ?")
-        self.answered = sql(f"SELECT command_id, digest, answer FROM commands WHERE {statements.among('command_id')}")
-        self.tracked = sql("SELECT source, position, hash FROM tracking WHERE source LIKE ?")
-        self.track = sql(
-            "INSERT INTO tracking (source, position, hash) VALUES (?, ?, ?) ON CONFLICT (source) DO UPDATE "
-            "SET position = excluded.position, hash = excluded.hash WHERE tracking.position < excluded.position "
-            "RETURNING position"
-        )

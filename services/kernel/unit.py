@@ -1,7 +1,7 @@
 """One command's part of the writer's transaction, which can be undone alone."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
@@ -27,8 +27,9 @@ from services.kernel.change import added, key_of
 from services.kernel.decision import Noun, Rejected
 from services.kernel.due import TIMERS, Row, timer_row
 from services.kernel.ids import uuid7
-from services.kernel.service import Add, Change, Put, Remove, Service
-from services.kernel.store import Head, Store, StoredFact
+from services.kernel.reading import within
+from services.kernel.service import Add, Change, Put, Remove
+from services.kernel.store import Head, StoredFact
 from services.kernel.visible import is_of, owner_of, people_named
 
 S = TypeVar("S")
@@ -89,7 +90,7 @@ class WorkUnit:
         if self._from_outside and self.is_hidden(stream):
             return noun.initial
         if until is not None:
-            return noun.fold(event for position, event in self._read(stream) if _within(event, position, until))
+            return noun.fold(event for position, event in self._read(stream) if within(event, position, until))
         remembered = self._batch.memory.streams.get(stream)
         if remembered is None:
             events = self.history(stream)
@@ -358,45 +359,3 @@ def _mentions(statement: sa.Select[Any], tables: set[sa.Table]) -> bool:
     return any(
         part in tables if isinstance(part, sa.Table) else isinstance(part, sa.TextClause) for part in iterate(statement)
     )
-
-
-class QueryReading:
-    """What a query sees (`services.kernel.service.Reading`): one consistent state, nothing locked."""
-
-    def __init__(self, service: Service, store: Store, keys: Keys, connection: sa.Connection) -> None:
-        """Read on an open connection."""
-        self._service, self._store, self._connection = service, store, connection
-        self.keys = keys
-        self.now = datetime.now(UTC)
-
-    @property
-    def present(self) -> Self:
-        """It reads what is there now."""
-        return self
-
-    def rows(self, statement: sa.Select[Any]) -> list[sa.Row[Any]]:
-        """Rows of the service's views."""
-        return list(self._connection.execute(statement).all())
-
-    def state(self, noun: Noun[S], stream: str, *, until: datetime | int | None = None) -> S:
-        """The state of a stream, now or as of an instant or position."""
-        facts = self._store.facts_of(self._connection, [stream])[stream]
-        events = ((fact.position, read_stored(fact.raw, fact.type)) for fact in facts)
-        return noun.fold(event for position, event in events if until is None or _within(event, position, until))
-
-    def history(self, stream: str, *, until: int | None = None) -> list[Event[Any]]:
-        """The facts of a stream, oldest first, up to a position of the log where one is given."""
-        facts = self._store.facts_of(self._connection, [stream])[stream]
-        return [read_stored(f.raw, f.type) for f in facts if until is None or f.position <= until]
-
-    def positions(self, source: str) -> dict[str, int]:
-        """How far the local copy of `source` reaches."""
-        return {n: position for n, (position, _) in self._store.tracked(self._connection, f"{source}-%").items()}
-
-    def open(self, sealed: Sealed, event_id: str, path: str) -> str:
-        """The plaintext of a sealed field."""
-        return open_field(sealed, event_id=event_id, path=path, keys=self.keys)
-
-
-def _within(event: Event[Any], position: int, until: datetime | int) -> bool:
-    return event.recordedat <= until if isinstance(until, datetime) else position <= until

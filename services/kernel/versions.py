@@ -9,7 +9,8 @@ from eventsourcing.persistence import OperationalError
 
 from services.kernel.ids import uuid7
 from services.kernel.service import Put, Service, View
-from services.kernel.store import METADATA, Store
+from services.kernel.store import Store
+from services.kernel.tables import METADATA
 
 VIEWS = sa.Table(
     "views",

@@ -17,7 +17,8 @@ from bailiwick_contracts.subjects import SERVICES
 from services.kernel.due import TIMERS, microseconds
 from services.kernel.parked import PARKED
 from services.kernel.settings import Settings
-from services.kernel.store import SETTINGS, Store
+from services.kernel.store import Store
+from services.kernel.tables import SETTINGS
 from services.run.doctor_bus import bus
 from services.run.doctor_cluster import finding as _finding
 from services.run.nats import NatsMissingError, nats_binary

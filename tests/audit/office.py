@@ -38,10 +38,10 @@ from bailiwick_contracts.staff import AssignPosition, RegisterStaff, SetBaseWage
 from services.attendance.app import SERVICE as ATTENDANCE
 from services.audit.app import service as audit_service
 from services.audit.gate import Gate
+from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from services.kernel.writer import Intake, Writer
 from services.registry.app import service as registry_service
 

@@ -15,9 +15,9 @@ from bailiwick_contracts.transparency import BuildLog, ChangeLogKey, ListLogs, P
 from services.audit.app import service
 from services.kernel.beside import system_command
 from services.kernel.doors import Door
+from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from services.kernel.writer import Intake, Writer
 from tests.contracts.examples import DOOR, keep_facts, keep_requests, keys_in
 

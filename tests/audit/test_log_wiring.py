@@ -28,8 +28,8 @@ from services.audit.log.verification import verify
 from services.audit.log.witness import Witness, WitnessError
 from services.audit.views import CHAINS, LEDGER
 from services.kernel.decision import Rejected
-from services.kernel.store import FACTS, HEADS
-from services.kernel.unit import QueryReading
+from services.kernel.reading import QueryReading
+from services.kernel.tables import FACTS, HEADS
 from tests.audit.office import MONDAY, Office
 from tests.audit.test_wiring import Audited
 

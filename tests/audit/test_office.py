@@ -15,7 +15,7 @@ from bailiwick_contracts.staff import AssignPosition, EndEmployment, ErasePerson
 from pydantic_core import from_json
 
 from services.audit.office import OfficeError, office_of
-from services.kernel.unit import QueryReading
+from services.kernel.reading import QueryReading
 from tests.audit.office import Office
 
 EXAMPLES = Path(__file__).parents[2] / "contracts/bailiwick_contracts/examples"

@@ -26,7 +26,7 @@ from rich.console import Console
 from services.audit import inspection, report
 from services.audit.views import LEDGER
 from services.kernel.decision import Rejected
-from services.kernel.store import FACTS
+from services.kernel.tables import FACTS
 from tests.audit.chains import rewritten
 from tests.audit.office import MONDAY, Office, month
 from tests.audit.test_readjudicate import with_penalty

@@ -31,11 +31,11 @@ from services.audit.log.proof import Proof
 from services.audit.log.tree import WIDTH, Tree
 from services.audit.log.verification import verify
 from services.audit.views import CHAINS, LEDGER, MENTIONS, fold
+from services.kernel.reading import QueryReading
 from services.kernel.rebuild import Rebuild, Rebuilt, together
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Put, Service
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from tests.audit.office import Office, month
 
 PEOPLE = 2_000

@@ -10,8 +10,8 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 
 from services.kernel.doors import Door
+from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
-from services.kernel.unit import QueryReading
 from tests.bench.figures import Figures
 from tests.bench.place import BOSS, PLACE, Place
 from tests.bench.toys import TOY

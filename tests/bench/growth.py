@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from bailiwick_contracts.envelope import read_command, read_event
 
 from services.kernel.doors import Door
+from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.store import LOG_POSITION, Head, Store, StoredFact
-from services.kernel.unit import QueryReading
 from services.kernel.writer import Intake, Writer
 from tests.bench.figures import Figures
 from tests.bench.place import BOSS, PLACE, Place

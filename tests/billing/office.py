@@ -19,11 +19,11 @@ from bailiwick_contracts.tariff import BilledUnit, Spell, Tariff
 
 from services.billing.app import SERVICE
 from services.kernel.doors import Door
+from services.kernel.reading import QueryReading
 from services.kernel.scope import ScopedReading
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from services.kernel.writer import Intake, Writer
 from services.registry.app import service as registry_service
 from tests.kernel.due import fire_due

@@ -28,7 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from services.billing.app import SERVICE
 from services.billing.query import receipt_totals
-from services.kernel.unit import QueryReading
+from services.kernel.reading import QueryReading
 from tests.billing.office import DIRECTOR, MANAGER, NORTH, Accounts, flat, line, local, tariff
 
 UNITS = ("1-101", "1-102")

@@ -13,7 +13,8 @@ import pytest
 from bailiwick_contracts.subjects import SERVICES
 
 from tests.gateway.conftest import System
-from tests.gateway.test_webhooks import Receiver, add, complete, happen, remove
+from tests.gateway.receiver import Receiver
+from tests.gateway.test_webhooks import add, complete, happen, remove
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "contracts/examples-node"

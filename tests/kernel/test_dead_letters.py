@@ -15,8 +15,8 @@ from bailiwick_contracts.message import Request
 from services.kernel.dead_letter_requests import with_dead_letters
 from services.kernel.dead_letters import DeadLetters
 from services.kernel.parked import PARKED, Again
+from services.kernel.reading import QueryReading
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from services.kernel.versions import VIEWS
 from services.kernel.writer import Intake, Work, Writer
 from tests.kernel.due import fire_due

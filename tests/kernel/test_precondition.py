@@ -8,8 +8,8 @@ import pytest
 from bailiwick_contracts.envelope import Actor, Answer, Precondition, read_command
 from bailiwick_contracts.message import COMPANY
 
+from services.kernel.reading import QueryReading
 from services.kernel.scope import ScopedReading
-from services.kernel.unit import QueryReading
 from tests.kernel.test_writer import Bench
 from tests.kernel.toy import HOLDER, TOY, TakeToken
 

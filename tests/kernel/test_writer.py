@@ -12,9 +12,9 @@ from bailiwick_contracts.envelope import Actor, Answer, Command, check_chain, re
 from bailiwick_contracts.sealed import KeyErasedError, open_field
 
 from services.kernel.doors import Door
+from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from services.kernel.writer import GapError, Intake, Writer
 from tests.kernel.toy import ECHO, HOLDER, NOTED, TOKENS, TOY, TakeToken
 

@@ -21,7 +21,8 @@ from services.kernel.bus import connect
 from services.kernel.doors import Door, ask
 from services.kernel.relay import POSITION_HEADER
 from services.kernel.settings import Settings
-from services.kernel.store import FACTS, Store
+from services.kernel.store import Store
+from services.kernel.tables import FACTS
 from services.run.nats import free_port, nats_binary
 from tests.kernel.toy import NOTED, TOKENS, TakeToken
 

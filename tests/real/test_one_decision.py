@@ -23,7 +23,8 @@ from services.kernel.bus import connect
 from services.kernel.doors import Door
 from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
-from services.kernel.store import FACTS, Store
+from services.kernel.store import Store
+from services.kernel.tables import FACTS
 from services.run.catalogue import factories
 from services.run.desk import Desk
 from services.run.embedded import embedded

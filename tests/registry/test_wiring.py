@@ -44,9 +44,9 @@ from bailiwick_contracts.staff import (
 )
 
 from services.kernel.doors import Door
+from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from services.kernel.writer import Writer
 from services.registry.app import service
 from services.registry.power import ROW_OF

@@ -21,7 +21,8 @@ from services.kernel import writer as writer_module
 from services.kernel.batch import Batch
 from services.kernel.doors import Door
 from services.kernel.sealing import KeyStore
-from services.kernel.store import TRACKING, Store
+from services.kernel.store import Store
+from services.kernel.tables import TRACKING
 from services.kernel.writer import Writer
 from tests.kernel.toy import LIMIT, TOKENS, TOY, TakeToken
 from tests.sim import broker

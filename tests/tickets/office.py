@@ -21,10 +21,10 @@ from bailiwick_contracts.ticket import Attachment, RegisterTicket, ticket_stream
 from bailiwick_contracts.working_time import WorkingSpan
 
 from services.kernel.doors import Door
+from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.store import Store
-from services.kernel.unit import QueryReading
 from services.kernel.writer import Intake, Writer
 from services.registry.app import service as registry_service
 from services.tickets.app import SERVICE

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import check_chain, hash_of
 
-from services.kernel.store import FACTS, HEADS
+from services.kernel.tables import FACTS, HEADS
 from tests.crash.parts import PARTS
 from tests.crash.system import System
 

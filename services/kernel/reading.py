@@ -1,0 +1,58 @@
+"""What a query sees of a service's store."""
+
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+
+import sqlalchemy as sa
+from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.sealed import Keys, Sealed, open_field
+from bailiwick_contracts.stored import read_stored
+
+from services.kernel.decision import Noun
+from services.kernel.service import Service
+from services.kernel.store import Store
+
+S = TypeVar("S")
+
+
+class QueryReading:
+    """What a query sees (`services.kernel.service.Reading`): one consistent state, nothing locked."""
+
+    def __init__(self, service: Service, store: Store, keys: Keys, connection: sa.Connection) -> None:
+        """Read on an open connection."""
+        self._service, self._store, self._connection = service, store, connection
+        self.keys = keys
+        self.now = datetime.now(UTC)
+
+    @property
+    def present(self) -> Self:
+        """It reads what is there now."""
+        return self
+
+    def rows(self, statement: sa.Select[Any]) -> list[sa.Row[Any]]:
+        """Rows of the service's views."""
+        return list(self._connection.execute(statement).all())
+
+    def state(self, noun: Noun[S], stream: str, *, until: datetime | int | None = None) -> S:
+        """The state of a stream, now or as of an instant or position."""
+        facts = self._store.facts_of(self._connection, [stream])[stream]
+        events = ((fact.position, read_stored(fact.raw, fact.type)) for fact in facts)
+        return noun.fold(event for position, event in events if until is None or within(event, position, until))
+
+    def history(self, stream: str, *, until: int | None = None) -> list[Event[Any]]:
+        """The facts of a stream, oldest first, up to a position of the log where one is given."""
+        facts = self._store.facts_of(self._connection, [stream])[stream]
+        return [read_stored(f.raw, f.type) for f in facts if until is None or f.position <= until]
+
+    def positions(self, source: str) -> dict[str, int]:
+        """How far the local copy of `source` reaches."""
+        return {n: position for n, (position, _) in self._store.tracked(self._connection, f"{source}-%").items()}
+
+    def open(self, sealed: Sealed, event_id: str, path: str) -> str:
+        """The plaintext of a sealed field."""
+        return open_field(sealed, event_id=event_id, path=path, keys=self.keys)
+
+
+def within(event: Event[Any], position: int, until: datetime | int) -> bool:
+    """Whether a fact at a position belongs to a state as of an instant or position."""
+    return event.recordedat <= until if isinstance(until, datetime) else position <= until
