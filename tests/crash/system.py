@@ -152,13 +152,14 @@ class System(Parts):
         try:
             while time.monotonic() < deadline:
                 try:
+                    with toy.reading() as connection:
+                        # Before the facts are counted: a timer that fires in between is stored, and waits no more.
+                        waiting = connection.execute(_TIMERS).scalar_one()
                     stored = await asyncio.to_thread(toy.max_notification_id) or 0
                     heads = {p: head.number for p, head in toy.heads().items()}
                     with echo.reading() as connection:
                         taken = {s.partition(":")[2]: n for s, (n, _) in echo.tracked(connection).items()}
-                        waiting = connection.execute(_PARKED).scalar_one()
-                    with toy.reading() as connection:
-                        waiting += connection.execute(_TIMERS).scalar_one()
+                        waiting += connection.execute(_PARKED).scalar_one()
                     state = (await js.stream_info(stream_of("toy"))).state
                     last = await js.get_msg(stream_of("toy"), state.last_seq) if state.messages else None
                     published = int((last.headers or {})[POSITION_HEADER]) if last is not None else 0
