@@ -1,7 +1,7 @@
-"""One running service: FastStream takes commands and queries, the kernel does the rest. `services/<name>/app.py` declares."""
+"""One running service: commands and queries come in over NATS, the kernel does the rest. `services/<name>/app.py` declares."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from bailiwick_contracts.envelope import MESSAGE_LIMIT_BYTES, Answer, Command, read_command
 from bailiwick_contracts.message import Request
-from bailiwick_contracts.subjects import feed_of, parse, subject_of
+from bailiwick_contracts.subjects import feed_of, parse
 from faststream.nats import NatsBroker, NatsNKey
 from faststream.security import BaseSecurity
 from nats.aio.client import Client
@@ -46,6 +46,7 @@ from services.kernel.writer import BusyError, Writer
 
 LOG = structlog.get_logger()
 STOP_SECONDS = 5
+Handle = Callable[[Command[Any]], Awaitable[Answer]]
 
 
 class Runtime:
@@ -81,43 +82,52 @@ class Runtime:
 
     def _declare(self) -> None:
         name = self.service.name
-        for request in self.service.commands:
-            self._subscribe(subject_of(request.wire(), "*", "command"), request, self._on_command)
-        for request in self.service.queries:
-            self._subscribe(subject_of(request.wire(), "*", "query"), request, self._on_query)
 
         @self.broker.subscriber(feed_of(name), queue=name, decoder=_undecoded, title=f"{name}.feed", max_workers=4)
         async def on_feed(message: Msg) -> bytes:
             return await asyncio.to_thread(self._feed, message.data)
 
-    def _subscribe(
-        self, subject: str, request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
-    ) -> None:
-        # A handler that awaited its answer would hold up the next message, and FastStream's workers cost more than the decision.
-        @self.broker.subscriber(
-            subject, queue=self.service.name, decoder=_undecoded, title=request.wire(), no_reply=True
-        )
-        async def on_request(message: Msg) -> None:
-            task = asyncio.create_task(self._respond(message, request, handle))
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+    async def _take_requests(self) -> None:
+        """One subscription each for all commands and all queries, on the broker's connection (decision 30).
 
-    async def _respond(
-        self, message: Msg, request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
-    ) -> None:
-        answer = await self._answer(message.subject, message.data, request, handle)
+        What no handler takes is answered too, so that a wrong name or version is told apart from a service that is down.
+        """
+        connection = self.broker.connection
+        for kind in ("command", "query"):
+            takes = self.service.commands if kind == "command" else self.service.queries
+            handle = self._on_command if kind == "command" else self._on_query
+            await connection.subscribe(
+                f"bailiwick.*.{self.service.name}.{kind}.>",
+                queue=self.service.name,
+                cb=partial(self._on_request, {request.wire(): request for request in takes}, handle),
+            )
+
+    async def _on_request(self, takes: Mapping[str, type[Request]], handle: Handle, message: Msg) -> None:
+        # A handler that awaited its answer would hold up the next message.
+        task = asyncio.create_task(self._respond(message, takes, handle))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _respond(self, message: Msg, takes: Mapping[str, type[Request]], handle: Handle) -> None:
+        try:
+            place = parse(message.subject)
+            request = takes.get(place.wire)
+        except ValueError:
+            request = None
+        if request is None:
+            answer = self._unknown(message)
+        else:
+            answer = await self._answer(place.property_id, message.data, request, handle)
         if message.reply:
             await message.respond(answer.model_dump_json(exclude_none=True).encode())
 
-    async def _answer(
-        self, subject: str, body: bytes, request: type[Request], handle: Callable[[Command[Any]], Awaitable[Answer]]
-    ) -> Answer:
+    async def _answer(self, property_id: str, body: bytes, request: type[Request], handle: Handle) -> Answer:
         if len(body) > MESSAGE_LIMIT_BYTES:
             return _error(body[:2048], "too_large", f"the message has {len(body)} bytes", field="body",
                           rule=f"at most {MESSAGE_LIMIT_BYTES} bytes", remedy="send it in smaller parts")  # fmt: skip
         try:
             command = read_command(body, request)
-            self._check(command, request, parse(subject).property_id, body)
+            self._check(command, request, property_id, body)
             return await handle(command)
         except ValidationError as error:
             return _invalid(body, error)
@@ -181,23 +191,14 @@ class Runtime:
             return stream_page(self.store, asked["stream"], asked["property"], asked["after"])
         return page(fact.raw for fact in self.store.chain(asked["property"], asked["after"], 500))
 
-    async def _answer_unknown(self, client: Client) -> None:
-        """Answer what no subscriber takes, so that a wrong name or version is told apart from a service that is down."""
-        name = self.service.name
-        known = {request.wire() for request in (*self.service.commands, *self.service.queries)}
-
-        async def on_any(message: Msg) -> None:
-            try:
-                wire = parse(message.subject).wire
-            except ValueError:
-                wire = message.subject
-            if wire not in known and message.reply:
-                answer = _error(message.data[:2048], "unknown_type", f"{name} takes no {wire}", field="commandtype", value=wire,
-                                rule=f"one of {', '.join(sorted(known))}", remedy="use a name and version of that list")  # fmt: skip
-                await message.respond(answer.model_dump_json(exclude_none=True).encode())
-
-        for kind in ("command", "query"):
-            await client.subscribe(f"bailiwick.*.{name}.{kind}.>", queue=f"{name}-unknown", cb=on_any)
+    def _unknown(self, message: Msg) -> Answer:
+        try:
+            wire = parse(message.subject).wire
+        except ValueError:
+            wire = message.subject
+        known = sorted(request.wire() for request in (*self.service.commands, *self.service.queries))
+        return _error(message.data[:2048], "unknown_type", f"{self.service.name} takes no {wire}", field="commandtype", value=wire,
+                      rule=f"one of {', '.join(known)}", remedy="use a name and version of that list")  # fmt: skip
 
     async def run(self) -> None:
         """Run until cancelled or until a part fails for good; every part stops with it."""
@@ -227,8 +228,8 @@ class Runtime:
                 # Before any command is taken: a database older than its stream would give positions out a second time.
                 await self.relay.check()
             async with asyncio.TaskGroup() as group:
-                await self._answer_unknown(client)
                 await self.broker.start()
+                await self._take_requests()
                 self.watch.line(f"{name} requests", self.broker.connection, url)
                 await self.rebuilding.until_current()
                 group.create_task(self.rebuilding.run())

@@ -104,7 +104,7 @@ async def test_a_clock_in_the_future_is_named(office: Office) -> None:
     assert (answer.error["code"], answer.error["field"]) == ("clock_ahead", "issuedat")
 
 
-@pytest.mark.parametrize("wire", ["toy.take_token.v2", "toy.take_tokens.v1"])
+@pytest.mark.parametrize("wire", ["toy.take_token.v2", "toy.take_tokens.v1", "toy.count_tokens.v1"])
 async def test_an_unknown_type_or_version_is_answered_with_those_there_are(office: Office, wire: str) -> None:
     answer = await office.send(_dump(office.body()), subject_of(wire, "north-court", "command"))
     assert answer.error is not None
