@@ -1,31 +1,82 @@
 """Reading facts that a store holds already, at a third of the price: the data are validated, the envelope only typed.
 
 Whoever wrote the fact held its envelope to every rule (`envelope.Event`), and the chain of hashes shows what was changed since.
+What folds and reactions mostly look at is read at once, the rest of the envelope when it is asked for.
 """
 
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, SupportsIndex, get_type_hints
 
-from pydantic import ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, create_model
 
-from bailiwick_contracts.envelope import Event, event_model, read_event
+from bailiwick_contracts.envelope import Event, Unknown, event_model, read_event
 
 _TYPE, _RECORDED = b'"type":"', b'"recordedat":"'
+_AT_ONCE = frozenset(
+    {"type", "id", "source", "subject", "sequence", "recordedat", "log", "chainnumber", "previoushash", "correlationid"}
+    | {"actor", "onbehalfof", "delegation", "channel", "traceparent"}
+)
+_HELD: Any = BaseModel.__dict__["__dict__"]
+"""What an object holds; a late event answers for its own `__dict__`."""
+
+
+class LateEvent(Event[Any]):
+    """An event of which some attributes were not read yet. Asked for one of them, it reads all and is an `Event`."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_read_now(self), name)
+
+    @property
+    def __dict__(self) -> dict[str, Any]:
+        return _read_now(self).__dict__
+
+    @__dict__.setter
+    def __dict__(self, values: dict[str, Any]) -> None:
+        _become(self, values)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return _read_now(self).__reduce_ex__(protocol)
+
+
+# Where two are compared it is an event, like one that was read whole.
+LateEvent.__pydantic_generic_metadata__ = Event[Unknown].__pydantic_generic_metadata__
+
+
+def _become(event: Event[Any], values: dict[str, Any]) -> None:
+    """Make it an `Event` of these values: all of its own, or those of the one that it is a copy of."""
+    _HELD.__set__(event, values)
+    object.__setattr__(event, "__pydantic_fields_set__", set(values))
+    object.__setattr__(event, "__pydantic_extra__", None)
+    object.__setattr__(event, "__pydantic_private__", None)
+    object.__setattr__(event, "__class__", Event)
+
+
+def _read_now(event: Event[Any]) -> Event[Any]:
+    """The same event, no longer late. Raises ValueError where the rest of its envelope is none."""
+    held = _HELD.__get__(event)
+    if "unread" in held:
+        try:
+            values = _reader(None)(held["unread"]).__dict__
+        except ValueError:
+            values = read_event(held["unread"], held["type"]).__dict__
+        _become(event, {**values, "data": held["data"]})
+    return event
 
 
 @cache
-def _reader(wire: str) -> Callable[[bytes], Any]:
-    """What reads the bytes of a wire type into the fields of its event, without their patterns."""
-    strict, plain = event_model(wire), get_type_hints(Event)
+def _reader(wire: str | None) -> Callable[[bytes], Any]:
+    """What reads the bytes of a fact without the patterns of its envelope: what is read at once of a type, or all but the data."""
+    plain = get_type_hints(Event)
     fields: dict[str, Any] = {
         name: (plain[name], ... if field.is_required() else field.default)
-        for name, field in strict.__pydantic_fields__.items()
-        if name != "data"
+        for name, field in Event.__pydantic_fields__.items()
+        if name != "data" and (wire is None or name in _AT_ONCE)
     }
-    data: Any = strict.__pydantic_fields__["data"].annotation
-    made: Any = create_model("Stored", __config__=ConfigDict(extra="ignore"), **fields, data=(data, ...))
+    if wire is not None:
+        fields["data"] = (event_model(wire).__pydantic_fields__["data"].annotation, ...)
+    made: Any = create_model("Stored", __config__=ConfigDict(extra="ignore"), **fields)
     return made.__pydantic_validator__.validate_json
 
 
@@ -33,23 +84,21 @@ def read_stored(raw: bytes, wire: str | None = None) -> Event[Any]:
     """Read one stored fact; as `read_event`, but for the patterns of the envelope's names.
 
     Raises:
-        ValueError: the bytes are no such document; the message names field, value and rule.
+        ValueError: the bytes are no such document; the message names field, value and rule. What is wrong with an attribute
+            that folds and reactions do not look at is raised when it is asked for.
     """
     named = wire if wire is not None else _text_after(_TYPE, raw)
     if named is None:
         return read_event(raw)
     try:
         event: Event[Any] = _reader(named)(raw)
-        object.__setattr__(event, "__class__", Event)  # the same fields: nothing is copied
     except ValueError:
-        if wire is not None:
-            raise
-        return read_event(raw)
-    if event.type == named:
-        return event
-    if wire is not None:
-        raise ValueError(f"type: {event.type} arrived where {wire} was announced")
-    return read_event(raw)
+        return read_event(raw, wire)
+    if event.type != named:
+        return read_event(raw, wire)
+    event.__dict__["unread"] = raw
+    object.__setattr__(event, "__class__", LateEvent)  # the same fields: nothing is copied
+    return event
 
 
 def recorded_at(raw: bytes) -> datetime:
