@@ -356,5 +356,6 @@ SERVICE = Service(
     },
     views=VIEWS,
     timers=appraisal_app.TIMERS,
+    asks=appraisal_app.ASKS,
     consumes=("registry",),
 )

@@ -1,6 +1,6 @@
 """Appraisals: each request to what it needs to know, and on to its decision; the due day stands in a durable timer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from bailiwick_contracts.appraisal import (
     appraisal_stream,
     due_on,
 )
-from bailiwick_contracts.envelope import Command
+from bailiwick_contracts.envelope import Command, Event
 from bailiwick_contracts.message import Fact, Request
 from bailiwick_contracts.registry import ZoneAdopted
 from bailiwick_contracts.standing import of_kind
@@ -26,7 +26,7 @@ from pydantic_core import to_jsonable_python
 from services import registry_copy as registry
 from services.attendance import appraisal, asking
 from services.attendance.appraisal import APPRAISALS
-from services.kernel.service import CommandHandler, QueryHandler, Reading, Unit
+from services.kernel.service import Asked, Asking, CommandHandler, QueryHandler, Reading, Unit
 from services.wall_clock import Clocks
 
 
@@ -54,8 +54,25 @@ def on_open_appraisals(unit: Unit, command: Command[OpenAppraisals]) -> None:
     unit.append(stream, *facts)
     for fact in facts:
         if isinstance(fact, AppraisalsOpened):
-            after = max(fact.due_at, unit.now) + timedelta(microseconds=1)
+            after = _checked_at(fact, unit.now)
             unit.set_timer(stream, after, CheckAppraisals(month=request.month), property_id=unit.property_id)
+
+
+def _checked_at(opened: AppraisalsOpened, now: datetime) -> datetime:
+    return max(opened.due_at, now) + timedelta(microseconds=1)
+
+
+def asked(facts: Sequence[Event[Any]]) -> Iterator[Asked]:
+    """The timer that the last opening of a month's sheets asks for, as long as nothing was said to be overdue since."""
+    opened = [event for event in facts if isinstance(event.data, AppraisalsOpened)]
+    if not opened:
+        return
+    last, month = opened[-1], opened[-1].data.month
+    if any(isinstance(event.data, AppraisalsOverdue) and event.version > last.version for event in facts):
+        return
+    owed = bool(appraisal.check(month, APPRAISALS.fold(facts)))
+    request = CheckAppraisals(month=month)
+    yield Asked(last.subject, _checked_at(last.data, last.recordedat), request, frozenset({last.id}), owed=owed)
 
 
 def on_submit_appraisal(unit: Unit, command: Command[SubmitAppraisal]) -> None:
@@ -96,4 +113,5 @@ COMMANDS: Mapping[type[Request], CommandHandler] = {
     SubmitAppraisal: on_submit_appraisal,
 }
 TIMERS: Mapping[type[Request], CommandHandler] = {CheckAppraisals: on_check_appraisals}
+ASKS: Mapping[str, Asking] = {"appraisal-": asked}
 QUERIES: Mapping[type[Request], QueryHandler] = {GetAppraisals: get_appraisals}

@@ -43,6 +43,7 @@ from bailiwick_contracts.collection import (
     ListStatusRequests,
     RequestCollectionStatus,
     SupplyCollectionStatus,
+    status_stream,
 )
 from bailiwick_contracts.dunning import ArrearsNoticeSent, IssueNotices, ListNotices, NoticesPrinted, RecordPrinting
 from bailiwick_contracts.meter import (
@@ -167,6 +168,7 @@ SERVICE = Service(
         SupplyCollectionStatus: collecting.on_supply_collection_status,
     },
     timers={LapseCollectionStatus: collecting.on_lapse_collection_status},
+    asks={status_stream(""): collecting.asked},
     queries={
         ListUnits: query.list_units,
         GetUnit: query.get_unit,

@@ -1,6 +1,6 @@
 """The wiring of what is said of collection: rates, closing, reports, the status on demand, dunning."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from bailiwick_contracts.billing import DunningStage
 from bailiwick_contracts.collection import (
     CloseMonth,
     CollectionReportIssued,
+    CollectionStatusRequested,
     Figures,
     IssueCollectionReport,
     LapseCollectionStatus,
@@ -32,7 +33,7 @@ from bailiwick_contracts.dunning import (
     RecordPrinting,
     batch_stream,
 )
-from bailiwick_contracts.envelope import Command
+from bailiwick_contracts.envelope import Command, Event
 from bailiwick_contracts.tariff import Standing, next_month
 
 from services.billing import gathering as gather
@@ -40,7 +41,7 @@ from services.billing import month as months
 from services.billing.dunning import BATCH, aged, notices
 from services.billing.month import DEMAND, MONTH, REPORT
 from services.billing.views import DISPUTES, NOTICES
-from services.kernel.service import Outcome, Reading, Unit
+from services.kernel.service import Asked, Outcome, Reading, Unit
 
 ZERO = Decimal(0)
 
@@ -154,6 +155,17 @@ def on_request_collection_status(unit: Unit, command: Command[RequestCollectionS
     unit.append(stream, *facts)
     for fact in facts:
         unit.set_timer(_timer(request.request_id), fact.due_at, LapseCollectionStatus(request_id=request.request_id))
+
+
+def asked(facts: Sequence[Event[Any]]) -> Iterator[Asked]:
+    """The timer that a demand asks for until it is answered, or was found to be overdue."""
+    known = DEMAND.fold(facts)
+    if known.requested is None or known.supplied or known.overdue:
+        return
+    (made,) = [event.id for event in facts if isinstance(event.data, CollectionStatusRequested)]
+    request_id = known.requested.request_id
+    request = LapseCollectionStatus(request_id=request_id)
+    yield Asked(_timer(request_id), known.requested.due_at, request, frozenset({made}))
 
 
 def on_lapse_collection_status(unit: Unit, command: Command[LapseCollectionStatus]) -> None:

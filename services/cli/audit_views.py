@@ -1,4 +1,4 @@
-"""`bailiwick audit views`: are the rows that services answer from what their facts fold to?"""
+"""`bailiwick audit views`: are the rows that services answer from, and those they act on, what their facts say?"""
 
 import asyncio
 from dataclasses import asdict
@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 from bailiwick_contracts.subjects import SERVICES
 from eventsourcing.persistence import PersistenceError
+from nats.errors import Error as NatsError
 
+from services.audit.rows.comparison import RowComparison
 from services.cli.audit_desk import bar, caught_up, operating
-from services.cli.output import BAD_INPUT, REFUSED, AsJson, emit_rows, fail, print_json, run
+from services.cli.output import BAD_INPUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
 from services.kernel.compared import Comparison
 from services.kernel.dead_letter_requests import with_dead_letters
-from services.kernel.reactor import read_feed
+from services.kernel.reactor import read_feed, read_heads
 from services.kernel.rebuild import RebuildError, together
 from services.kernel.rebuilding import waited_for
 from services.kernel.sealing import KeyStore
@@ -29,7 +31,10 @@ def views(
     service: Annotated[str, typer.Argument(metavar="SERVICE", help="A service, or all.")] = "all",
     as_json: AsJson = False,
 ) -> None:
-    """Fold every view anew beside the one in use and name each row that differs. Exit code 1 when one does."""
+    """Fold every view anew, and tell from facts each timer, parked fact and position; name each row that differs.
+
+    Exit code 1 when one does.
+    """
     operating(as_json)
     if service not in ("all", *SERVICES):
         fail(f"service: {service!r} is none", BAD_INPUT, as_json, field="service", value=service,
@@ -49,18 +54,24 @@ def views(
         emit_rows(({**row, "views": ", ".join(row["views"]), "differences": len(row["differences"]) + row["not_named"]}
                    for row in rows),
                   ("service", "views", "facts", "rows", "differences"), "views against their facts")  # fmt: skip
-        emit_rows(({"service": row["service"], **one} for row in rows for one in row["differences"]),
-                  ("service", "table", "kind", "key", "columns"), "rows that no fact accounts for")  # fmt: skip
+        if not holds:
+            emit_rows(({"service": row["service"], **one} for row in rows for one in row["differences"]),
+                      ("service", "table", "kind", "key", "columns", "says"), "rows that no fact accounts for")  # fmt: skip
     if not holds:
         raise typer.Exit(REFUSED)
 
 
 async def compared(desk: Desk, name: str, quiet: bool) -> list[dict[str, Any]]:
-    """Every view of a service, in groups that share a table."""
+    """Every view of a service, in groups that share a table; then its timers, parked facts and positions."""
     settings = Settings()
     made = with_dead_letters(factories(name)[name](KeyStore(settings.keys_dir)))
     store = Store(settings.store_url(name), schema=name, views=[t for one in made.views for t in one.tables])
-    feed = waited_for(partial(read_feed, desk.client), asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    feed = waited_for(partial(read_feed, desk.client), loop)
+
+    def heads(source: str) -> dict[str, tuple[int, str]]:
+        return asyncio.run_coroutine_threadsafe(read_heads(desk.client, source), loop).result()
+
     told, seen = [], set[str]()
     try:
         for view in made.views:
@@ -71,6 +82,12 @@ async def compared(desk: Desk, name: str, quiet: bool) -> list[dict[str, Any]]:
             with bar(f"{name} {view.name}", quiet) as progress:
                 comparison = Comparison(made, store, group, feed, progress=progress, tries=SOURCE_TRIES)
                 told.append({"service": name} | asdict(await asyncio.to_thread(comparison.compare)))
+        with bar(f"{name} timers", quiet):
+            beside = asdict(await asyncio.to_thread(RowComparison(made, store, feed, heads).compare))
+        told.append({"service": name, "views": beside.pop("tables"), **beside, "not_named": 0})
+    except (TimeoutError, NatsError) as error:
+        fail(f"a source of {name} does not give its facts ({type(error).__name__})", UNAVAILABLE, quiet,
+             remedy="start it, and begin again")  # fmt: skip
     except (RebuildError, PersistenceError) as error:
         fail(str(error), REFUSED, quiet, remedy="put right what is named and begin again")
     finally:

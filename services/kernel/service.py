@@ -1,6 +1,6 @@
 """A service as the kernel sees it: what it takes, what it remembers, what it reacts to. Declared once, in its `app.py`."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -135,9 +135,24 @@ class Outcome:
     result: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A timer as facts ask for it: what `set_timer` was given, at the property of the fact that set it."""
+
+    timer_id: str
+    due_at: datetime
+    request: Request
+    set_by: frozenset[str]
+    """The ids of the facts of which one was the last before it was set."""
+    owed: bool = True
+    """Whether its request would still record something: then it was never decided, however long ago it was due."""
+
+
 CommandHandler = Callable[[Unit, Command[Any]], Outcome | None]
 QueryHandler = Callable[[Reading, Command[Any]], Mapping[str, Any]]
 ReactionHandler = Callable[[Unit, Event[Any]], None]
+Asking = Callable[[Sequence[Event[Any]]], Iterable[Asked]]
+"""The facts of one stream, oldest first, in; every timer that they ask for and that was not decided, out."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +175,9 @@ class Service:
     """Effects outside the database for a fact of its own; repeated at start for every such fact, so idempotent."""
     timers: Mapping[type[Request], CommandHandler] = field(default_factory=dict)
     """What only its own timers ask for. The actor is `system-<service>`, `occurredat` the instant it was due."""
+    asks: Mapping[str, Asking] = field(default_factory=dict)
+    """What the streams whose names begin so ask for, told from facts alone: what audit holds the due table against. A stream of
+    another service is given with the facts of it that are reacted to. Every timer that is ever set is told by one of these."""
     touches: Mapping[type[Message], Callable[[Any], Iterable[str]]] = field(default_factory=dict)
     """The streams that a command (`Command`) or a fact taken in (`Event`) will be decided on, where that can be seen from
     itself: they are read for a whole batch in one query. Nothing depends on it but speed."""

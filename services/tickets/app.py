@@ -44,6 +44,7 @@ from services.tickets.policy import POLICIES, SETUP, adopt
 from services.tickets.state import Ticket
 from services.tickets.taken_over import take_over
 from services.tickets.ticket import TICKET
+from services.tickets.timers import asked as asked_by_ticket
 from services.tickets.timers import keep, own
 from services.tickets.views import VIEWS
 
@@ -392,4 +393,5 @@ SERVICE = Service(
     consumes=("registry",),
     reactions={EmploymentEnded: reactions.on_employment_ended},
     timers=TIMERS,
+    asks={ticket_stream(""): asked_by_ticket, "staff-": reactions.asked},
 )

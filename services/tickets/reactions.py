@@ -1,6 +1,8 @@
 """When somebody leaves the office, the open tickets he was accountable for go up the line."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Command, Event
@@ -8,7 +10,7 @@ from bailiwick_contracts.escalation import HandOnTickets
 from bailiwick_contracts.staff import EmploymentEnded
 from bailiwick_contracts.ticket import ticket_stream
 
-from services.kernel.service import Unit
+from services.kernel.service import Asked, Unit
 from services.tickets import escalation
 from services.tickets import gathering as gather
 from services.tickets.ticket import TICKET
@@ -21,8 +23,17 @@ _NOON = time(12, tzinfo=UTC)
 
 def on_employment_ended(unit: Unit, event: Event[EmploymentEnded]) -> None:
     """See to it that somebody else is accountable once the last day is over."""
-    over_at = datetime.combine(event.data.last_on + timedelta(days=1), _NOON)
-    unit.set_timer(f"left/{event.data.staff_id}", over_at, HandOnTickets(staff_id=event.data.staff_id))
+    unit.set_timer(*_left(event.data))
+
+
+def _left(ended: EmploymentEnded) -> tuple[str, datetime, HandOnTickets]:
+    over_at = datetime.combine(ended.last_on + timedelta(days=1), _NOON)
+    return f"left/{ended.staff_id}", over_at, HandOnTickets(staff_id=ended.staff_id)
+
+
+def asked(facts: Sequence[Event[Any]]) -> Iterator[Asked]:
+    """The timer that the last end of somebody's employment asks for; where nothing was his to hand on it leaves no fact."""
+    yield Asked(*_left(facts[-1].data), frozenset({facts[-1].id}), owed=False)
 
 
 def on_hand_on_tickets(unit: Unit, command: Command[HandOnTickets]) -> None:

@@ -1,6 +1,7 @@
 """Keeps a ticket and its timers together: whatever its facts change, the timers it asks for afterwards are the ones that are set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from bailiwick_contracts.envelope import Event
@@ -8,8 +9,8 @@ from bailiwick_contracts.message import Fact
 from bailiwick_contracts.ticket import ticket_stream
 
 from services.kernel.decision import Rejected
-from services.kernel.service import Unit
-from services.tickets.deadlines import changes, wanted
+from services.kernel.service import Asked, Unit
+from services.tickets.deadlines import Wanted, changes, wanted
 from services.tickets.state import Ticket
 from services.tickets.ticket import TICKET
 
@@ -46,3 +47,22 @@ def keep(
     for name in to_cancel:
         unit.cancel_timer(name)
     return stored
+
+
+def asked(facts: Sequence[Event[Any]]) -> Iterator[Asked]:
+    """The timers that the facts of one ticket ask for, as `keep` sets and cancels them command by command."""
+    ticket_id = facts[0].subject.removeprefix(ticket_stream(""))
+    state, before = TICKET.initial, dict[str, Wanted]()
+    set_by: dict[str, frozenset[str]] = {}
+    for _, of_command in groupby(facts, key=lambda event: event.commandid):
+        steps = []
+        for event in of_command:
+            state = TICKET.evolve(state, event)
+            steps.append((event.id, wanted(ticket_id, state)))
+        after = steps[-1][1]
+        for name, one in after.items():
+            if before.get(name) != one:
+                set_by[name] = frozenset(fact_id for fact_id, step in steps if step.get(name) == one)
+        before = after
+    for name, one in before.items():
+        yield Asked(name, one.due_at, one.request, set_by[name])

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -222,6 +224,33 @@ def test_every_command_of_the_auditor_s_walk_runs(shown: Shown, tmp_path: Path) 
     key = (log / "policy").read_text().split()[1]
     script = [sys.executable, str(ROOT / "services/audit/log/with_tlog_scales.py"), str(log), key]
     assert "give the signed root" in subprocess.run(script, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.xdist_group("documents")
+@pytest.mark.timeout(120)
+def test_a_deadline_moved_in_the_database_is_named_with_what_the_facts_say(shown: Shown) -> None:
+    if "BAILIWICK_DATABASE_URL" in shown.environment:
+        pytest.skip("moves it in a file of SQLite")
+    place = Path(shown.environment["BAILIWICK_DATA_DIR"]) / "tickets.sqlite"
+
+    def moved(seconds: int) -> str:
+        with closing(sqlite3.connect(place)) as database, database:
+            (timer,) = database.execute("SELECT timer_id FROM timers ORDER BY due_us DESC LIMIT 1").fetchone()
+            by = {"timer": timer, "us": seconds * 1_000_000}
+            database.execute(
+                "UPDATE timers SET due_us = due_us + :us, next_us = next_us + :us WHERE timer_id = :timer", by
+            )
+        return str(timer)
+
+    assert shown.bailiwick("audit", "views", "tickets").returncode == 0
+    timer = moved(86_400)
+    done = shown.bailiwick("audit", "views", "tickets", "--json")
+    assert moved(-86_400) == timer
+    told = json.loads(done.stdout)
+    (found,) = [one for view in told["views"] for one in view["differences"]]
+    assert (done.returncode, told["holds"]) == (1, False)
+    assert (found["table"], found["kind"], found["key"]) == ("timers", "altered", {"timer_id": timer})
+    assert found["columns"] == ["due_us"]
 
 
 DESK = (ROOT / "services/attendance/README.md").read_text(encoding="utf-8")
