@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from bailiwick_contracts.envelope import read_event
 from bailiwick_contracts.escalation import WarnOfDeadline
 from bailiwick_contracts.handling import AcceptTicket, CompleteTicket, HoldTicket
 from bailiwick_contracts.money import Money
@@ -46,8 +45,8 @@ BROKEN = replace(
 class House:
     """The office, and its tickets' rows held against their facts."""
 
-    def __init__(self, directory: Path) -> None:
-        self.office = Office(f"sqlite:///{directory / 'store.sqlite'}", directory)
+    def __init__(self, directory: Path, url: str | None = None) -> None:
+        self.office = Office(url or f"sqlite:///{directory / 'store.sqlite'}", directory)
         self.office.set_up()
         self._live()
 
@@ -128,10 +127,3 @@ class House:
     @property
     def store(self) -> Store:
         return self.office.store
-
-    def numbers_of(self, place: str = NORTH) -> dict[str, int]:
-        """Of each fact of the registry its number, by id."""
-        return {read_event(raw).id: number for number, raw in enumerate(self.feed_all(place), 1)}
-
-    def feed_all(self, place: str) -> list[bytes]:
-        return [fact.raw for fact in self.office.registry_store.chain(place, 0, 100_000)]
