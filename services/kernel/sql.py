@@ -31,3 +31,13 @@ class Sql:
             "SET position = excluded.position, hash = excluded.hash WHERE tracking.position < excluded.position "
             "RETURNING position"
         )
+        self.append = (
+            "WITH head AS (INSERT INTO heads (property, number, hash) VALUES (%s, %s, %s) ON CONFLICT (property) "
+            "DO UPDATE SET number = heads.number + excluded.number RETURNING number), added AS ("
+            "INSERT INTO facts (position, stream, version, type, raw) "
+            "SELECT head.number - %s + place, given.stream, given.version, given.type, given.raw FROM head, "
+            "unnest(%b::text[], %b::int[], %b::text[], %b::bytea[]) WITH ORDINALITY AS given(stream, version, type, raw, place)"
+            ") SELECT number FROM head"
+        )
+        """On PostgreSQL: facts are counted and added at once, in a transaction of its own. Whoever holds the writers' lock is
+        waited for before the count, and the row of the count keeps others waiting until the commit."""

@@ -1,16 +1,27 @@
 """What the store asks thousands of times a second, handed to the driver itself: SQLAlchemy's own share would be most of it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 
 def cursor_of(connection: sa.Connection) -> Any:
-    """A cursor of the driver, inside the transaction that `connection` has begun."""
+    """A cursor of the driver, inside the transaction that `connection` has begun; rows come as they are, not as text."""
     driver: Any = connection.connection.dbapi_connection
-    return driver.cursor()
+    return driver.cursor() if connection.dialect.name == "sqlite" else driver.cursor(binary=True)
+
+
+@contextmanager
+def by_itself(cursor: Any) -> Iterator[Any]:
+    """Each statement is a transaction of its own, on PostgreSQL."""
+    cursor.connection.autocommit = True
+    try:
+        yield cursor
+    finally:
+        cursor.connection.autocommit = False
 
 
 class Statements:

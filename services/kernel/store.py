@@ -27,7 +27,7 @@ from eventsourcing.persistence import (
 
 from services.kernel.engine import postgresql_engine, sqlite_engine
 from services.kernel.sql import Sql
-from services.kernel.statement import Statements, cursor_of
+from services.kernel.statement import Statements, by_itself, cursor_of
 from services.kernel.tables import COMMANDS, FACTS, HEADS, METADATA, SETTINGS, TRACKING
 
 _LAST = 2**31 - 1
@@ -145,11 +145,8 @@ class Store(ProcessRecorder):
             if self._sqlite:
                 yield cursor
                 return
-            cursor.connection.autocommit = True
-            try:
+            with by_itself(cursor):
                 yield cursor
-            finally:
-                cursor.connection.autocommit = False
 
     # -- the library's interface ------------------------------------------------------------------------------------
 
@@ -161,6 +158,8 @@ class Store(ProcessRecorder):
         Raises:
             IntegrityError: a version is taken, or the tracking is not ahead of what is recorded.
         """
+        if not self._sqlite and tracking is None and stored_events:
+            return self._append_alone(stored_events)
         with self._thread_lock, self.beside() as connection, self.together(connection):
             self._lock(connection)
             first = self.head(connection, LOG_POSITION).number + 1
@@ -174,6 +173,19 @@ class Store(ProcessRecorder):
             if not self._sqlite:
                 connection.connection.commit()  # in the same piece as what it commits
         return [fact.position for fact in facts]
+
+    def _append_alone(self, events: Sequence[StoredEvent]) -> Sequence[int]:
+        """Events that nothing else is to be committed with: one statement, and no transaction to begin and end around it."""
+        columns = [
+            [str(event.originator_id) for event in events],
+            [event.originator_version for event in events],
+            [event.topic for event in events],
+            [event.state for event in events],
+        ]
+        with self.beside() as connection, by_itself(cursor_of(connection)) as cursor:
+            count = len(events)
+            (last,) = cursor.execute(self._sql.append, (LOG_POSITION, count, FIRST_HASH, count, *columns)).fetchone()
+        return list(range(last - count + 1, last + 1))
 
     def select_events(
         self,

@@ -58,6 +58,45 @@ def test_positions_are_never_used_twice_even_when_the_end_of_the_log_is_deleted(
     store.close()
 
 
+def test_a_taken_version_leaves_nothing_behind_and_no_hole(database_url: str) -> None:
+    store = Store(database_url, schema="kernel")
+    store.insert_events([StoredEvent("a", 1, "t", b"1")])
+    with pytest.raises(IntegrityError):
+        store.insert_events([StoredEvent("b", 1, "t", b"2"), StoredEvent("a", 1, "t", b"3")])
+    assert store.insert_events([StoredEvent("b", 1, "t", b"4")]) == [2]
+    assert store.insert_events([]) == []
+    assert [(fact.position, fact.stream, fact.raw) for fact in store.after(0, 9)] == [(1, "a", b"1"), (2, "b", b"4")]
+    store.close()
+
+
+def test_who_adds_events_waits_for_whoever_holds_the_writers_lock(database_url: str) -> None:
+    """Two instances: one decides in a transaction, the other only adds; the log has no hole and no position twice."""
+    deciding, adding = Store(database_url, schema="kernel"), Store(database_url, schema="kernel")
+    added: list[int] = []
+
+    def add() -> None:
+        for version in range(1, 21):
+            added.extend(adding.insert_events([StoredEvent("added", version, "t", b"a")]) or ())
+
+    thread = threading.Thread(target=add)
+    with deciding.transaction() as connection:
+        last = deciding.head(connection, "*").number
+        thread.start()
+        thread.join(0.3)
+        assert not added
+        deciding.append(connection, [StoredFact(last + 1, "decided-0", 1, "t", b"d")])
+    for number in range(1, 20):
+        with deciding.transaction(locked=False) as connection:
+            head, _ = deciding.begin(connection, ())
+            deciding.append(connection, [StoredFact(head.number + 1, f"decided-{number}", 1, "t", b"d")])
+    thread.join(30)
+    facts = deciding.after(0, 100)
+    assert [fact.position for fact in facts] == list(range(1, 41))
+    assert [fact.position for fact in facts if fact.stream == "added"] == added
+    deciding.close()
+    adding.close()
+
+
 def test_a_refused_tracking_rolls_the_facts_back(database_url: str) -> None:
     store = Store(database_url, schema="kernel")
     store.insert_events([], tracking=Tracking("source", 5))
