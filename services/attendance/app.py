@@ -92,7 +92,7 @@ def on_publish_roster(unit: Unit, command: Command[PublishRoster]) -> Outcome:
         return Outcome()
     for (staff_id, on), facts in changes.items():
         unit.append(day_stream(staff_id, on), *facts)
-    derive_around(unit, changes)
+    derive_around(unit, {part: [shift for fact in facts for shift in fact.shifts] for part, facts in changes.items()})
     return Outcome(result={"person_days": len(changes)})
 
 

@@ -1,7 +1,7 @@
 """Days derived anew: from a roster, from punches, from a confirmation or leave; and the months they change after the fact."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 from bailiwick_contracts.attendance import DayDerived, day_stream
 from bailiwick_contracts.envelope import Event
@@ -15,11 +15,12 @@ from services.attendance.day import DAY, Day
 from services.attendance.month import MONTH
 from services.kernel.service import Unit
 
+_AROUND = timedelta(days=4)
 Shifts = Mapping[str, Mapping[date, tuple[Shift, ...]]]
 
 
-def derive_around(unit: Unit, changed: Iterable[tuple[str, date]]) -> None:
-    """Derive changed days and their neighbours, as far as they have punches or were derived before."""
+def derive_around(unit: Unit, changed: Mapping[tuple[str, date], Iterable[Shift]]) -> None:
+    """Derive days whose shifts are new, and their neighbours, as far as they have punches or were derived before."""
     around = {
         (staff_id, date.fromordinal(on.toordinal() + offset)) for staff_id, on in changed for offset in (-1, 0, 1)
     }
@@ -28,10 +29,20 @@ def derive_around(unit: Unit, changed: Iterable[tuple[str, date]]) -> None:
     people = {staff_id for staff_id, _ in around}
     first, last = min(on for _, on in around), max(on for _, on in around)
     derived = gather.derived_between(unit, people, first, last)
+    if not derived and not gather.has_punches(unit, people, *_reach(first, last, changed.values())):
+        # Days to come: their shifts need not be read, which would have this command's rows written apart from its neighbours'.
+        return
     shifts = gather.shifts_between(unit, people, first, last)
     punches = punches_by_day(unit, shifts)
     seen = {(staff_id, on) for staff_id, by_day in punches.items() for on in by_day}
     derive(unit, around & (derived | seen), punches)
+
+
+def _reach(first: date, last: date, changed: Iterable[Iterable[Shift]]) -> tuple[datetime, datetime]:
+    """From when to when a punch can belong to one of these days: a day by any clock and its margins, and wherever a shift was put."""
+    windows = [shift.window for shifts in changed for shift in shifts]
+    begin, end = (datetime.combine(on, time(), UTC) for on in (first - _AROUND, last + _AROUND))
+    return min([begin, *(w[0] for w in windows)]), max([end, *(w[1] for w in windows)])
 
 
 def punches_by_day(unit: Unit, shifts: Shifts) -> dict[str, dict[date, list[Punch]]]:

@@ -101,6 +101,15 @@ def punches_between(
     return found
 
 
+def has_punches(reading: Reading, staff_ids: Iterable[str], first: datetime, last: datetime) -> bool:
+    """Whether people have any punch from an instant to an instant, both included."""
+    within = PUNCHES.c.at_us.between(micros(first), micros(last))
+    return any(
+        reading.rows(sa.select(PUNCHES.c.fact_id).where(PUNCHES.c.staff_id.in_(part), within).limit(1))
+        for part in parts(sorted(set(staff_ids)))
+    )
+
+
 def punches_known_as(reading: Reading, punch_ids: Iterable[str], property_id: str) -> dict[str, str]:
     """What is recorded at a property under these punch ids: `punch_key` of each."""
     found: dict[str, str] = {}
