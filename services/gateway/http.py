@@ -1,14 +1,18 @@
 """The application: its paths, and what becomes of a failure."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.administration import Administration
 from services.gateway.events import Events
@@ -22,6 +26,8 @@ from services.kernel.failure import place_of
 
 LOG = structlog.get_logger()
 Handler = Callable[[HttpRequest], Awaitable[Response]]
+_OPERATION = re.compile(r"/v(?P<version>[0-9]{1,9})/properties/(?P<property>[^/]+)/(?P<service>[^/]+)/(?P<name>[^/]+)")
+_METHODS = frozenset({"GET", "HEAD", "POST"})
 _STATUSES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -81,8 +87,47 @@ def _endpoint(handler: Handler) -> Handler:
     return endpoint
 
 
-def application(parts: Parts, *, secure: bool) -> FastAPI:
-    """The ASGI application. `secure`: it speaks TLS itself."""
+class Direct:
+    """Takes what is asked of the generated operations straight to them, past the routes and layers that the few other paths need."""
+
+    def __init__(self, app: ASGIApp, operations: Handler) -> None:
+        """`app` answers every other path."""
+        self._app, self._operations = app, operations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        found = _OPERATION.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] in _METHODS else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        parameters: dict[str, Any] = {**found.groupdict(), "version": int(found["version"])}
+        request = HttpRequest({**scope, "path_params": parameters}, receive)
+        try:
+            response = await self._operations(request)
+        except ProblemError as problem:
+            response = problem.response(request.url.path)
+        except TooLargeError:
+            raise
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever failed, the caller is answered
+            response = failed(request, error)
+        await response(scope, receive, send)
+
+
+def failed(request: HttpRequest, error: Exception) -> Response:
+    """The answer to what nobody foresaw; the log has its place and nothing of what was asked."""
+    LOG.error("http.failed", path=request.url.path, method=request.method, error=place_of(error))
+    return ProblemError("internal").response(request.url.path)
+
+
+def served(app: FastAPI, parts: Parts, *, secure: bool) -> ASGIApp:
+    """The application with what holds for every request around it. `secure`: it speaks TLS itself."""
+    return Traced(Limits(Direct(app, parts.operations), secure=secure))
+
+
+def application(parts: Parts) -> FastAPI:
+    """Every path, and what becomes of a failure there."""
     app = FastAPI(title="bailiwick", openapi_url=None, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     app.router.routes.extend(routes(parts))
@@ -99,8 +144,7 @@ def application(parts: Parts, *, secure: bool) -> FastAPI:
         return ProblemError(code, headers=headers).response(request.url.path)
 
     async def on_failure(request: HttpRequest, error: Exception) -> Response:
-        LOG.error("http.failed", path=request.url.path, method=request.method, error=place_of(error))
-        return ProblemError("internal").response(request.url.path)
+        return failed(request, error)
 
     async def on_too_large(request: HttpRequest, _: Exception) -> Response:
         return ProblemError("too_large").response(request.url.path)
@@ -109,6 +153,4 @@ def application(parts: Parts, *, secure: bool) -> FastAPI:
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(TooLargeError, on_too_large)
     app.add_exception_handler(Exception, on_failure)
-    app.add_middleware(Limits, secure=secure)
-    app.add_middleware(Traced)
     return app

@@ -21,7 +21,7 @@ from services.gateway.ask import Allowance, Asker
 from services.gateway.deliverer import Deliverer
 from services.gateway.delivery import Deliveries
 from services.gateway.events import Events
-from services.gateway.http import Parts, application
+from services.gateway.http import Parts, application, served
 from services.gateway.identity import Identity
 from services.gateway.limits import Rates
 from services.gateway.login import Doorway
@@ -95,7 +95,8 @@ class Open:
             self.pages,
         )
         self.protection = _protection(settings)
-        self.app = application(parts, secure=bool(self.protection))
+        self.app = application(parts)
+        self.served = served(self.app, parts, secure=bool(self.protection))
 
     async def disable(self, webhook_id: str, why: str) -> None:
         """Record that a webhook is disabled, because it failed for too long."""
@@ -107,7 +108,7 @@ async def serve_http(runtime: Any, client: Client, surface: Surface) -> None:
     """Serve until cancelled."""
     made = runtime.open_door = Open(runtime, client, surface)
     config = uvicorn.Config(
-        made.app, made.settings.http_host, made.settings.http_port, log_config=None, access_log=False, server_header=False,
+        made.served, made.settings.http_host, made.settings.http_port, log_config=None, access_log=False, server_header=False,
         proxy_headers=False, lifespan="off", timeout_graceful_shutdown=2, timeout_keep_alive=30, h11_max_incomplete_event_size=64 * 1024,
         **made.protection,
     )  # fmt: skip
