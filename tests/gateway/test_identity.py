@@ -13,14 +13,15 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import jwt
 import pytest
-from bailiwick_contracts.staff import EndEmployment
+from bailiwick_contracts.gateway import AddAccount
+from bailiwick_contracts.staff import AssignPosition, EndEmployment, RegisterStaff
 from cryptography.hazmat.primitives import serialization
 
 from services.gateway.oidc import AGAIN_SECONDS
 from services.gateway.oidc import Provider as Reader
 from services.gateway.token import LIFETIME, Tokens, hash_password, password_fits
 from services.kernel.settings import Settings
-from tests.gateway.conftest import NORTH, PASSWORD, System, key
+from tests.gateway.conftest import NORTH, PASSWORD, SOUTH, System, key
 from tests.gateway.provider import Provider
 
 PAGE = f"/v1/properties/{NORTH}/registry/get_property"
@@ -139,10 +140,17 @@ def test_our_own_token_ends_with_its_hour_its_password_and_its_account(system: S
 
 
 def test_whoever_has_left_comes_in_no_more(system: System) -> None:
-    with system.http("southguard") as http:
-        path = "/v1/properties/south-court/attendance/get_day?staff_id=southguard&day=2026-03-02"
+    hired = date(2024, 1, 1)
+    system.done(RegisterStaff(staff_id="leaver", name="樣本leaver", home_property=SOUTH, hired_on=hired))
+    system.done(
+        AssignPosition(staff_id="leaver", property_id=SOUTH, position="guard", grade="staff", effective_on=hired)
+    )
+    system.done(AddAccount(account="leaver", staff_id="leaver", password_hash=hash_password(PASSWORD)))
+    system.settled()
+    with system.http("leaver") as http:
+        path = "/v1/properties/south-court/attendance/get_day?staff_id=leaver&day=2026-03-02"
         assert http.get(path).status_code == 200, http.get(path).text
-        system.done(EndEmployment(staff_id="southguard", last_on=date(2026, 1, 31)))
+        system.done(EndEmployment(staff_id="leaver", last_on=date(2026, 1, 31)))
         system.settled()
         assert http.get(path).status_code == 404
 
