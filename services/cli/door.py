@@ -135,14 +135,14 @@ async def _listen(
                 await asyncio.sleep(0.05)
             cursor = read(after) if after is not None else dict(tail.heads)
             left = count
-            async for events in tail.follow(cursor, wanted):
-                for event in events:
+            async for found in tail.follow(cursor, wanted):
+                for event in found.events:
                     if as_json:
                         sys.stdout.write(event.raw.decode() + "\n")
                     else:
-                        found = read_event(event.raw)
+                        actor = read_event(event.raw).actor
                         data = json.dumps(json.loads(event.raw)["data"], ensure_ascii=False)
-                        sys.stdout.write(f"{event.recorded_at} {event.property_id} {event.type} {found.actor} {data}\n")
+                        sys.stdout.write(f"{event.recorded_at} {event.property_id} {event.type} {actor} {data}\n")
                     left = None if left is None else left - 1
                     if left == 0:
                         return

@@ -1,5 +1,6 @@
 """The events, read from a place on or followed live (server-sent events)."""
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -65,8 +66,10 @@ class Events:
 
     async def _stream(self, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[bytes]:
         yield b"retry: 2000\n\n"
-        async for found in self._tail.follow(cursor, wanted):
-            yield b"".join(event.frame for event in found) if found else b":\n\n"
+        # Where the feed fails on the way the stream ends, and the listener comes again from its last event.
+        with contextlib.suppress(ProblemError):
+            async for found in self._tail.follow(cursor, wanted):
+                yield found.frames
 
     async def record(self, request: HttpRequest) -> Response:
         """The facts of one record, oldest first, with its version as the ETag."""

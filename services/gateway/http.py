@@ -27,6 +27,7 @@ from services.kernel.failure import place_of
 LOG = structlog.get_logger()
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 _OPERATION = re.compile(r"/v(?P<version>[0-9]{1,9})/properties/(?P<property>[^/]+)/(?P<service>[^/]+)/(?P<name>[^/]+)")
+_EVENTS = "/v1/events"
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 _STATUSES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
@@ -48,7 +49,7 @@ def routes(parts: Parts) -> list[Route]:
     listed: list[tuple[str, list[str], Handler]] = [
         ("/v{version:int}/properties/{property}/{service}/{name}", ["GET", "POST"], parts.operations),
         ("/v1/properties/{property}/records/{service}/{stream}", ["GET"], parts.events.record),
-        ("/v1/events", ["GET"], parts.events),
+        (_EVENTS, ["GET"], parts.events),
         ("/v1/tokens", ["POST"], parts.doorway.token),
         ("/v1/session", ["POST"], parts.doorway.session),
         ("/v1/session", ["DELETE"], parts.doorway.leave),
@@ -88,22 +89,30 @@ def _endpoint(handler: Handler) -> Handler:
 
 
 class Direct:
-    """Takes what is asked of the generated operations straight to them, past the routes and layers that the few other paths need."""
+    """Takes what is asked most straight to its handler, past the routes and layers that the few other paths need."""
 
-    def __init__(self, app: ASGIApp, operations: Handler) -> None:
+    def __init__(self, app: ASGIApp, operations: Handler, events: Handler) -> None:
         """`app` answers every other path."""
-        self._app, self._operations = app, operations
+        self._app, self._operations, self._events = app, operations, events
+
+    def _handler(self, scope: Scope) -> tuple[Handler, dict[str, Any]] | None:
+        if scope["type"] != "http" or scope["method"] not in _METHODS:
+            return None
+        if scope["path"] == _EVENTS:
+            return (self._events, {}) if scope["method"] != "POST" else None
+        found = _OPERATION.fullmatch(scope["path"])
+        return None if found is None else (self._operations, {**found.groupdict(), "version": int(found["version"])})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        found = _OPERATION.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] in _METHODS else None
+        found = self._handler(scope)
         if found is None:
             await self._app(scope, receive, send)
             return
-        parameters: dict[str, Any] = {**found.groupdict(), "version": int(found["version"])}
+        handler, parameters = found
         request = HttpRequest({**scope, "path_params": parameters}, receive)
         try:
-            response = await self._operations(request)
+            response = await handler(request)
         except ProblemError as problem:
             response = problem.response(request.url.path)
         except TooLargeError:
@@ -123,7 +132,7 @@ def failed(request: HttpRequest, error: Exception) -> Response:
 
 def served(app: FastAPI, parts: Parts, *, secure: bool) -> ASGIApp:
     """The application with what holds for every request around it. `secure`: it speaks TLS itself."""
-    return Traced(Limits(Direct(app, parts.operations), secure=secure))
+    return Traced(Limits(Direct(app, parts.operations, parts.events), secure=secure))
 
 
 def application(parts: Parts) -> FastAPI:

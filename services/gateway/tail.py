@@ -5,6 +5,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from heapq import merge
 from typing import Any
 
@@ -70,6 +71,18 @@ class Wanted:
         return any(one in ("*", event.type, f"{event.service}.*") for one in self.types)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Events that follow one another, and how server-sent events have them: made once for everybody who listens."""
+
+    events: tuple[Announced, ...] = ()
+
+    @cached_property
+    def frames(self) -> bytes:
+        """The events as server-sent events have them; a line that says nothing where there are none."""
+        return b"".join(event.frame for event in self.events) or b":\n\n"
+
+
 class Tail:
     """What every listener and every webhook reads from: the logs' ends in memory, everything before from the feed."""
 
@@ -81,6 +94,7 @@ class Tail:
         self.announced: deque[Announced] = deque(maxlen=KEPT)
         self.count = 0
         """How many were announced in all; the last is `announced[-1]`."""
+        self._shared: dict[tuple[int, Wanted], Batch] = {}
         self._changed: asyncio.Future[None] | None = None
         self._incoming: asyncio.Queue[tuple[str, int, bytes]] = asyncio.Queue()
 
@@ -149,6 +163,7 @@ class Tail:
         self.heads[service] = (log, position)
         self.announced.append(Announced.of(service, log, position, raw, written(self.heads)))
         self.count += 1
+        self._shared.clear()
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
 
@@ -218,37 +233,44 @@ class Tail:
         kept = [event for event in merged if event.recorded_at <= barrier]
         return kept or merged[:1], True
 
-    async def follow(self, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[list[Announced]]:
-        """Everything wanted after a cursor (None: from now on), in lists as it comes; an empty one when nothing came for a while."""
-        seen, heads = self.count, dict(self.heads)
-        while cursor is not None:
-            found, after, more = await self.page(cursor, wanted, 500, until=heads)
-            cursor = read(after)
-            if found:
+    async def follow(self, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[Batch]:
+        """Everything wanted after a cursor (None: from now on), as it comes; nothing at all when nothing came for a while."""
+        seen, after = self.count, written(self.heads)
+        if cursor is not None:
+            async for found in self._before(cursor, wanted, read(after)):
                 yield found
-            if not more:
-                heads |= dict(cursor)
-                break
         while True:
             if self.count == seen:
                 await self.wait(seen, 15)
                 if self.count == seen:
-                    yield []
+                    yield Batch()
                     continue
-            behind = self.count - seen
-            if behind > len(self.announced):
+            if self.count - seen > len(self.announced):
                 # Fell too far behind: what was missed is read from the feed.
-                async for more_found in self.follow(dict(heads), wanted):
-                    yield more_found
+                async for found in self.follow(read(after), wanted):
+                    yield found
                 return
-            fresh = [self.announced[index] for index in range(len(self.announced) - behind, len(self.announced))]
-            seen = self.count
-            fresh = [event for event in fresh if event.position > heads.get(event.service, ("", 0))[1]]
-            for event in fresh:
-                heads[event.service] = (event.log, event.position)
-            found = [event for event in fresh if wanted.fits(event)]
-            if found:
+            found = self._since(seen, wanted)
+            seen, after = self.count, self.announced[-1].cursor
+            if found.events:
                 yield found
+
+    async def _before(self, cursor: Cursor, wanted: Wanted, until: Cursor) -> AsyncIterator[Batch]:
+        more = True
+        while more:
+            found, after, more = await self.page(cursor, wanted, 500, until=until)
+            cursor = read(after)
+            if found:
+                yield Batch(tuple(found))
+
+    def _since(self, seen: int, wanted: Wanted) -> Batch:
+        """What was announced after the first `seen` and is wanted: looked through once for all who wait for the same."""
+        found = self._shared.get((seen, wanted))
+        if found is None:
+            last = len(self.announced)
+            fresh = (self.announced[index] for index in range(last - (self.count - seen), last))
+            found = self._shared[seen, wanted] = Batch(tuple(event for event in fresh if wanted.fits(event)))
+        return found
 
 
 def _placed(event: Announced, cursor: str) -> Announced:
