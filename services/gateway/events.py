@@ -57,7 +57,7 @@ class Events:
         text = request.query_params.get("limit", str(PAGE))
         if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGES):
             raise ProblemError("invalid", f"limit: a number from 1 to {PAGES}")
-        found, after, _ = await self._tail.page(cursor, wanted, int(text))
+        found, after, _ = await self._tail.page(cursor, wanted, int(text), stored=True)
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
         link = f'<{request.url.path}?{urlencode([*kept, ("after", after)])}>; rel="next"'
         # The stored bytes as they are, one by one: nothing is serialised anew.

@@ -178,11 +178,12 @@ class Tail:
                 await asyncio.shield(self._changed)
 
     async def page(
-        self, cursor: Cursor, wanted: Wanted, limit: int, until: Cursor | None = None
+        self, cursor: Cursor, wanted: Wanted, limit: int, until: Cursor | None = None, *, stored: bool = False
     ) -> tuple[list[Announced], str, bool]:
         """At most `limit` events after a cursor that are wanted, the cursor behind them, and whether there may be more.
 
-        Each log's order is kept; between the logs the earlier record comes first.
+        Each log's order is kept; between the logs the earlier record comes first. `stored`: each service is asked, so that
+        what it answered a caller is there, announced already or not.
 
         Raises:
             ProblemError: the cursor is of another log, or a service does not answer.
@@ -190,7 +191,7 @@ class Tail:
         places = {service: cursor.get(service, ("", 0)) for service in self.services}
         found: list[Announced] = []
         for _ in range(20):
-            batch, more = await self._batch(places, until)
+            batch, more = await self._batch(places, until, stored=stored)
             for event in batch:
                 if len(found) >= limit:
                     return found, written(places), True
@@ -201,7 +202,9 @@ class Tail:
                 return found, written(places), False
         return found, written(places), True
 
-    async def _batch(self, places: dict[str, tuple[str, int]], until: Cursor | None) -> tuple[list[Announced], bool]:
+    async def _batch(
+        self, places: dict[str, tuple[str, int]], until: Cursor | None, *, stored: bool
+    ) -> tuple[list[Announced], bool]:
         """The next facts of each log up to where they can be merged in the order of their recording."""
         logs: list[list[Announced]] = []
         barrier: str | None = None
@@ -211,7 +214,8 @@ class Tail:
             end = (until or {}).get(service)
             if log and head is not None and head[0] != log:
                 raise ProblemError("cursor_unknown", f"{service}: its log is another one than the cursor's")
-            if (head is not None and last >= head[1] and log) or (end is not None and log and last >= end[1]):
+            told = head is not None and last >= head[1] and not stored
+            if log and (told or (end is not None and last >= end[1])):
                 continue
             try:
                 name, top, facts = await read_log(self._client, service, last, timeout=5)
@@ -236,9 +240,13 @@ class Tail:
     async def follow(self, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[Batch]:
         """Everything wanted after a cursor (None: from now on), as it comes; nothing at all when nothing came for a while."""
         seen, after = self.count, written(self.heads)
-        if cursor is not None:
-            async for found in self._before(cursor, wanted, read(after)):
-                yield found
+        more = cursor is not None
+        while more:
+            events, place, more = await self.page(cursor or {}, wanted, 500, until=read(after))
+            cursor = read(place)
+            if events:
+                yield Batch(tuple(events))
+        ahead = {service: last for service, (_, last) in (cursor or {}).items()}
         while True:
             if self.count == seen:
                 await self.wait(seen, 15)
@@ -251,17 +259,13 @@ class Tail:
                     yield found
                 return
             found = self._since(seen, wanted)
+            if ahead:
+                # Who read the feed may have come further than what is announced.
+                found = Batch(tuple(event for event in found.events if event.position > ahead.get(event.service, 0)))
+                ahead = {name: last for name, last in ahead.items() if last > self.heads.get(name, ("", 0))[1]}
             seen, after = self.count, self.announced[-1].cursor
             if found.events:
                 yield found
-
-    async def _before(self, cursor: Cursor, wanted: Wanted, until: Cursor) -> AsyncIterator[Batch]:
-        more = True
-        while more:
-            found, after, more = await self.page(cursor, wanted, 500, until=until)
-            cursor = read(after)
-            if found:
-                yield Batch(tuple(found))
 
     def _since(self, seen: int, wanted: Wanted) -> Batch:
         """What was announced after the first `seen` and is wanted: looked through once for all who wait for the same."""
