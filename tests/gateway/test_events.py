@@ -11,7 +11,7 @@ from bailiwick_contracts.envelope import read_event
 from bailiwick_contracts.subjects import SERVICES, stream_of
 
 from tests.gateway.conftest import NORTH, System
-from tests.gateway.test_webhooks import happen
+from tests.gateway.test_webhooks import door, happen
 
 
 def pages(http: httpx.Client, **query: Any) -> Iterator[dict[str, Any]]:
@@ -97,9 +97,20 @@ def test_a_listener_that_was_away_resumes_with_the_event_after_its_last(system: 
         assert [event["id"] for _, event in rest] == ids[2:]
 
 
+def announced(system: System) -> None:
+    """Wait until the door was told of everything that is stored: a stream made anew is filled again after a while."""
+    tail, store = door(system).tail, system.supervisor.runtimes["attendance"].store
+    for _ in range(300):
+        if tail.heads.get("attendance", ("", 0))[1] == store.max_notification_id():
+            return
+        time.sleep(0.1)
+    raise TimeoutError("the door was not told of everything")
+
+
 def test_what_happens_is_seen_at_once(system: System) -> None:
     import threading  # noqa: PLC0415
 
+    announced(system)
     arrived: list[tuple[float, str]] = []
 
     def listen() -> None:
