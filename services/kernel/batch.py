@@ -74,8 +74,10 @@ class Batch:
             memory.log = store.setting(connection, "log") or ""
             last = store.setting(connection, "recorded_at")
             memory.recorded_at = datetime.fromisoformat(last) if last else None
-        now, previous = clock(), memory.recorded_at
-        self.now = now if previous is None or now > previous else previous
+        self.wall, previous = clock(), memory.recorded_at
+        """What the clock says. Where it jumped ahead and was put right it lies behind `now`, which stands still until it is
+        reached: what is to be tried again later is reckoned from here."""
+        self.now = self.wall if previous is None or self.wall > previous else previous
         self.own_views = [view for view in service.views if view.source == service.name]
         self.stored: list[StoredFact] = []
         """Facts of the units that succeeded; they reach the database when the batch is finished."""

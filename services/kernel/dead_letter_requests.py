@@ -44,7 +44,7 @@ def _on_retry(messages: Messages, unit: WorkUnit, command: Command[Any]) -> None
     table, row = _letter(unit, command.data.letter_id)
     asked = command.data
     _record(unit, command, retry(messages, command, asked.letter_id, asked.grounds))
-    unit.change([Put(table, {**row, "tries": 0, "next_us": microseconds(unit.now)})])
+    unit.change([Put(table, {**row, "tries": 0, "next_us": microseconds(unit.wall)})])
 
 
 def _on_propose(messages: Messages, unit: WorkUnit, command: Command[Any]) -> None:

@@ -75,7 +75,7 @@ def fire(service: Service, batch: Batch, due: Due, *, known: bool = False) -> An
 def _failed(batch: Batch, due: Due, row: Row, reason: str) -> Answer:
     tries = row["tries"] + 1
     last = tries > len(RETRY_SECONDS)
-    again = None if last else microseconds(batch.now + timedelta(seconds=RETRY_SECONDS[tries - 1]))
+    again = None if last else microseconds(batch.wall + timedelta(seconds=RETRY_SECONDS[tries - 1]))
     changed = {**row, "tries": tries, "next_us": again, "reason": reason, "raised": row["raised"] or last}
     command = _command(batch.service, batch, due, row, None)
     with WorkUnit(batch, property_id=row["property_id"], command=command) as unit:

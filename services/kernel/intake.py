@@ -74,7 +74,6 @@ def _copies(service: Service, event: Event[Any]) -> Iterator[View]:
 
 
 def _park(batch: Batch, source: str, event: Event[Any], lane: str, reason: str | None, *, copied: bool) -> None:
-    now = microseconds(batch.now)
     row = {
         "source": source,
         "number": event.chainnumber,
@@ -85,10 +84,10 @@ def _park(batch: Batch, source: str, event: Event[Any], lane: str, reason: str |
         "type": event.type,
         "copied": copied,
         "tries": 0 if reason is None else 1,
-        "next_us": None if reason is None else now + int(RETRY_SECONDS[0] * 1e6),
+        "next_us": None if reason is None else microseconds(batch.wall + timedelta(seconds=RETRY_SECONDS[0])),
         "reason": reason,
         "raised": False,
-        "parked_us": now,
+        "parked_us": microseconds(batch.now),
     }
     with WorkUnit(batch, property_id=event.property_id, cause=event) as unit:
         unit.change([Put(PARKED, row)])
@@ -109,7 +108,7 @@ def again(service: Service, batch: Batch, work: Again) -> str:
     """Handle a parked fact, where it is the first of its lane: `done`, `failed`, or `ignored` when it is not to be handled."""
     batch.write_views()
     row = parked.row_of(batch.connection, work.source, work.number)
-    if row is None or row["next_us"] is None or row["next_us"] > microseconds(batch.now):
+    if row is None or row["next_us"] is None or row["next_us"] > microseconds(batch.wall):
         return "ignored"
     first = parked.first_of(batch.connection, row["lane"])
     if first is None or first["number"] != work.number or first["source"] != work.source:
@@ -153,13 +152,13 @@ def release(unit: WorkUnit, row: Row) -> None:
     unit.forget_lanes()
     unit.change([Remove(PARKED, {"source": row["source"], "number": row["number"]})])
     following = unit.rows(parked.lane(row["lane"], after=row["version"]).limit(1))
-    unit.change(Put(PARKED, {**one._mapping, "next_us": microseconds(unit.now)}) for one in following)  # noqa: SLF001 - the public name of a row's mapping
+    unit.change(Put(PARKED, {**one._mapping, "next_us": microseconds(unit.wall)}) for one in following)  # noqa: SLF001 - the public name of a row's mapping
 
 
 def _failed(service: Service, batch: Batch, row: Row, event: Event[Any], reason: str) -> None:
     tries = row["tries"] + 1
     last = tries > len(RETRY_SECONDS)
-    again_at = None if last else microseconds(batch.now + timedelta(seconds=RETRY_SECONDS[tries - 1]))
+    again_at = None if last else microseconds(batch.wall + timedelta(seconds=RETRY_SECONDS[tries - 1]))
     changed = {**row, "tries": tries, "next_us": again_at, "reason": reason, "raised": row["raised"] or last}
     with WorkUnit(batch, property_id=row["property_id"], cause=event) as unit:
         unit.change([Put(PARKED, changed)])

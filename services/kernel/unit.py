@@ -51,7 +51,7 @@ class WorkUnit:
         """Begin a unit of `batch`, for a command or because of a fact."""
         self._batch, self.property_id, self.command, self.cause = batch, property_id, command, cause
         self.keys: Keys = batch.keys
-        self.now = batch.now
+        self.now, self.wall = batch.now, batch.wall
         self.events: list[Event[Any]] = []
         self._raws: list[StoredFact] = []
         self._changes: list[Change] = []

@@ -119,6 +119,19 @@ def pair(database_url: str, tmp_path: Path) -> Iterator[Pair]:
     POISON.clear()
 
 
+async def test_after_the_clock_ran_an_hour_ahead_and_was_put_right_a_bad_fact_is_tried_as_soon_as_ever(pair: Pair) -> None:
+    POISON.add("unbounded-bad")
+    pair.toy.now += timedelta(hours=1)
+    pair.take("good")
+    pair.toy.now -= timedelta(hours=1)
+    pair.take("bad", "bad")
+    assert await pair.give_up() == [1, 5, 15, 60]
+    POISON.clear()
+    assert pair.ask(LETTERS.retry(letter_id=pair.parked()[0].fact_id, grounds="mended")).outcome == "done"
+    await pair.work()
+    assert pair.noted() == [1, 2, 3]
+
+
 async def test_one_bad_fact_is_tried_five_times_within_two_minutes_while_other_streams_go_on(pair: Pair) -> None:
     POISON.add("unbounded-bad")
     pair.take("good", "bad", "good", "bad", "good")
