@@ -7,6 +7,9 @@ import sqlalchemy as sa
 
 LOCK_SECONDS = 10
 """How long a writer waits for the lock, and anyone for a connection."""
+FROZEN_SECONDS = 30
+"""A transaction in which nobody says anything for so long is ended by PostgreSQL: its process is frozen or cut off, and others
+wait for its locks. SQLite has no such limit: a process that is frozen in a transaction keeps the lock until it is killed."""
 IDLE_SECONDS = 1
 """A connection that was not used for so long is tried before it is used again; it may have died meanwhile."""
 
@@ -32,7 +35,10 @@ def sqlite_engine(url: str, begin: str) -> sa.Engine:
 
 def postgresql_engine(url: str, schema: str | None, size: int, isolation: Any = "READ COMMITTED") -> sa.Engine:
     """PostgreSQL with time limits on locks and statements, synced at every commit; `schema` holds the tables."""
-    options = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout=60s -c synchronous_commit=on"
+    options = (
+        f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout=60s -c synchronous_commit=on "
+        f"-c idle_in_transaction_session_timeout={FROZEN_SECONDS}s"
+    )
     if schema is not None:
         options += f" -c search_path={schema}"
     engine = sa.create_engine(

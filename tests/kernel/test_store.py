@@ -5,9 +5,11 @@ import uuid
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 from eventsourcing.tests import persistence as cases
 
+from services.kernel import engine
 from services.kernel.store import Head, Store, StoredFact
 
 
@@ -118,3 +120,14 @@ def test_a_chain_is_read_by_its_numbers(database_url: str) -> None:
     assert [fact.raw for fact in store.chain("p1", 1, 2)] == [b"3", b"5"]
     assert store.heads() == {"p1": Head(4, "x"), "p2": Head(3, "y")}
     store.close()
+
+
+def test_what_a_frozen_writer_holds_is_given_to_others(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "FROZEN_SECONDS", 1)
+    frozen, other = Store(postgres_url, schema="kernel"), Store(postgres_url, schema="kernel")
+    with pytest.raises(sa.exc.DBAPIError), frozen.transaction() as connection:  # noqa: PT012 - the commit is what fails
+        frozen.append(connection, [StoredFact(1, "a", 1, "t", b"1")])
+        assert other.insert_events([StoredEvent("a", 1, "t", b"2")]) == [1]
+    assert [fact.raw for fact in other.after(0, 10)] == [b"2"]
+    frozen.close()
+    other.close()
