@@ -119,7 +119,9 @@ def pair(database_url: str, tmp_path: Path) -> Iterator[Pair]:
     POISON.clear()
 
 
-async def test_after_the_clock_ran_an_hour_ahead_and_was_put_right_a_bad_fact_is_tried_as_soon_as_ever(pair: Pair) -> None:
+async def test_after_the_clock_ran_an_hour_ahead_and_was_put_right_a_bad_fact_is_tried_as_soon_as_ever(
+    pair: Pair,
+) -> None:
     POISON.add("unbounded-bad")
     pair.toy.now += timedelta(hours=1)
     pair.take("good")
