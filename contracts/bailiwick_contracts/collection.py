@@ -348,9 +348,12 @@ class GetLedger(Request):
 
 
 class ListStatusRequests(Request):
-    """Demands for the collection status: when each was asked, due, answered."""
+    """Demands for the collection status, the latest first: when each was asked, due, answered. `next` where there are more."""
 
     type: Literal["billing.list_status_requests.v1"] = "billing.list_status_requests.v1"
+    after: ShortId | None = None
+    """The last demand of the page before."""
+    limit: Annotated[int, Field(ge=1, le=500)] = 200
 
 
 def month_stream(property_id: str, month: str) -> str:

@@ -7,9 +7,9 @@ A dead letter points at what failed and never copies its content.
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from bailiwick_contracts.message import Fact, Identifier, Label, Message, Refusal, Request, Text
 
@@ -96,9 +96,15 @@ class ConfirmDeadLetterDrop(Request):
 
 
 class ListDeadLetters(Request):
-    """What a service's handlers failed on: all of it, or one with what was done about it and what waits behind it."""
+    """What a service's handlers failed on, the oldest first: in pages, or one with what was done about it and what waits behind.
+
+    `next` stands in the answer where there are more.
+    """
 
     letter_id: Identifier | None = None
+    after: Label | None = None
+    """The `next` of the page before."""
+    limit: Annotated[int, Field(ge=1, le=500)] = 200
 
 
 _NAMES: dict[str, type[Message]] = {

@@ -173,7 +173,10 @@ class GetMonth(Request):
 
 
 class ListWorkingDays(Request):
-    """The working days of a property from a day to a day: its adopted calendar with its own days over it."""
+    """The working days of a property from a day to a day: its adopted calendar with its own days over it.
+
+    At most 4,000 days, so there are no pages.
+    """
 
     type: Literal["attendance.list_working_days.v1"] = "attendance.list_working_days.v1"
     first_on: date

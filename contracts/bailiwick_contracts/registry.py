@@ -268,9 +268,11 @@ class GetProperty(Request):
 
 
 class ListProperties(Request):
-    """Every property."""
+    """Every property by id, in pages; `after` stands in the answer where there are more."""
 
     type: Literal["registry.list_properties.v1"] = "registry.list_properties.v1"
+    after: PropertyId | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 500
 
 
 class ListStaff(Request):

@@ -369,8 +369,23 @@ def get_ledger(reading: Reading, command: Command[GetLedger]) -> Shown:
 
 
 def list_status_requests(reading: Reading, command: Command[ListStatusRequests]) -> Shown:
-    """`requests`, the latest first."""
-    query = sa.select(STATUS_REQUESTS).where(STATUS_REQUESTS.c.property_id == command.property)
-    return {
-        "requests": [_row(row) for row in reading.rows(query.order_by(STATUS_REQUESTS.c.asked_at.desc()).limit(200))]
-    }
+    """`requests`, the latest first, and `next` where there are more.
+
+    Raises:
+        Rejected: there is no such demand to go on after.
+    """
+    asked, table = command.data, STATUS_REQUESTS.c
+    query = sa.select(STATUS_REQUESTS).where(table.property_id == command.property)
+    if asked.after is not None:
+        last = reading.rows(query.where(table.request_id == asked.after))
+        if not last:
+            raise Rejected(f"there is no {asked.after}", code="unknown_cursor", field="after", value=asked.after,
+                           rule="the last demand of the page before")  # fmt: skip
+        at = last[0].asked_at
+        query = query.where(sa.or_(table.asked_at < at, (table.asked_at == at) & (table.request_id > asked.after)))
+    found = [
+        _row(row)
+        for row in reading.rows(query.order_by(table.asked_at.desc(), table.request_id).limit(asked.limit + 1))
+    ]
+    page = found[: asked.limit]
+    return {"requests": page} | ({"next": page[-1]["request_id"]} if len(found) > asked.limit else {})

@@ -139,7 +139,12 @@ def status(
     elif supply:
         send(lambda: SupplyCollectionStatus(request_id=supply), by, property_id, as_json, "status")
     else:
-        shown = ask(ListStatusRequests, property_id, as_json)
+
+        async def work(desk: Desk) -> dict[str, Any]:
+            found = pages(desk, lambda after: ListStatusRequests(after=after), property_id, as_json)
+            return {"requests": [one async for page in found for one in page["requests"]]}
+
+        shown = at_desk(work, as_json)
         if as_json:
             print_json(shown)
         else:

@@ -95,14 +95,23 @@ def _request(kind: type[Any], letter: str, grounds: str, as_json: bool) -> Reque
 
 async def _list(names: tuple[str, ...], as_json: bool) -> list[dict[str, Any]]:
     async with system(Settings()) as desk:
-        answers = await asyncio.gather(*(_query(desk, name, None, as_json) for name in names))
-    return [
-        {"service": name, **letter} for name, found in zip(names, answers, strict=True) for letter in found["letters"]
-    ]
+        answers = await asyncio.gather(*(_every(desk, name, as_json) for name in names))
+    return [{"service": name, **letter} for name, found in zip(names, answers, strict=True) for letter in found]
 
 
-async def _query(desk: Desk, service: str, letter: str | None, as_json: bool) -> dict[str, Any]:
-    request = of_service(service).listing(letter_id=letter)
+async def _every(desk: Desk, service: str, as_json: bool) -> list[dict[str, Any]]:
+    letters: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"next": None}
+    while "next" in page:
+        page = await _query(desk, service, None, as_json, page["next"])
+        letters += page["letters"]
+    return letters
+
+
+async def _query(
+    desk: Desk, service: str, letter: str | None, as_json: bool, after: str | None = None
+) -> dict[str, Any]:
+    request = of_service(service).listing(letter_id=letter, after=after)
     return settle(await desk.query(request, SETUP, "company"), as_json).result or {}
 
 

@@ -1,6 +1,6 @@
 """`bailiwick property`: take a property into the system."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from bailiwick_contracts.envelope import Actor
@@ -53,9 +53,13 @@ def list_all(as_json: AsJson = False) -> None:
 
 
 async def _list(as_json: bool) -> None:
+    rows: list[dict[str, Any]] = []
     async with system(Settings()) as desk:
-        answer = settle(await desk.query(ListProperties(), SETUP, "company"), as_json)
-    rows = (answer.result or {}).get("properties", [])
+        page: dict[str, Any] = {"after": None}
+        while "after" in page:
+            asked = ListProperties(after=page["after"])
+            page = settle(await desk.query(asked, SETUP, "company"), as_json).result or {}
+            rows += page.get("properties", [])
     if as_json:
         print_json({"properties": rows})
     else:

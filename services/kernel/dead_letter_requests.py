@@ -92,17 +92,20 @@ def _timers(reading: Reading) -> list[Row]:
 
 
 def _on_list(reading: Reading, command: Command[Any]) -> Mapping[str, Any]:
-    wanted = command.data.letter_id
-    failed = sa.select(PARKED).where(PARKED.c.tries > 0).order_by(PARKED.c.parked_us, PARKED.c.number).limit(SHOWN)
+    wanted, after, limit = command.data.letter_id, command.data.after, command.data.limit
+    failed = sa.select(PARKED).where(PARKED.c.tries > 0)
     waiting = sa.select(PARKED.c.lane, sa.func.count().label("rows")).group_by(PARKED.c.lane)
     counts = {row.lane: row.rows for row in reading.rows(waiting)}
     letters = [
         *(_of_fact(values(row), counts) for row in reading.rows(failed)),
         *(_of_timer(row) for row in _timers(reading)),
     ]
-    letters = [_with_proposal(reading, one) for one in letters if wanted in (None, one["letter_id"])]
     if wanted is None:
-        return {"letters": letters}
+        # A letter that is dealt with meanwhile leaves its place, so the cursor is the place and not the letter.
+        left = sorted((one for one in letters if after is None or _place(one) > after), key=_place)
+        page = [_with_proposal(reading, one) for one in left[:limit]]
+        return {"letters": page} | ({"next": _place(page[-1])} if len(left) > limit else {})
+    letters = [_with_proposal(reading, one) for one in letters if one["letter_id"] == wanted]
     if not letters:
         raise Rejected(f"there is no dead letter {wanted}", code="unknown_letter", field="letter_id", value=wanted,
                        remedy="list them; it may be resolved or dropped already")  # fmt: skip
@@ -116,6 +119,10 @@ def _on_list(reading: Reading, command: Command[Any]) -> Mapping[str, Any]:
         ],
         "history": [_told(event) for event in reading.history(letter_stream(wanted))],
     }
+
+
+def _place(letter: Mapping[str, Any]) -> str:
+    return f"{letter['since']}~{letter['letter_id']}"
 
 
 def _of_fact(row: Row, counts: Mapping[str, int]) -> dict[str, Any]:

@@ -35,10 +35,15 @@ def on_get_property(reading: Reading, command: Command[GetProperty]) -> Mapping[
     return dict(to_jsonable_python(answer, exclude_none=True))
 
 
-def on_list_properties(reading: Reading, _: Command[ListProperties]) -> Mapping[str, Any]:
-    """Every property with its settings, by id."""
-    rows = reading.rows(sa.select(PROPERTIES).order_by(PROPERTIES.c.property_id))
-    return {"properties": [dict(row._mapping) for row in rows]}  # noqa: SLF001 - SQLAlchemy's public name for it
+def on_list_properties(reading: Reading, command: Command[ListProperties]) -> Mapping[str, Any]:
+    """A page of properties with their settings, by id; `after` is the last id, absent on the last page."""
+    asked = command.data
+    query = sa.select(PROPERTIES).order_by(PROPERTIES.c.property_id).limit(asked.limit + 1)
+    if asked.after is not None:
+        query = query.where(PROPERTIES.c.property_id > asked.after)
+    rows = [dict(row._mapping) for row in reading.rows(query)]  # noqa: SLF001 - SQLAlchemy's public name for it
+    page = rows[: asked.limit]
+    return {"properties": page} | ({"after": page[-1]["property_id"]} if len(rows) > asked.limit else {})
 
 
 def on_list_staff(reading: Reading, command: Command[ListStaff]) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.waiver import DecideWaiver, RequestWaiver
 
 from services.billing.paper import percent
+from services.kernel.decision import Rejected
 from tests.billing.office import ANN, DIRECTOR, MANAGER, NORTH, SOUTH, Accounts, flat, line, local, spell, tariff
 
 
@@ -189,6 +190,19 @@ def test_the_director_demands_the_status_and_an_overdue_answer_is_a_fact(worked:
     supplied = worked.last("status_supplied").data
     assert (supplied.late, supplied.answered_at, supplied.figures.month) == (True, worked.now, "2026-03")
     assert [one["status"] for one in worked.read(ListStatusRequests())["requests"]] == ["late"]
+
+
+def test_demands_are_listed_in_pages_the_latest_first(worked: Accounts) -> None:
+    for name in ("s1", "s2", "s3"):
+        worked.done(RequestCollectionStatus(request_id=name), by=DIRECTOR)
+        worked.now += timedelta(minutes=name != "s2")
+    first = worked.read(ListStatusRequests(limit=2))
+    rest = worked.read(ListStatusRequests(limit=2, after=first["next"]))
+    assert [one["request_id"] for page in (first, rest) for one in page["requests"]] == ["s2", "s3", "s1"]
+    assert "next" not in rest
+    assert first["requests"] + rest["requests"] == worked.read(ListStatusRequests())["requests"]
+    with pytest.raises(Rejected, match="there is no s9"):
+        worked.read(ListStatusRequests(after="s9"))
 
 
 def test_a_status_answered_in_time_is_never_overdue(worked: Accounts) -> None:

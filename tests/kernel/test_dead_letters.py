@@ -101,8 +101,8 @@ class Pair:
         assert isinstance(answer, Answer)
         return answer
 
-    def listed(self, letter_id: str | None = None) -> Any:
-        request = LETTERS.listing(letter_id=letter_id)
+    def listed(self, letter_id: str | None = None, **more: Any) -> Any:
+        request = LETTERS.listing(letter_id=letter_id, **more)
         signed = self.toy.door.sign(request, Actor(actor="ann-sample"), "north-court")
         service = with_dead_letters(ECHO)
         with self.store.reading() as connection:
@@ -155,6 +155,22 @@ async def test_one_bad_fact_is_tried_five_times_within_two_minutes_while_other_s
     assert "RuntimeError" in raised.data.reason
     assert "poison: unbounded-bad" in raised.data.reason
     assert "tests/kernel/toy.py" in raised.data.reason
+
+
+async def test_letters_are_listed_in_pages_and_one_that_is_resolved_meanwhile_loses_no_other(pair: Pair) -> None:
+    POISON.update({"unbounded-bad", "unbounded-worse", "unbounded-worst"})
+    pair.take("bad", "good", "worse", "worst")
+    await pair.give_up()
+    whole = pair.listed()["letters"]
+    assert len(whole) == 3
+    first = pair.listed(limit=1)
+    POISON.discard("unbounded-bad")
+    pair.ask(LETTERS.retry(letter_id=first["letters"][0]["letter_id"], grounds="Mended."))
+    await pair.work()
+    second = pair.listed(limit=1, after=first["next"])
+    third = pair.listed(limit=1, after=second["next"])
+    assert [*first["letters"], *second["letters"], *third["letters"]] == whole
+    assert "next" not in third
 
 
 async def test_what_waited_behind_it_follows_in_order_once_a_retry_succeeds(pair: Pair) -> None:

@@ -327,6 +327,17 @@ def test_a_property_is_answered_with_its_settings_lines_and_tables(office: Offic
     assert office.query(ListProperties())["properties"][0]["property_id"] == "north-court"
 
 
+def test_properties_are_listed_in_pages(office: Office) -> None:
+    for name in ("east-court", "west-court"):
+        office.done(AddProperty(property_id=name, name=name))
+    listed, page = [], office.query(ListProperties(limit=1))
+    while "after" in page:
+        listed += page["properties"]
+        page = office.query(ListProperties(limit=1, after=page["after"]))
+    assert listed + page["properties"] == office.query(ListProperties())["properties"]
+    assert [one["property_id"] for one in listed + page["properties"]] == ["east-court", "north-court", "west-court"]
+
+
 def test_a_door_is_trusted_by_the_administrator(office: Office) -> None:
     key = TrustDoor(door="gate", public_key="A" * 43 + "=")
     assert office.ask(key, "director").outcome == "refused"
