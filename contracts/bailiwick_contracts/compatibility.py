@@ -1,7 +1,7 @@
 """Holds today's messages against every release that was kept: what a subscriber reads, or a caller sends, goes on working.
 
 `python -m bailiwick_contracts.compatibility released/` names each break and what to do instead. `--keep 0.2.0` keeps a release;
-`--accept-wording` accepts that descriptions say the same in other words.
+`--accept-wording` accepts that descriptions, of messages and of fields, say the same in other words.
 """
 
 import argparse

@@ -5,15 +5,18 @@ unknown fields, requests do not, exactly as they are read.
 """
 
 import argparse
+import ast
+import inspect
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
 
 from bailiwick_contracts.dead_letter import TEMPLATE, of_service, shared
 from bailiwick_contracts.envelope import Answer, Command, Event, Unknown, schema_address
@@ -40,10 +43,50 @@ def messages() -> dict[str, type[Message]]:
     }
 
 
+@cache
+def _sentences(module: str) -> Mapping[str, Mapping[str, str]]:
+    """Of each class of a module: what the text below a field says of it."""
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.walk(ast.parse(inspect.getsource(import_module(module)))):
+        if isinstance(node, ast.ClassDef):
+            for field, text in zip(node.body, node.body[1:], strict=False):
+                if (
+                    isinstance(field, ast.AnnAssign)
+                    and isinstance(field.target, ast.Name)
+                    and isinstance(text, ast.Expr)
+                    and isinstance(text.value, ast.Constant)
+                    and isinstance(text.value.value, str)
+                ):
+                    found.setdefault(node.name, {})[field.target.id] = inspect.cleandoc(text.value.value)
+    return found
+
+
+def _said_of(model: type[BaseModel]) -> dict[str, str]:
+    """What the classes that a model is made of say of its fields, the nearest first."""
+    said: dict[str, str] = {}
+    for kind in model.__mro__:
+        if kind.__module__.startswith("bailiwick_contracts."):
+            for field, text in _sentences(kind.__module__).get(kind.__name__, {}).items():
+                said.setdefault(field, text)
+    return said
+
+
+class _WithSentences(GenerateJsonSchema):
+    """The schema of a model with what stands below each field: it is part of what the field means."""
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        made = super().model_schema(schema)
+        said = _said_of(schema["cls"])
+        for name, field in made.get("properties", {}).items():
+            if name in said:
+                field.setdefault("description", said[name])
+        return made
+
+
 def schema_of(wire: str, message: type[Message]) -> dict[str, Any]:
     """The JSON Schema of one message: of the whole document for a fact, of the body for a request."""
     model: type[BaseModel] = Event[message] if issubclass(message, Fact) else message  # type: ignore[valid-type]
-    body = _plain(model.model_json_schema(mode="validation"))
+    body = _plain(model.model_json_schema(mode="validation", schema_generator=_WithSentences))
     if issubclass(message, Fact):
         body["properties"]["type"] = {"const": wire}
         body["properties"]["dataschema"] = {"const": schema_address(wire)}
@@ -90,7 +133,14 @@ def _rendered() -> Iterator[tuple[str, str]]:
         yield f"{wire}.json", _text(schema_of(wire, message))
     for name, model in ENVELOPES.items():
         head = {"$schema": DIALECT, "$id": f"/schemas/{name}.json"}
-        yield f"{name}.json", _text(head | {"title": name} | _plain(model.model_json_schema(mode="validation")))
+        yield (
+            f"{name}.json",
+            _text(
+                head
+                | {"title": name}
+                | _plain(model.model_json_schema(mode="validation", schema_generator=_WithSentences))
+            ),
+        )
 
 
 def _text(schema: dict[str, Any]) -> str:

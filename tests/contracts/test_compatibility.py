@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bailiwick_contracts import compatibility
+from bailiwick_contracts import compatibility, schema
 from bailiwick_contracts.compatibility import breaks, check, keep, main
 from bailiwick_contracts.schema import EXAMPLES
 from jsonschema import Draft202012Validator
@@ -111,10 +111,36 @@ def test_other_words_for_the_same_are_accepted_once(tmp_path: Path) -> None:
     assert list(check(tmp_path)) == []
 
 
+def test_a_changed_sentence_of_a_released_field_is_named_until_it_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody gives a field that is written for years another meaning, and nothing but the text below it shows it."""
+    keep(tmp_path, "9.9.9")
+    said = schema._said_of
+    monkeypatch.setattr(
+        schema, "_said_of", lambda kind: said(kind) | {"missing_in": "The shifts, from 1, that have no punch in."}
+    )
+    schema.rendered.cache_clear()
+    try:
+        named = [line for line in check(tmp_path) if "attendance.day_derived.v1" in line]
+        assert [line for line in named if "/data/derived/missing_in" in line and "--accept-wording" in line], named
+        compatibility.accept_wording(tmp_path)
+        assert list(check(tmp_path)) == []
+    finally:
+        schema.rendered.cache_clear()
+
+
+def test_a_field_is_described_by_the_text_below_it_where_it_was_declared() -> None:
+    described = json.loads(dict(schema.rendered())["attendance.day_derived.v1.json"])
+    assert described["properties"]["sequence"]["description"].startswith("The version in the stream, from 1")
+    assert described["properties"]["door"]["description"].startswith("The door that authenticated the actor")
+    assert "leave" in described["$defs"]["DerivedDay"]["properties"]["basis"]["description"]
+
+
 @pytest.mark.parametrize("release", sorted(path.name for path in RELEASED.iterdir() if path.is_dir()))
 def test_the_last_release_reads_what_is_written_today(release: str) -> None:
     schemas = json.loads((RELEASED / release / "schemas.json").read_text())
-    for wire, schema in schemas.items():
+    for wire, one in schemas.items():
         path = EXAMPLES / f"{wire}.json"
         if path.is_file():
-            Draft202012Validator(schema).validate(json.loads(path.read_text()))
+            Draft202012Validator(one).validate(json.loads(path.read_text()))
