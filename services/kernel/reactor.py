@@ -43,7 +43,8 @@ class Reactor:
         """
         self._pull_size, self._asked = pull, 0
         self._client, self._consumer, self._source, self._writer, self._heal = client, consumer, source, writer, heal
-        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._arrived: asyncio.Queue[tuple[Msg, Event[Any] | None]] = asyncio.Queue()
+        """Messages with the fact in each, read while the writer is at work on those before; None where there is none."""
         self.taken_in = 0
         self.turns = 0
         """Grows while the reactor makes progress, or tries to."""
@@ -60,7 +61,7 @@ class Reactor:
         inbox = self._client.new_inbox()
 
         async def on_message(message: Msg) -> None:
-            self._arrived.put_nowait(message)
+            self._arrived.put_nowait((message, self._read(message)))
 
         subscription = await self._client.subscribe(inbox, cb=on_message)
         try:
@@ -68,19 +69,18 @@ class Reactor:
             while True:
                 go_on()
                 self.turns += 1
-                # Half is asked for before the rest has come, so that the server never waits for us.
-                if self._asked <= self._pull_size // 2:
-                    await self._pull(inbox)
+                await self._ask(inbox)
                 batch = [await self._next()]
                 while len(batch) < self._pull_size and not self._arrived.empty():
                     batch.append(self._arrived.get_nowait())
-                facts = [message for message in batch if message.headers is None or "Status" not in message.headers]
-                self._asked = max(0, self._asked - len(facts) - sum(map(_unanswered, batch)))
+                facts = [(message, event) for message, event in batch if not _says(message)]
+                self._asked = max(0, self._asked - len(facts) - sum(_unanswered(message) for message, _ in batch))
                 if facts:
+                    await self._ask(inbox)
                     await self._take_in(facts)
                 else:
                     await self._reconcile()
-                    if any((message.headers or {}).get("Status") == "503" for message in batch):
+                    if any(_says(message) == "503" for message, _ in batch):
                         await self._make_durable()
         finally:
             await subscription.unsubscribe()
@@ -120,34 +120,41 @@ class Reactor:
                 await self._until_taken(property_id, Intake(f"{log}:{property_id}", tuple(raws)))
                 have += len(raws)
 
-    async def _pull(self, inbox: str) -> None:
+    async def _ask(self, inbox: str) -> None:
+        """Ask for more before half of what was asked for has yet to come, so that neither the server nor we wait."""
+        if self._asked > self._pull_size // 2:
+            return
         self._asked += self._pull_size
         request = to_json({"batch": self._pull_size, "expires": PULL_SECONDS * 1_000_000_000})
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream_of(self._source)}.{self._consumer}"
         await self._client.publish(subject, request, reply=inbox)
 
-    async def _next(self) -> Msg:
+    def _read(self, message: Msg) -> Event[Any] | None:
+        if _says(message):
+            return None
+        try:
+            return read_stored(message.data, parse(message.subject).wire)
+        except ValueError as error:
+            # What the source stored can be read; this came from elsewhere, and the chain shows whether a fact is missing.
+            LOG.error("reactor.malformed", consumer=self._consumer, subject=message.subject, error=reason_of(error))
+            return None
+
+    async def _next(self) -> tuple[Msg, Event[Any] | None]:
         while True:
             go_on()
             try:
                 async with asyncio.timeout(PULL_SECONDS + 1):
                     return await self._arrived.get()
             except TimeoutError:
-                return Msg(_client=self._client, headers={"Status": "503"})
+                return Msg(_client=self._client, headers={"Status": "503"}), None
 
-    async def _take_in(self, messages: list[Msg]) -> None:
-        facts: list[tuple[Event[Any], bytes]] = []
-        for message in messages:
-            try:
-                facts.append((read_stored(message.data, parse(message.subject).wire), message.data))
-            except ValueError as error:
-                # What the source stored can be read; this came from elsewhere, and the chain shows whether a fact is missing.
-                LOG.error("reactor.malformed", consumer=self._consumer, subject=message.subject, error=reason_of(error))
+    async def _take_in(self, messages: list[tuple[Msg, Event[Any] | None]]) -> None:
+        facts = [(event, message.data) for message, event in messages if event is not None]
         facts.sort(key=lambda fact: (fact[0].log, fact[0].property_id, fact[0].chainnumber))
         for chain, members in groupby(facts, key=lambda fact: (fact[0].log, fact[0].property_id)):
             await self._until_taken(chain[1], _intake(f"{chain[0]}:{chain[1]}", list(members)))
         crash_point("before-ack")
-        await messages[-1].ack()
+        await messages[-1][0].ack()
         self.taken_in += len(facts)
 
     async def _until_taken(self, property_id: str, intake: Intake) -> None:
@@ -191,10 +198,14 @@ def _intake(source: str, facts: list[tuple[Event[Any], bytes]]) -> Intake:
     return Intake(source, tuple(raw for _, raw in facts), events=tuple(event for event, _ in facts))
 
 
+def _says(message: Msg) -> str | None:
+    """What the server says of a pull, in a message that is no fact."""
+    return message.headers.get("Status") if message.headers else None
+
+
 def _unanswered(message: Msg) -> int:
     """How many of the facts asked for will not come, by what the server said of a pull: all, where it does not say."""
-    headers = message.headers or {}
-    return int(headers.get("Nats-Pending-Messages", 1 << 30)) if "Status" in headers else 0
+    return int((message.headers or {}).get("Nats-Pending-Messages", 1 << 30)) if _says(message) else 0
 
 
 async def read_feed(client: Client, service: str, property_id: str, after: int, *, timeout: float = 5) -> list[bytes]:
