@@ -32,7 +32,7 @@ from services.kernel.moment import Moments
 from services.kernel.moving import Moving
 from services.kernel.nudge import Nudge
 from services.kernel.reactor import Reactor, read_feed
-from services.kernel.reading import QueryReading
+from services.kernel.reading import QueryReading, plain
 from services.kernel.rebuilding import Rebuilding
 from services.kernel.relay import Relay
 from services.kernel.scope import ScopedReading
@@ -171,7 +171,7 @@ class Runtime:
             reading = QueryReading(self.service, self.store, self.keys, connection)
             scoped = ScopedReading(reading, command.property)
             result = self.service.queries[type(command.data)](scoped, command)
-        return Answer(commandid=command.commandid, outcome="done", result=dict(result), record=scoped.record())
+        return Answer(commandid=command.commandid, outcome="done", result=plain(dict(result)), record=scoped.record())
 
     def _feed(self, body: bytes) -> bytes:
         asked = from_json(body)

@@ -26,7 +26,7 @@ from bailiwick_contracts.stored import read_stored
 from services.kernel import parked
 from services.kernel.decision import Noun, Rejected
 from services.kernel.intake import readable
-from services.kernel.reading import QueryReading
+from services.kernel.reading import QueryReading, plain
 from services.kernel.rebuild import Feed, Tables, collect, forgone, write_changes
 from services.kernel.rebuilding import AsyncFeed, waited_for
 from services.kernel.scope import ScopedReading
@@ -107,7 +107,7 @@ class Moments:
             reading = MomentReading(QueryReading(self._service, self._store, self._keys, connection), moment, then)
             scoped = ScopedReading(reading, command.property)
             result = self._service.queries[type(command.data)](scoped, command)
-        return Answer(commandid=command.commandid, outcome="done", result=dict(result), record=scoped.record())
+        return Answer(commandid=command.commandid, outcome="done", result=plain(dict(result)), record=scoped.record())
 
     async def _moment(self, name: tuple[str, datetime]) -> Moment:
         found = self._kept.get(name)

@@ -56,3 +56,10 @@ class QueryReading:
 def within(event: Event[Any], position: int, until: datetime | int) -> bool:
     """Whether a fact at a position belongs to a state as of an instant or position."""
     return event.recordedat <= until if isinstance(until, datetime) else position <= until
+
+
+def plain(value: Any) -> Any:
+    """The same with plain text for names: those of SQLAlchemy's columns take a hundred times as long to be written as JSON."""
+    if isinstance(value, dict):
+        return {str(name) if isinstance(name, str) else name: plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value
