@@ -264,6 +264,10 @@ class Administration:
         await self._who(request)
         name, query = request.path_params["webhook_id"], request.query_params
         after, state = query.get("after", "0"), query.get("state")
+        if AS_OF in query:
+            as_of_in(query[AS_OF])
+            raise ProblemError("rejected", "the delivery log is about now alone", reason="as_of_impossible", field=AS_OF,
+                               rule="what was sent to whom is no fact", remedy="each attempt is named with its instant")  # fmt: skip
         if (
             set(query) - {"after", "state"}
             or not after.isdigit()

@@ -2,21 +2,27 @@
 
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+import pytest
+from bailiwick_contracts.consultation import AppointAuditor
+from bailiwick_contracts.gateway import AddAccount
 from bailiwick_contracts.message import COMPANY
-from bailiwick_contracts.staff import RegisterStaff
+from bailiwick_contracts.staff import AssignPosition, RegisterStaff
 
 from services.gateway.surface import Surface
+from services.gateway.token import hash_password
 from services.kernel.sealing import KeyStore
 from services.run.catalogue import others
-from tests.gateway.conftest import NORTH, NORTHERN, System, key
+from tests.gateway.conftest import NORTH, NORTHERN, PASSWORD, SOUTH, SOUTHERN, System, key, running, settle
 from tests.gateway.full import fill
 from tests.gateway.test_api import problem, roster
 from tests.gateway.test_isolation import paths
+from tests.gateway.test_webhooks import until
 
 STAFF = f"/v1/properties/{COMPANY}/registry/list_staff"
 
@@ -64,6 +70,64 @@ def test_every_view_answers_as_of_an_instant_what_it_answered_then(filled: Syste
         if again[path][:2] != before[path][:2] or again[path][2] not in (None, before[path][2])
     ]
     assert not wrong, [(path, _differing(one, other)) for path, one, other in wrong][:10]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_every_view_answers_so_on_postgresql_too(tmp_path: Path, postgres_url: str) -> None:
+    with running(tmp_path, database_url=postgres_url) as made:
+        settle(made)
+        fill(made, NORTH, NORTHERN)
+        fill(made, SOUTH, SOUTHERN)
+        test_every_view_answers_as_of_an_instant_what_it_answered_then(made)
+
+
+def test_a_view_answers_as_of_an_instant_on_postgresql_too(tmp_path: Path, postgres_url: str) -> None:
+    with running(tmp_path, database_url=postgres_url) as made:
+        settle(made)
+        test_pages_as_of_an_instant_lead_to_pages_as_of_it(made)
+        test_a_record_as_of_an_instant_has_the_version_it_had_then(made)
+        test_what_an_auditor_sees_as_of_an_instant_is_what_was_recorded_then(made)
+
+
+def test_what_an_auditor_sees_as_of_an_instant_is_what_was_recorded_then(system: System) -> None:
+    audit = f"/v1/properties/{COMPANY}/audit"
+    publish = f"/v1/properties/{NORTH}/attendance/publish_roster"
+    with system.http("director") as http:
+        made = http.post(publish, json=roster("audited"), headers=key()).json()
+    decision = made["facts"][0]["id"]
+    asking = [
+        f"{audit}/list_chains",
+        f"/v1/properties/{NORTH}/audit/completeness_check",
+        f"{audit}/history_of_person?staff_id=guard&limit=200",
+        f"{audit}/history_of_decision?decision_id={decision}",
+        f"/v1/properties/{NORTH}/audit/readjudicate",
+    ]
+    hired = date(2024, 1, 1)
+    system.done(RegisterStaff(staff_id="reader", name="樣本reader", home_property=NORTH, hired_on=hired))
+    system.done(
+        AssignPosition(staff_id="reader", property_id=COMPANY, position="auditor", grade="staff", effective_on=hired)
+    )
+    system.done(AddAccount(account="reader", staff_id="reader", password_hash=hash_password(PASSWORD)))
+    system.done(AppointAuditor(auditor_id="reader", grounds="To look back."))
+    system.settled()
+    with system.http("reader") as http:
+        until(lambda: http.get(asking[3]).status_code == 200, "the ledger holds the decision")
+        instant = now()
+        before = {path: shown(http.get(then(path, instant))) for path in asking}
+        assert {path: one[0] for path, one in before.items()} == dict.fromkeys(asking, 200), before
+        with system.http("director") as other:
+            more = other.post(publish, json=roster("audited-2", days=[{"day": "2026-06-01"}]), headers=key()).json()
+        later = f"{audit}/history_of_decision?decision_id={more['facts'][0]['id']}"
+        until(lambda: http.get(later).status_code == 200, "the ledger holds what came later")
+        assert http.get(then(later, instant)).status_code == 404
+        for path in asking:
+            assert shown(http.get(then(path, instant))) == before[path], path
+        assert http.get(then(asking[3], "2020-01-01T00:00:00Z")).status_code == 404
+        for impossible in (f"{audit}/build_log", f"{audit}/prove_decision?decision_id={decision}"):
+            assert problem(http.get(then(impossible, instant)), 422, "rejected")["reason"] == "as_of_impossible", (
+                impossible
+            )
 
 
 def _differing(one: Any, other: Any, path: str = "") -> list[str]:
@@ -125,3 +189,6 @@ def test_where_it_is_impossible_a_problem_says_so(system: System) -> None:
     with system.http("admin") as http:
         assert http.get("/v1/accounts").json()["accounts"]
         assert http.get(accounts).json() == {"accounts": []}
+        for asked in ("/v1/webhooks/w1/deliveries", "/v1/webhooks/w1/deliveries?state=waiting"):
+            assert problem(http.get(then(asked, now())), 422, "rejected")["reason"] == "as_of_impossible"
+            assert "as_of" in problem(http.get(then(asked, "yesterday")), 422, "invalid")["detail"]
