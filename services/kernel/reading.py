@@ -35,14 +35,16 @@ class QueryReading:
 
     def state(self, noun: Noun[S], stream: str, *, until: datetime | int | None = None) -> S:
         """The state of a stream, now or as of an instant or position."""
-        facts = self._store.facts_of(self._connection, [stream])[stream]
-        events = ((fact.position, read_stored(fact.raw, fact.type)) for fact in facts)
-        return noun.fold(event for position, event in events if until is None or within(event, position, until))
+        facts = self._store.history(self._connection, stream)
+        if until is None:
+            return noun.fold(read_stored(raw, wire) for _, wire, raw in facts)
+        events = ((position, read_stored(raw, wire)) for position, wire, raw in facts)
+        return noun.fold(event for position, event in events if within(event, position, until))
 
     def history(self, stream: str, *, until: int | None = None) -> list[Event[Any]]:
         """The facts of a stream, oldest first, up to a position of the log where one is given."""
-        facts = self._store.facts_of(self._connection, [stream])[stream]
-        return [read_stored(f.raw, f.type) for f in facts if until is None or f.position <= until]
+        facts = self._store.history(self._connection, stream)
+        return [read_stored(raw, wire) for position, wire, raw in facts if until is None or position <= until]
 
     def positions(self, source: str) -> dict[str, int]:
         """How far the local copy of `source` reaches."""

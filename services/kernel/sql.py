@@ -18,6 +18,7 @@ class Sql:
         self.chain = sql(f"{facts} WHERE property = ? AND number > ? ORDER BY number LIMIT ?")
         self.stream = sql(f"{facts} WHERE stream = ? ORDER BY version")
         self.streams = sql(f"{facts} WHERE {statements.among('stream')} ORDER BY stream, version")
+        self.history = sql("SELECT position, type, raw FROM facts WHERE stream = ? ORDER BY version")
         self.owner = sql("SELECT property FROM facts WHERE stream = ? AND version = 1")
         between = (
             "SELECT version, type, raw FROM facts WHERE stream = ? AND version > ? AND version <= ? ORDER BY version"

@@ -347,6 +347,13 @@ class Store(ProcessRecorder):
         row = cursor_of(connection).execute(self._sql.owner, (stream,)).fetchone()
         return None if row is None else row[0]
 
+    def history(self, connection: sa.Connection, stream: str) -> list[tuple[int, str, bytes]]:
+        """The position, type and bytes of every fact of one stream, in order."""
+        with nullcontext() if self._begun(connection) else self.together(connection):
+            cursor = cursor_of(connection).execute(self._sql.history, (stream,))
+        found: list[tuple[int, str, bytes]] = cursor.fetchall()
+        return found
+
     def facts_of(self, connection: sa.Connection, streams: Sequence[str]) -> dict[str, list[StoredFact]]:
         """Every fact of the given streams, in order, by stream."""
         found: dict[str, list[StoredFact]] = {stream: [] for stream in streams}
