@@ -127,6 +127,8 @@ def _add_facts(table: Table, part: str, facts: Iterable[Mapping[str, Any]]) -> N
 
 def person_view(history: Mapping[str, Any], language: str = "en") -> RenderableType:
     """One person's facts, oldest first."""
+    if not history["facts"]:
+        return Text(f"Nothing of what was asked for names {history['staff_id']}.")
     table = Table(title=history["staff_id"], title_justify="left")
     for name in ("recorded", "type", "by", "as", "clause", "outcome", "fact"):
         table.add_column(name, overflow="fold")
@@ -161,9 +163,13 @@ def readjudication_view(result: Mapping[str, Any]) -> RenderableType:
 def readjudication_words(result: Mapping[str, Any]) -> str:
     """One sentence, English."""
     skipped = "".join(f"; {count} skipped: {reason}" for reason, count in sorted(result["skipped"].items()))
+    if result["under"] is not None and result["skipped"].get("version_not_in_the_ledger"):
+        return f"No fact in the ledger adopted a matrix of the version {result['under']}, so nothing is said under it{skipped}."
     if result["under"] is not None:
         return f"Under {result['under']}, {result['differing']} of {result['judged']} rulings would have come out differently{skipped}."
     days = f"{result['derivations']} days were derived again"
+    if result["agrees"] and not result["judged"] and not result["derivations"]:
+        return f"Nothing was ruled in what was asked for, so nothing was judged{skipped}."
     if result["agrees"]:
         return f"All {result['judged']} rulings come out as recorded, from the facts alone; {days}{skipped}."
     wrong = [

@@ -11,8 +11,8 @@ from services.audit.log.comparison import LogCopy
 from services.audit.log.files import Salts, at
 from services.audit.log.tree import TileMissingError
 from services.cli import audit_evidence, audit_log, audit_replay, audit_views
-from services.cli.audit_desk import Language, act_as, answered, bar, caught_up, instant_of, keys_of
-from services.cli.output import REFUSED, AsJson, fail
+from services.cli.audit_desk import Language, act_as, answered, bar, caught_up, in_order, instant_of, keys_of
+from services.cli.output import BAD_INPUT, REFUSED, AsJson, fail
 from services.kernel.heap import collect_less
 from services.kernel.reactor import read_feed, read_heads
 from services.kernel.settings import Settings
@@ -83,6 +83,7 @@ def readjudicate(
 ) -> None:
     """Derive every input and give every ruling again. Exit code 1 when one does not come out as recorded."""
     first, last = instant_of("since", since, as_json), instant_of("until", until, as_json)
+    in_order(first, last, as_json)
     found = answered(
         lambda desk, query: readjudicated(
             desk, query, since=first, until=last, property_id=property_id, under=under, keys=keys, quiet=as_json
@@ -90,6 +91,8 @@ def readjudicate(
         report.readjudication_view,
         as_json,
     )
+    if under is not None and found["skipped"].get("version_not_in_the_ledger"):
+        raise typer.Exit(BAD_INPUT)
     if under is None and not found["agrees"]:
         raise typer.Exit(REFUSED)
 
@@ -118,9 +121,9 @@ async def readjudicated(
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Re-adjudicate in this process with the keys of a directory, by default those of the installation."""
-    await caught_up(desk)
+    await caught_up(desk, property_id, quiet)
     collect_less()
-    held = keys_of(keys)
+    held = keys_of(keys, quiet)
     with bar("re-adjudicating", quiet) as progress:
         return await inspection.rulings(
             query, held, since=since, until=until, property_id=property_id, under=under, progress=progress
@@ -137,7 +140,7 @@ async def completeness(
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Compare the stores with the ledger over the services' feeds, and with the logs that lie in `logs_dir`."""
-    await caught_up(desk)
+    await caught_up(desk, property_id, quiet)
     logs = _logs(logs_dir or Settings().data_dir / "tlog", keys_dir or Settings().keys_dir, property_id, quiet)
     with bar("comparing", quiet) as progress:
         return await inspection.complete(

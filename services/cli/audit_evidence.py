@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from bailiwick_contracts.subjects import SERVICES
 
 from services.audit import inspection
 from services.audit.evidence import archive as cold
@@ -16,7 +17,7 @@ from services.audit.log.note import NoteError, trusted
 from services.audit.mining.export import FORMATS, export
 from services.audit.selection import Selection
 from services.cli import audit_log
-from services.cli.audit_desk import acting, bar, caught_up, instant_of, operating, query_of
+from services.cli.audit_desk import acting, bar, caught_up, in_order, instant_of, operating, query_of, writable
 from services.cli.output import BAD_INPUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.desk import system
@@ -55,11 +56,12 @@ def export_to(
             value=format_,
             rule=f"one of {', '.join(FORMATS)}",
         )
+    writable(out, as_json)
     selection = replace(selected(property_id, service, since, until, as_of, as_json), type=type_)
 
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
-            await caught_up(desk)
+            await caught_up(desk, property_id, as_json)
             with bar("exporting", as_json) as progress:
                 return await inspection.through(
                     query_of(desk, as_json),
@@ -79,6 +81,10 @@ def selected(
 ) -> Selection:
     """The filter that a command line asks for."""
     first, last = instant_of("since", since, as_json), instant_of("until", until, as_json)
+    in_order(first, last, as_json)
+    if service is not None and service not in SERVICES:
+        fail(f"service: {service!r} is none", BAD_INPUT, as_json, field="service", value=service,
+             rule=f"one of {', '.join(SERVICES)}")  # fmt: skip
     return Selection(
         property_id=property_id, service=service, since=first, until=last, as_of=instant_of("as_of", as_of, as_json)
     )
@@ -102,12 +108,13 @@ def bundle(
     """
     if sum(one is not None for one in (decision, person, period)) != 1:
         fail("name one of --decision, --person and --period", BAD_INPUT, as_json, rule="a bundle is about one thing")
+    writable(out, as_json)
     selection = _period(period, property_id, as_json) if period is not None else None
     instant = instant_of("as_of", as_of, as_json)
 
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
-            await caught_up(desk)
+            await caught_up(desk, property_id, as_json)
             await audit_log.built(desk, None, as_json)
             now = datetime.now(UTC)
             with bar("gathering", as_json) as progress:
@@ -139,12 +146,13 @@ def archive(
 ) -> None:
     """Old facts, with the log that proves them and its salts, into one file for a cold place. Nothing leaves the ledger."""
     operating(as_json)
+    writable(out, as_json)
     settings = Settings()
     selection = selected(property_id, None, since, until, None, as_json)
 
     async def work() -> dict[str, Any]:
         async with system(settings) as desk:
-            await caught_up(desk)
+            await caught_up(desk, property_id, as_json)
             await audit_log.built(desk, None, as_json)
             with bar("archiving", as_json) as progress:
                 return await inspection.through(
@@ -154,7 +162,11 @@ def archive(
                 )
 
     try:
-        emit(run(work(), as_json) | {"written": str(out)}, as_json, "archive")
+        made = run(work(), as_json)
+        if not made["facts"]:
+            out.unlink(missing_ok=True)
+            fail("no fact was recorded in what was asked for: nothing is archived", BAD_INPUT, as_json)
+        emit(made | {"written": str(out)}, as_json, "archive")
     except cold.ArchiveError as error:
         fail(str(error), REFUSED, as_json)
 

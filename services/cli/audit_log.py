@@ -9,21 +9,20 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from bailiwick_contracts.audit import ListChains
 from bailiwick_contracts.transparency import BuildLog, ChangeLogKey, CheckpointIssued, ListLogs, ProveDecision
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from services.audit.log.files import POLICY, LogError, at
+from services.audit.log.files import CHECKPOINT, POLICY, LogError, at
 from services.audit.log.keeper import Keeper
-from services.audit.log.note import Checkpoint, NoteError, Policy, Signature, VerifierKey, trusted
+from services.audit.log.note import Checkpoint, NoteError, Policy, Signature, VerifierKey, trusted, usable_name
 from services.audit.log.proof import Proof
 from services.audit.log.tree import ProofError
 from services.audit.log.verification import verify as verify_log
 from services.audit.log.witness import Witness, WitnessError
 from services.audit.words import finding_words
-from services.cli.audit_desk import acting, bar, caught_up, operating
+from services.cli.audit_desk import acting, bar, caught_up, operating, properties
 from services.cli.output import (
     BAD_INPUT,
     OUT,
@@ -131,7 +130,10 @@ def cosign(
     """Be a witness: check that a log goes on from what you remember, and cosign its checkpoint. Exit code 1 when not."""
     if put:
         operating(as_json)
-    who = Witness(witness, name)
+    try:
+        who = Witness(witness, usable_name(name))
+    except NoteError as error:
+        fail(str(error), BAD_INPUT, as_json, field="name", value=name)
     try:
         found, signature = who.cosign(at(place), _policy(place, policy, key, as_json), int(time.time()))
         if put:
@@ -154,7 +156,7 @@ def build_now(
 
     async def work() -> list[dict[str, Any]]:
         async with system(Settings()) as desk:
-            await caught_up(desk)
+            await caught_up(desk, property_id, as_json)
             return await built(desk, property_id, as_json)
 
     rows = run(work(), as_json)
@@ -191,7 +193,7 @@ def change_key(
 
     async def work() -> Any:
         async with system(Settings()) as desk:
-            await caught_up(desk)
+            await caught_up(desk, property_id, as_json)
             await built(desk, property_id, as_json)
             return settle(
                 await desk.send(ChangeLogKey(property_id=property_id, reason=reason), acting(), "company"), as_json
@@ -216,6 +218,9 @@ def trust(
 ) -> None:
     """Name a witness in the policy of a log on this machine."""
     operating(as_json)
+    if not (Settings().data_dir / "tlog" / property_id / CHECKPOINT).is_file():
+        fail(f"{property_id} has no log on this machine", BAD_INPUT, as_json, field="property", value=property_id,
+             rule="a property that `bailiwick audit log list` names", remedy="bailiwick audit log build")  # fmt: skip
     try:
         made = _keeper().trust(property_id, name, VerifierKey.parse(vkey), required=required, url=url)
     except (NoteError, LogError) as error:
@@ -241,17 +246,14 @@ async def built(desk: Desk, property_id: str | None, as_json: bool) -> list[dict
     ]
 
 
-async def properties(desk: Desk, as_json: bool) -> list[str]:
-    """Every property that the ledger has a chain of."""
-    chains = (settle(await desk.query(ListChains(), acting(), "company"), as_json).result or {})["chains"]
-    return sorted({chain["property"] for chain in chains})
-
-
 def _policy(place: str, file: Path | None, keys: list[str] | None, as_json: bool) -> Policy:
     try:
         if keys:
             return trusted(keys)
         text = at(place)(POLICY) if file is None else file.read_bytes()
+        if text is None and at(place)(CHECKPOINT) is None:
+            fail(f"{place}: there is no log", BAD_INPUT, as_json, field="place", value=place,
+                 rule="a directory or address with a file `checkpoint`", remedy="bailiwick audit log list names ours")  # fmt: skip
         if text is None:
             fail(
                 f"{place}: no policy lies with this log",

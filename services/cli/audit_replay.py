@@ -1,6 +1,6 @@
 """`bailiwick audit replay, state, report` and who may read: decisions step by step, states of a moment, what to look at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,10 +22,11 @@ from services.audit.replay import replay_of, replay_view
 from services.audit.selection import Reached, Selection
 from services.cli.audit_desk import Language, acting, answered, bar, caught_up, elsewhere, instant_of, query_of
 from services.cli.audit_evidence import PropertyOption, Since, Until, selected
-from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
+from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, invalid, print_json, run, settle
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
+TO_COME = "that instant is still to come: this is what is recorded until now"
 KINDS = ("person", "property", "office", "ticket", "account")
 
 
@@ -79,8 +80,12 @@ def state(
 
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
+            await caught_up(desk, property_id, as_json)
             found = await _state(desk, kind, thing, owner, instant, as_json)
-        return {"kind": kind, "id": thing, "as_of": as_of or "now", "state": found}
+        asked_at = datetime.now(UTC)
+        until = asked_at if instant is None else min(instant, asked_at)
+        told = {"kind": kind, "id": thing, "as_of": as_of or "now", "recorded_until": until.isoformat()}
+        return told | ({"note": TO_COME} if instant is not None and instant > asked_at else {}) | {"state": found}
 
     print_json(run(work(), as_json))
 
@@ -90,7 +95,6 @@ async def _state(
 ) -> Mapping[str, Any]:
     try:
         if kind == "account":
-            await caught_up(desk)
             return await inspection.through(
                 query_of(desk, as_json), lambda raws: account_of(raws, thing, instant, owner)
             )
@@ -102,9 +106,10 @@ async def _state(
             else GetTicket(ticket_id=thing, as_of=instant)
         )  # fmt: skip
         place = owner if kind == "ticket" and owner is not None else "company"
-        return {kind: await elsewhere(desk, request, place, thing, as_json)}
+        return {kind: await elsewhere(desk, request, place, thing, as_json, instant)}
     except ValidationError as error:
-        fail(f"{kind} {thing}: {error.errors()[0]['msg']}", BAD_INPUT, as_json, field="id", value=thing)
+        fail(f"{kind} {thing}: {error.errors()[0]['msg']}", BAD_INPUT, as_json, field="id", value=thing,
+             rule="the form of an id")  # fmt: skip
     except LookupError as error:
         fail(str(error), BAD_INPUT, as_json, field="id", value=thing, rule="recorded by that instant",
              remedy="name a later instant, or look the id up")  # fmt: skip
@@ -112,7 +117,6 @@ async def _state(
 
 async def _office(desk: Desk, property_id: str, at: datetime, as_json: bool) -> dict[str, Any]:
     """The office from the ledger, with its open tickets as the tickets service folds them."""
-    await caught_up(desk)
     found = await inspection.through(query_of(desk, as_json), lambda raws: office_of(raws, property_id, at))
     tickets: list[Mapping[str, Any]] = []
     after: str | None = None
@@ -151,7 +155,7 @@ def report(
 
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
-            await caught_up(desk)
+            await caught_up(desk, property_id, as_json)
             with bar("reading", as_json) as progress:
                 return await inspection.through(query_of(desk, as_json), read, progress=progress)
 
@@ -164,6 +168,9 @@ def report(
         result["settings"], ("version", "late_escalation_seconds", "splitting_days", "adopted_by"), "held against"
     )
     for one, rows in found.items():
+        if not rows:
+            OUT.print(f"{one}: none")
+            continue
         emit_rows(
             rows,
             ("recorded_at", "clause", "actor", "subject", "outcome", "measure", "value", "limit", "id"),
@@ -183,9 +190,15 @@ def oversight(
         return
     try:
         settings = OversightSettings.model_validate_json(adopt.read_bytes())
-    except (OSError, ValidationError) as error:
-        fail(f"{adopt}: {error}", BAD_INPUT, as_json, field="adopt", value=str(adopt))
-    _send(AdoptOversight(settings=settings), as_json)
+    except OSError as error:
+        fail(f"{adopt}: {error.strerror}", BAD_INPUT, as_json, field="adopt", value=str(adopt))
+    except ValidationError as error:
+        first = error.errors()[0]
+        named = ".".join(map(str, first["loc"]))
+        fail(f"{adopt}: {named + ': ' if named else ''}{first['msg']}", BAD_INPUT, as_json, field=named or "adopt",
+             value=str(adopt), rule="version, late_escalation_seconds and splitting_days",
+             remedy="begin with what `bailiwick audit oversight --json` prints")  # fmt: skip
+    _send(lambda: AdoptOversight(settings=settings), as_json)
 
 
 def appoint(
@@ -196,7 +209,10 @@ def appoint(
 ) -> None:
     """Let somebody read the audit service. The role reads and never decides."""
     last: date | None = until.date() if until else None
-    _send(AppointAuditor(auditor_id=auditor, until=last, grounds=grounds), as_json)
+    if last is not None and last < datetime.now(UTC).date():
+        fail("the last day is over", BAD_INPUT, as_json, field="until", value=last.isoformat(),
+             rule="today, or a day that is still to come", remedy="name a later day, or none")  # fmt: skip
+    _send(lambda: AppointAuditor(auditor_id=auditor, until=last, grounds=grounds), as_json)
 
 
 def dismiss(
@@ -205,10 +221,15 @@ def dismiss(
     as_json: AsJson = False,
 ) -> None:
     """End the role of an auditor."""
-    _send(DismissAuditor(auditor_id=auditor, grounds=grounds), as_json)
+    _send(lambda: DismissAuditor(auditor_id=auditor, grounds=grounds), as_json)
 
 
-def _send(request: Request, as_json: bool) -> None:
+def _send(made: Callable[[], Request], as_json: bool) -> None:
+    try:
+        request = made()
+    except ValidationError as error:
+        invalid(error, as_json)
+
     async def work() -> Any:
         async with system(Settings()) as desk:
             return settle(await desk.send(request, acting(), "company"), as_json)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from bailiwick_contracts.envelope import Answer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -68,6 +69,13 @@ def settle(answer: Answer, as_json: bool) -> Answer:
     return answer
 
 
+def invalid(error: ValidationError, as_json: bool) -> NoReturn:
+    """Say of a request that cannot be what is wrong with it: the first field, what it holds, and what it is to be."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"])) or "request"
+    fail(f"{field}: {first['msg']}", BAD_INPUT, as_json, field=field, value=first["input"])
+
+
 def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
     """Run a command's work; what stands in the way of it is said in a line, not in a trace."""
     from services.run.nats import NatsMissingError
@@ -77,5 +85,11 @@ def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
         return asyncio.run(work)
     except (StartError, NatsMissingError, TimeoutError) as error:
         fail(str(error) or "no answer in time", UNAVAILABLE, as_json)
+    except ValidationError as error:
+        invalid(error, as_json)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror}", BAD_INPUT, as_json, value=str(error.filename))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

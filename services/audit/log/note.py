@@ -55,9 +55,17 @@ class VerifierKey:
             made = cls(name, decoded[0], decoded[1:])
         except (ValueError, IndexError) as error:
             raise NoteError(f"{text[:80]!r} is no vkey: <name>+<id>+<base64 of type and key>") from error
-        if not name or made.id.hex() != key_id:
+        usable_name(name)
+        if made.id.hex() != key_id:
             raise NoteError(f"the vkey of {name} names the id {key_id}; its key has {made.id.hex()}")
         return made
+
+
+def usable_name(name: str) -> str:
+    """The name of a key, as C2SP signed-note has it: not empty, no space, no plus sign. Raises NoteError."""
+    if not name or "+" in name or any(character.isspace() for character in name):
+        raise NoteError(f"{name!r} is no name of a key: one word without spaces or plus signs, e.g. witness.example/w1")
+    return name
 
 
 @dataclass(frozen=True)

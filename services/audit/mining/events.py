@@ -1,7 +1,8 @@
 """Facts as process mining sees them: an event, and the objects it touches, found by the contracts' own naming of fields.
 
 A field `<noun>_id` names an object of type `<noun>` (`into_ticket_id` a ticket); people are known by the fields that name staff
-and by every value that was a person before. A ruling makes its fact a decision under a clause. No service is known by name.
+and by every value that was a person before. A ruling makes its fact a decision under a clause. No service is known by name but
+where one word stands for two things.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,9 +17,12 @@ _NOUNS = {
     "row": CLAUSE,
     "order": "work_order",
     "up": "follow_up",
+    "to": "addressee",
     **dict.fromkeys(("accountable", "assignee", "auditor", "handler", "reader"), PERSON),
 }
 """Last words of fields whose noun is another, or is longer."""
+_OF_SERVICE = {("registry", "unit"): "department"}
+"""One word for two things: a unit of the office's organisation is none that is billed or complains."""
 _ATTRIBUTES = ("actor", "onbehalfof", "channel", "recordedat", "decidedat")
 
 
@@ -69,7 +73,7 @@ def mined(documents: Iterable[dict[str, Any]]) -> Iterator[MinedEvent]:
         data = document.get("data") or {}
         touched = {Touched(PERSON, person, path.rpartition(".")[2]) for path, person in people_of(document)}
         people.update(one.id for one in touched)
-        touched |= {_object(name, value, people) for name, value in _named(data)}
+        touched |= {_object(service, name, value, people) for name, value in _named(data)}
         # Readers of OCEL leave out an event that touches nothing: each touches its property.
         touched.add(Touched(PROPERTY, property_id, PROPERTY))
         ruling = data.get("ruling")
@@ -119,9 +123,9 @@ def _named(value: Any) -> Iterator[tuple[str, str]]:
             yield from _named(inside)
 
 
-def _object(name: str, value: str, people: set[str]) -> Touched:
+def _object(service: str, name: str, value: str, people: set[str]) -> Touched:
     noun = name.removesuffix("_id")
     if value in people or noun.endswith("staff"):
         return Touched(PERSON, value, name)
     last = noun.rpartition("_")[2]
-    return Touched(_NOUNS.get(last, last), value, name)
+    return Touched(_OF_SERVICE.get((service, last)) or _NOUNS.get(last, last), value, name)

@@ -21,7 +21,8 @@ def main(kind: str, path: str) -> dict[str, object]:
         "events": len(ocel.events),
         "objects": len(ocel.objects),
         "relations": len(ocel.relations),
-        "object_types": sorted(pm4py.ocel_get_object_types(ocel)),
+        "by_type": {kind: int(count) for kind, count in ocel.objects[ocel.object_type_column].value_counts().items()},
+        "activities": int(ocel.events["activity"].nunique()) if "activity" in ocel.events else 0,
     }
 
 
