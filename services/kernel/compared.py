@@ -1,11 +1,12 @@
 """Are a view's rows what its facts fold to? Folds them anew beside the ones in use, names each row that differs, and swaps nothing."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from services.kernel.rebuild import Rebuild
+from services.kernel.rebuild import SHADOW, Rebuild, RebuildError
 
 NAMED_LIMIT = 200
 
@@ -54,9 +55,9 @@ class Comparison(Rebuild):
                 self._fold(self._reached_in(connection), lambda page: self._write(connection, page))
                 return self._judged(connection)
         finally:
-            with self._store.transaction() as connection:
-                for shadow in self._shadow.values():
-                    shadow.drop(connection, checkfirst=True)
+            # Where another one began, the tables are its own.
+            with contextlib.suppress(RebuildError):
+                self._take_out(SHADOW)
 
     def _judged(self, connection: sa.Connection) -> Compared:
         found: list[RowDifference] = []

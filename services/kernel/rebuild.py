@@ -5,6 +5,7 @@ that share a table are rebuilt together. What is folded lies in tables of its ow
 any point and begun again. All coordination is in the database: the service may run in another process, or in several.
 """
 
+import contextlib
 import secrets
 import threading
 import time
@@ -33,7 +34,9 @@ TAIL = 2_000
 SWAPS = 10
 ROUNDS = 20
 AGAIN_SECONDS = 0.5
-SHADOW = "__new"
+SHADOW, OLD = "__new", "__old"
+GONE = 500
+"""Rows that SQLite takes out at a time of a table that nobody uses: it overwrites what goes, a million rows in most of a minute."""
 Feed = Callable[[str, str, int], Sequence[bytes]]
 """A source's facts of a property's chain after a number, waited for."""
 Progress = Callable[[int, int], None]
@@ -156,13 +159,12 @@ class Rebuild:
                 LOG.warning("rebuild.swap", service=self._service.name, error=str(error)[:200])
                 self._rest(1)
             else:
-                return Rebuilt(
-                    tuple(view.name for view in self._views),
-                    tuple(table.name for table in self._tables),
-                    self.facts,
-                    time.monotonic() - began,
-                    locked,
-                )
+                seconds = time.monotonic() - began
+                # What is left, because somebody else began or it was stopped, the next one takes out.
+                with contextlib.suppress(RebuildError, OperationalError):
+                    self._take_out(OLD)
+                names = tuple(view.name for view in self._views), tuple(table.name for table in self._tables)
+                return Rebuilt(*names, self.facts, seconds, locked)
         raise RebuildError(
             f"{self._service.name}: more was stored than folded, {SWAPS} times; try when less is going on"
         )
@@ -178,10 +180,27 @@ class Rebuild:
     def _begin(self) -> None:
         """Make the tables anew; whatever a rebuild left that was killed goes."""
         with self._store.transaction() as connection:
-            for table, shadow in self._shadow.items():
-                shadow.drop(connection, checkfirst=True)
-                shadow.create(connection)
+            for table in self._tables:
                 self._store.set_setting(connection, f"rebuild:{table.name}", self._mark)
+        for suffix in (SHADOW, OLD):
+            self._take_out(suffix)
+        with self._store.transaction() as connection:
+            self._check_mine(connection)
+            for shadow in self._shadow.values():
+                shadow.create(connection)
+
+    def _take_out(self, suffix: str) -> None:
+        """Drop tables that nobody uses, so that commands hardly wait: on SQLite their rows go first, some at a time."""
+        for table in self._tables:
+            gone = False
+            while not gone:
+                began = time.monotonic()
+                with self._store.transaction() as connection:
+                    self._limit_waiting(connection)
+                    self._check_mine(connection)
+                    gone = _taken_out(connection, f"{table.name}{suffix}")
+                if not gone:
+                    self._rest(time.monotonic() - began)
 
     def _check_mine(self, connection: sa.Connection) -> None:
         for table in self._tables:
@@ -296,8 +315,7 @@ class Rebuild:
         """Fold what was stored meanwhile and exchange the tables, with the writers' lock held."""
         with self._store.transaction() as connection:
             began = time.monotonic()
-            if not self._store.sqlite:
-                connection.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
+            self._limit_waiting(connection)
             self._check_mine(connection)
             reached = self._reached_in(connection)
             if self._missing(reached) > TAIL:
@@ -307,9 +325,8 @@ class Rebuild:
                 self._fold(reached, lambda page: self._write(connection, page))
                 crash_point("rebuild-swap")
                 for table, shadow in self._shadow.items():
-                    quote = connection.dialect.identifier_preparer.quote
-                    table.drop(connection)
-                    connection.execute(sa.text(f"ALTER TABLE {quote(shadow.name)} RENAME TO {quote(table.name)}"))
+                    _rename(connection, table.name, f"{table.name}{OLD}")
+                    _rename(connection, shadow.name, table.name)
                 rebuilt(self._store, connection, self._views)
             except BaseException:
                 self._done, self.facts = before, facts
@@ -319,5 +336,27 @@ class Rebuild:
         crash_point("rebuild-swapped")
         return time.monotonic() - began
 
+    def _limit_waiting(self, connection: sa.Connection) -> None:
+        """Commands wait while this waits for a reader of a table, so it gives up soon."""
+        if not self._store.sqlite:
+            connection.execute(sa.text("SET LOCAL lock_timeout = '2s'"))
+
     def _rest(self, seconds: float) -> None:
         self._stop.wait(seconds)
+
+
+def _rename(connection: sa.Connection, name: str, new: str) -> None:
+    quote = connection.dialect.identifier_preparer.quote
+    connection.execute(sa.text(f"ALTER TABLE {quote(name)} RENAME TO {quote(new)}"))
+
+
+def _taken_out(connection: sa.Connection, name: str) -> bool:
+    """Whether a table is gone; else some of its rows are."""
+    quote, inspector = connection.dialect.identifier_preparer.quote, sa.inspect(connection)
+    if connection.dialect.name == "sqlite" and inspector.has_table(name):
+        keys = ", ".join(map(quote, inspector.get_pk_constraint(name)["constrained_columns"])) or "rowid"
+        some = f"DELETE FROM {quote(name)} WHERE ({keys}) IN (SELECT {keys} FROM {quote(name)} LIMIT {GONE})"  # noqa: S608 - names of ours
+        if connection.execute(sa.text(some)).rowcount == GONE:
+            return False
+    connection.execute(sa.text(f"DROP TABLE IF EXISTS {quote(name)}"))
+    return True

@@ -120,6 +120,42 @@ def test_commands_flow_meanwhile_from_another_instance_and_none_is_missing(bench
         assert sa.inspect(connection).has_table("tokens__new") is False
 
 
+class Watched(Rebuild):
+    """Tells, whenever it lets commands have their turn, whether the table that was replaced is still there."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(TOY, bench.store, together(TOY, "tokens"), no_feed)
+        self.bench, self.left, self.answered = bench, 0, 0
+
+    def _rest(self, seconds: float) -> None:
+        with self.bench.store.reading() as connection:
+            self.left += sa.inspect(connection).has_table("tokens__old")
+        self.answered += len(self.bench.do(self.bench.command("unbounded-8")))
+
+
+def test_commands_do_not_wait_until_what_was_replaced_is_taken_out(bench: Bench) -> None:
+    fill(bench, 1_700)
+    watched = Watched(bench)
+    watched.run()
+    assert watched.left == (3 if bench.store.sqlite else 0)
+    assert len(rows(bench.store, TOKENS)) == 1_700 + watched.answered
+    with bench.store.reading() as connection:
+        assert sa.inspect(connection).has_table("tokens__old") is False
+
+
+def test_what_a_killed_rebuild_left_goes_with_the_next(bench: Bench) -> None:
+    fill(bench, 1_700)
+    before = rows(bench.store, TOKENS)
+    with bench.store.transaction() as connection:
+        for name in ("tokens__old", "tokens__new"):
+            connection.exec_driver_sql(f"CREATE TABLE {name} AS SELECT * FROM tokens")
+    rebuild(TOY, bench.store, "tokens")
+    assert rows(bench.store, TOKENS) == before
+    with bench.store.reading() as connection:
+        names = sa.inspect(connection).get_table_names()
+    assert not {"tokens__old", "tokens__new"} & set(names)
+
+
 def test_one_that_was_interrupted_is_begun_again_and_leaves_the_view_in_use_alone(bench: Bench) -> None:
     fill(bench, 1_500)
     before = rows(bench.store, TOKENS)
