@@ -126,9 +126,9 @@ class Oversight:
         if ruling["reason"] == "own_case":
             self.found["own_cases"].append(told | {"on_behalf_of": document.get("onbehalfof")})
         if ruling.get("limit") is not None:
-            self.found["beyond_limit"].append(
-                told | {"measure": ruling["limit"]["measure"], "limit": _bound(ruling["limit"])}
-            )
+            measure = ruling["limit"]["measure"]
+            shown = {"measure": measure, "value": _measured(asked, measure), "limit": _bound(ruling["limit"])}
+            self.found["beyond_limit"].append(told | shown)
         if "waiver" in document["type"].partition(".")[2]:
             self.found["waivers"].append(told)
         self._measures(document, ruling, told)
@@ -201,6 +201,12 @@ def _number(value: Any) -> Fraction | None:
     if "amount" in value:
         return Fraction(Decimal(value["amount"]))
     return Fraction(int(value["numerator"]), int(value["denominator"])) if "numerator" in value else None
+
+
+def _measured(asked: Mapping[str, Any], measure: str) -> str:
+    """What a ruling measured; nothing where that is confidential."""
+    value = next((_number(one.get("value")) for one in asked.get("measures", ()) if one["measure"] == measure), None)
+    return "" if value is None else _text(value)
 
 
 def _text(value: Fraction) -> str:

@@ -1,6 +1,7 @@
 """A decision replayed step by step from its history and the facts it rested on."""
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -88,5 +89,22 @@ def _said(step: Mapping[str, Any], language: str) -> str:
     if step["step"] == "outcome" and "outcome" in what:
         return f"{word(OUTCOMES, what['outcome'], language)}: {word(REASONS, what['reason'], language)}"
     return (
-        "; ".join(f"{name}: {value}" for name, value in what.items() if value) if isinstance(what, dict) else str(what)
+        "; ".join(f"{name}: {_plain(value)}" for name, value in what.items() if value)
+        if isinstance(what, dict)
+        else str(what)
     )
+
+
+def _plain(value: Any) -> str:
+    """A value as a person writes it: a ratio as a fraction, a version with where it comes from."""
+    match value:
+        case {"numerator": above, "denominator": below}:
+            return str(Fraction(int(above), int(below)))
+        case {"amount": amount, **rest}:
+            return f"{amount} {rest.get('currency', '')}".rstrip()
+        case {"version": version, "adopted_by": fact, "holds_from": since}:
+            return f"{version} (from {since}, adopted by {fact})"
+        case dict():
+            return ", ".join(f"{name} {_plain(one)}" for name, one in value.items())
+        case _:
+            return str(value)

@@ -149,15 +149,19 @@ def person_view(history: Mapping[str, Any], language: str = "en") -> RenderableT
 
 
 def readjudication_view(result: Mapping[str, Any]) -> RenderableType:
-    """The counts in a sentence, then each difference."""
-    table = Table(title="differences", title_justify="left")
-    for name in ("clause", "fact", "field", "was", "would be"):
-        table.add_column(name, overflow="fold")
-    for finding in result["findings"]:
-        table.add_row(*(_shown(finding[name]) for name in ("clause", "fact_id", "field", "was", "would_be")))
-    return (
-        Group(Text(readjudication_words(result)), table) if result["findings"] else Text(readjudication_words(result))
-    )
+    """The counts in a sentence, then the differences clause by clause, each clause with how many facts it touches."""
+    lines: list[RenderableType] = [Text(readjudication_words(result))]
+    for clause, facts in result["by_clause"].items():
+        of_clause = [finding for finding in result["findings"] if finding["clause"] == clause]
+        table = Table(title=f"{clause or 'under no clause'}: {len(facts)} facts differ", title_justify="left")
+        for name in ("fact", "field", "was", "would be"):
+            table.add_column(name, overflow="fold")
+        for finding in of_clause:
+            table.add_row(*(_shown(finding[name]) for name in ("fact_id", "field", "was", "would_be")))
+        lines.append(table)
+    if result["not_listed"]:
+        lines.append(Text(f"and {result['not_listed']} differences more"))
+    return Group(*lines)
 
 
 def readjudication_words(result: Mapping[str, Any]) -> str:

@@ -27,6 +27,9 @@ from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
 TO_COME = "that instant is still to come: this is what is recorded until now"
+REPORTED = ("recorded_at", "clause", "actor", "on_behalf_of", "subject", "outcome", "measure", "value", "limit", "total",
+            "due_at", "late_seconds", "id")  # fmt: skip
+"""What a report shows of a finding, as far as any of its findings has it."""
 KINDS = ("person", "property", "office", "ticket", "account")
 
 
@@ -171,11 +174,8 @@ def report(
         if not rows:
             OUT.print(f"{one}: none")
             continue
-        emit_rows(
-            rows,
-            ("recorded_at", "clause", "actor", "subject", "outcome", "measure", "value", "limit", "id"),
-            f"{one}: {len(rows)}",
-        )
+        shown = [name for name in REPORTED if any(row.get(name) not in (None, "", []) for row in rows)]
+        emit_rows(rows, shown, f"{one}: {len(rows)}")
 
 
 def oversight(

@@ -97,6 +97,8 @@ def test_a_bundle_of_a_decision_holds_its_evidence_and_convinces_somebody_else(
     made = gathered(audited, audited.office.now, decision=decision)
     made.write(tmp_path / "bundle.zip")
     place = unpacked(tmp_path / "bundle.zip", tmp_path / "open")
+    untold = by_strangers(place)
+    assert (untold.returncode, "DIRECTORY VKEY" in untold.stderr, "Traceback" in untold.stderr) == (1, True, False)
     about = json.loads((place / "about.json").read_text())
     assert (about["decision"], about["not_proved"]) == (decision, [])
     types = {from_json(path.read_bytes())["type"] for path in (place / "events").iterdir()}

@@ -16,7 +16,9 @@ from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
 from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.sealed import Confidential, KeyErasedError, Keys, SealingError, open_record, seal_field
+from rich.console import Console
 
+from services.audit.report import readjudication_json, readjudication_view
 from tests.audit.chains import rewritten
 from tests.audit.office import Office, month
 
@@ -306,6 +308,12 @@ def test_under_another_matrix_exactly_the_decisions_it_changes_are_listed(histor
     assert set(outcomes.values()) == {"recommended"}
     assert set(outcomes) == {history.fact_id(name) for name in changed - {"share-cut"}}
     assert [f.field for f in findings if f.fact_id == history.fact_id("share-cut")] == ["figures.penalty.amount"]
+    told = readjudication_json(iter(findings), summary, under="strict-1")
+    assert {clause: len(facts) for clause, facts in told["by_clause"].items()} == {"A13": 7}
+    with (console := Console(width=200)).capture() as captured:
+        console.print(readjudication_view(told))
+    assert "7 of 32 rulings would have come out differently" in captured.get()
+    assert "A13: 7 facts differ" in captured.get()
 
 
 def test_under_the_matrix_of_the_time_nothing_differs(history: History) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def test_a_decision_is_replayed_from_request_to_effects(audited: Audited) -> Non
         with console.capture() as capture:
             console.print(replay_view(told, language))
         assert word in capture.get()
+        assert "numerator" not in capture.get()
 
 
 def reports(audited: Audited) -> dict[str, list[dict[str, Any]]]:
@@ -67,6 +69,9 @@ def test_decisions_at_and_beyond_a_limit_are_told_apart(audited: Audited) -> Non
     assert audited.fact_id("on-30-minutes") in at_limit
     assert audited.fact_id("over-30-minutes") in beyond
     assert audited.fact_id("under-30-minutes") not in at_limit | beyond
+    (over,) = [one for one in found["beyond_limit"] if one["id"] == audited.fact_id("over-30-minutes")]
+    assert (over["measure"], over["limit"]) == ("late_minutes", "30")
+    assert Fraction(over["value"]) > 30
 
 
 def test_own_cases_and_used_quotas_are_listed_with_who_tried(audited: Audited) -> None:

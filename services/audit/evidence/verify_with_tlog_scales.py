@@ -39,7 +39,7 @@ def main(location: str, *vkeys: str) -> int:
     """Print what holds and what does not; answers the exit code."""
     keys: dict[str, list[Vkey]] = {}
     for vkey in vkeys:
-        keys.setdefault(vkey.split("+", 1)[0], []).append(Vkey.from_string(vkey))
+        keys.setdefault(vkey.split("+", 1)[0], []).append(Vkey.from_string(vkey.strip()))
     directory = Path(location)
     wrong = 0
     facts = sorted(path.stem for path in (directory / "events").glob("*.json"))
@@ -59,4 +59,6 @@ def main(location: str, *vkeys: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))
