@@ -59,6 +59,7 @@ ROWS: tuple[Row, ...] = (
     Row("23 a mebibyte", load.too_big),
     Row("24 SIGTERM in the middle of work", process.terminated),
     Row("25 the clock jumps", clock.jumps),
+    Row("25 month ends, leap day, summer and winter time", clock.days_of_the_calendar),
     Row("26 two releases side by side, and back", release.upgraded_and_back),
     Row("27 rows altered by hand", tampering.rows_altered),
     Row("28 an older database restored", database.restored_older),

@@ -102,10 +102,10 @@ class System(Parts):
             by = holder if chance.random() < 0.15 else "boss"
             await self.until_answered(client, request, command_id, chance.choice(PROPERTIES), by=by)
 
-    async def timed(self, client: Client, chance: random.Random, within: float) -> None:
-        """Take a token that is due back within some seconds."""
+    async def timed(self, client: Client, chance: random.Random, within: float, beside: float = 0) -> None:
+        """Take a token that is due back within some seconds, by a clock that is so many seconds beside the right one."""
         holder = f"timed-{chance.randrange(10**12)}"
-        back_at = datetime.now(UTC) + timedelta(seconds=chance.uniform(0, within))
+        back_at = datetime.now(UTC) + timedelta(seconds=beside + chance.uniform(0, within))
         request = TakeToken(holder_id=holder, back_at=back_at)
         await self.until_answered(client, request, f"take-{holder}", chance.choice(PROPERTIES))
         self.accepted.add(f"take-{holder}")
