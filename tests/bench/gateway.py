@@ -1,18 +1,23 @@
 """`python -m tests.bench.gateway`: the door against a bare FastAPI route with the same body, both over loopback in the same run.
 
-The gateway and the services are one process, the route another, the load a third; each is measured alone, in turns.
+The gateway and the services are one process (with `--apart` two), the route another, the load a third; each is measured alone, in
+turns, under the same load.
 """
 
 import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -20,10 +25,11 @@ from typing import Any
 
 import httpx
 import uvicorn
+from bailiwick_contracts.subjects import SERVICES
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from tests.gateway.conftest import NORTH, running, settle
+from tests.gateway.conftest import NORTH, System, running, settle
 
 CONNECTIONS = 64
 TOLD = 20
@@ -205,23 +211,63 @@ def told(url: str, token: str, many: int) -> list[float]:
     return found
 
 
+def cpu_seconds(process_id: int) -> float:
+    """What a process has used of the processors so far."""
+    fields = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def deployed(directory: Path, *, apart: bool) -> Iterator[tuple[System, dict[str, int]]]:
+    """Everything in this process, or the door in one of its own beside it, as `bailiwick serve gateway` runs it.
+
+    With the processes that answer, by what they are.
+    """
+    if not apart:
+        with running(directory) as system:
+            yield system, {"door and services": os.getpid()}
+        return
+    with running(directory, tuple(name for name in SERVICES if name != "gateway")) as system:
+        settings = system.settings
+        given = {"DATA_DIR": str(settings.data_dir), "NATS_URL": settings.nats_url, "HTTP_PORT": str(settings.http_port),
+                 "HTTP_RATE_PER_SECOND": "100000", "HTTP_BURST": "1000000"}  # fmt: skip
+        environment = os.environ | {f"BAILIWICK_{name}": value for name, value in given.items()}
+        door = subprocess.Popen([sys.executable, "-m", "services.cli.entry", "serve", "gateway"], env=environment)
+        try:
+            for _ in range(300):
+                with suppress(httpx.TransportError):
+                    httpx.get(f"{settings.http_url}/openapi.json")
+                    break
+                time.sleep(0.1)
+            yield system, {"door": door.pid, "services": os.getpid()}
+        finally:
+            door.terminate()
+            door.wait(20)
+
+
 def main() -> None:
     """Measure and print; nothing fails on a number."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--listeners", type=int, default=500)
+    parser.add_argument("--apart", action="store_true", help="the door in a process of its own")
     chosen = parser.parse_args()
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     context = multiprocessing.get_context("fork")
     reference = context.Process(target=bare, args=(listening,), daemon=True)
     reference.start()
     bare_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as system:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        deployed(Path(directory), apart=chosen.apart) as (system, processes),
+    ):
         settle(system)
         token = system.http("director").headers["authorization"]
         for kind in ("command", "query"):
             ratios, ours, theirs = [], [], []
+            processes |= {"bare route": int(reference.pid or 0)}
+            used = {name: -cpu_seconds(one) for name, one in processes.items()}
             for _ in range(chosen.rounds):
                 theirs.append(measured(bare_url, f"bare-{kind}", {}, chosen.seconds))
                 ours.append(measured(system.settings.http_url, kind, {"Authorization": token}, chosen.seconds))
@@ -229,6 +275,9 @@ def main() -> None:
             a, b = ours[-1], theirs[-1]
             print(f"{kind}: {a[0]:.0f}/s (p50 {a[1]:.1f}, p99 {a[2]:.1f} ms); bare route {b[0]:.0f}/s (p50 {b[1]:.1f}, p99 {b[2]:.1f} ms); "
                   f"ratio {statistics.median(ratios):.2f} of {[round(r, 2) for r in ratios]}")  # fmt: skip
+            for name, one in processes.items():
+                sent = sum(found[0] for found in (theirs if name == "bare route" else ours)) * chosen.seconds
+                print(f"{kind}: {name} {(used[name] + cpu_seconds(one)) / sent * 1000:.2f} ms of a processor each")
         for many in (1, chosen.listeners):
             delays = sorted(told(system.settings.http_url, token, many))
             middle, late = delays[len(delays) // 2], delays[int(len(delays) * 0.99)]

@@ -147,7 +147,7 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[System]:
     """One system for all tests of a process; each test makes what it needs under names of its own."""
-    oidc = {"oidc_issuer": provider.issuer, "oidc_jwks_url": f"{provider.issuer}/jwks"}
+    oidc: dict[str, Any] = {"oidc_issuer": provider.issuer, "oidc_jwks_url": f"{provider.issuer}/jwks"}
     with running(tmp_path_factory.mktemp("gateway"), **oidc) as made:
         settle(made)
         yield made
@@ -166,9 +166,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 class running:  # noqa: N801 - it reads as one
-    """A system below a directory for as long as the context is open."""
+    """A system below a directory for as long as the context is open, of every service or of some."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, services: tuple[str, ...] = (), **settings: Any) -> None:
+        self._services = services
         options: dict[str, Any] = {
             "webhook_networks": ("127.0.0.0/8",),
             "http_rate_per_second": 100_000,
@@ -183,7 +184,7 @@ class running:  # noqa: N801 - it reads as one
         return asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(90)
 
     async def _open(self) -> System:
-        self._context = embedded(self._settings, factories())
+        self._context = embedded(self._settings, factories(*self._services))
         settings, supervisor = await self._context.__aenter__()
         self._client = await connect(settings.nats_url, "tests")
         return System(settings, supervisor, self._loop, Desk(self._client, Door(settings.doors_dir)))
