@@ -16,6 +16,9 @@ from services.attendance.month import MONTH
 from services.kernel.service import Unit
 
 _AROUND = timedelta(days=4)
+_AHEAD = timedelta(days=1)
+"""No punch lies further ahead than the clock tolerance; a day, should a clock have been set back."""
+_FEW = 12
 Shifts = Mapping[str, Mapping[date, tuple[Shift, ...]]]
 
 
@@ -28,14 +31,26 @@ def derive_around(unit: Unit, changed: Mapping[tuple[str, date], Iterable[Shift]
         return
     people = {staff_id for staff_id, _ in around}
     first, last = min(on for _, on in around), max(on for _, on in around)
-    derived = gather.derived_between(unit, people, first, last)
-    if not derived and not gather.has_punches(unit, people, *_reach(first, last, changed.values())):
+    derived = _derived(unit, around, people, first, last)
+    begin, end = _reach(first, last, changed.values())
+    if not derived and (begin > unit.now + _AHEAD or not gather.has_punches(unit, people, begin, end)):
         # Days to come: their shifts need not be read, which would have this command's rows written apart from its neighbours'.
         return
     shifts = gather.shifts_between(unit, people, first, last)
     punches = punches_by_day(unit, shifts)
     seen = {(staff_id, on) for staff_id, by_day in punches.items() for on in by_day}
     derive(unit, around & (derived | seen), punches)
+
+
+def _derived(
+    unit: Unit, around: Iterable[tuple[str, date]], people: Iterable[str], first: date, last: date
+) -> set[tuple[str, date]]:
+    """Which of these days, or more of them, were derived; a few are asked themselves, which costs less than the view."""
+    asked = {part: day_stream(*part) for part in around}
+    if len(asked) > _FEW:
+        return gather.derived_between(unit, people, first, last)
+    unit.load(asked.values())
+    return {part for part, stream in asked.items() if unit.state(DAY, stream).derived is not None}
 
 
 def _reach(first: date, last: date, changed: Iterable[Iterable[Shift]]) -> tuple[datetime, datetime]:
