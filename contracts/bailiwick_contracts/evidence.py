@@ -99,13 +99,15 @@ class Evidence:
             self.office.take(mark, event)
         match fact:
             case PunchRecorded():
+                # Of what there is most, only what is asked for is kept: a ledger of a million facts is read in one process.
+                mark = mark._replace(value=fact.direction)
                 punches = self._punches[fact.staff_id]
                 if not punches or punches[-1][0] <= fact.at:
                     punches.append((fact.at, event.id, mark))
                 else:
                     insort(punches, (fact.at, event.id, mark), key=_at)
             case ShiftRostered():
-                self._shifts[fact.staff_id, fact.day].append(mark)
+                self._shifts[fact.staff_id, fact.day].append(mark._replace(value=fact.shifts))
             case DayDerived():
                 self._days[fact.staff_id, fact.day].append(mark)
             case MissedPunchConfirmed():
@@ -137,7 +139,9 @@ class Evidence:
     def derivation(self, staff_id: str, day: date, sees: Sees) -> Derivation | None:
         """The derivation of a day that stood."""
         mark = last(self._days.get((staff_id, day), ()), sees)
-        return None if mark is None else self.derived_again(mark.value)
+        if mark is None:
+            return None
+        return self._again[mark.fact_id] if mark.value is None else self.derived_again(mark.value)
 
     def derived_again(self, event: Event[DayDerived]) -> Derivation:
         """A day derived anew from roster, punches and confirmations, as they stood before its derivation was recorded.
@@ -149,7 +153,7 @@ class Evidence:
             fact, sees = event.data, before(event)
             roster = last(self._shifts.get((fact.staff_id, fact.day), ()), sees)
             again = derive_day(
-                roster.value.data.shifts if roster else (),
+                roster.value if roster else (),
                 self._punches_of(fact.staff_id, fact.day, sees),
                 tuple(self._confirmations_of(fact.staff_id, fact.day, sees)),
                 now=event.recordedat,
@@ -157,7 +161,11 @@ class Evidence:
                 leave=self.office.leave_on(fact.staff_id, fact.day, sees),
                 worked_time=rules.worked_time if (rules := self.office.rules(event.property_id, sees)) else None,
             )
-            self._again[event.id] = found = _derivation(event.id, fact, again)
+            self._again[event.id] = found = _derivation(
+                event.id, fact, fact.derived if again == fact.derived else again
+            )
+            days_of = self._days[fact.staff_id, fact.day]
+            days_of[:] = [one._replace(value=None) if one.fact_id == event.id else one for one in days_of]
             if found.counted is not None:
                 days = self._late_days[fact.staff_id]
                 place = bisect_left(days, fact.day)
@@ -183,9 +191,9 @@ class Evidence:
             for window in (self._windows_on(staff_id, day + offset * _DAY, sees) if offset else own)
         ]
         return [
-            built(Punch, {"at": at, "direction": mark.value.data.direction, "fact_id": mark.fact_id})
+            built(Punch, {"at": at, "direction": mark.value, "fact_id": mark.fact_id})
             for at, _, mark in punches[first:last]
-            if sees(mark) and _day_of(at, mark.value.data.direction, around) == day
+            if sees(mark) and _day_of(at, mark.value, around) == day
         ]
 
     def _windows_on(self, staff_id: str, day: date, sees: Sees) -> tuple[_Window, ...]:
@@ -194,7 +202,7 @@ class Evidence:
             return ()
         if roster.fact_id not in self._windows:
             self._windows[roster.fact_id] = tuple(
-                _Window(day, one.window[0], one.window[1], one) for one in roster.value.data.shifts
+                _Window(day, one.window[0], one.window[1], one) for one in roster.value
             )
         return self._windows[roster.fact_id]
 
@@ -213,7 +221,7 @@ class Evidence:
     def rostered_shifts(self, staff_id: str, day: date, sees: Sees) -> bool | None:
         """Whether the roster gave a person a shift on a day; None where no roster spoke of it."""
         roster = last(self._shifts.get((staff_id, day), ()), sees)
-        return None if roster is None else bool(roster.value.data.shifts)
+        return None if roster is None else bool(roster.value)
 
     def rostered(self, ids: Sequence[str], day: date, sees: Sees) -> str:
         """Under which of a person's ids a day was rostered; the one that remains where it was under none."""
