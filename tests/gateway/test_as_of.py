@@ -94,7 +94,7 @@ def test_what_an_auditor_sees_as_of_an_instant_is_what_was_recorded_then(system:
     audit = f"/v1/properties/{COMPANY}/audit"
     publish = f"/v1/properties/{NORTH}/attendance/publish_roster"
     with system.http("director") as http:
-        made = http.post(publish, json=roster("audited"), headers=key()).json()
+        made = http.post(publish, json=roster("audited", days=[{"day": "2027-01-05"}]), headers=key()).json()
     decision = made["facts"][0]["id"]
     asking = [
         f"{audit}/list_chains",
@@ -117,7 +117,7 @@ def test_what_an_auditor_sees_as_of_an_instant_is_what_was_recorded_then(system:
         before = {path: shown(http.get(then(path, instant))) for path in asking}
         assert {path: one[0] for path, one in before.items()} == dict.fromkeys(asking, 200), before
         with system.http("director") as other:
-            more = other.post(publish, json=roster("audited-2", days=[{"day": "2026-06-01"}]), headers=key()).json()
+            more = other.post(publish, json=roster("audited-2", days=[{"day": "2027-01-06"}]), headers=key()).json()
         later = f"{audit}/history_of_decision?decision_id={more['facts'][0]['id']}"
         until(lambda: http.get(later).status_code == 200, "the ledger holds what came later")
         assert http.get(then(later, instant)).status_code == 404
@@ -164,7 +164,7 @@ def test_pages_as_of_an_instant_lead_to_pages_as_of_it(system: System) -> None:
 def test_a_record_as_of_an_instant_has_the_version_it_had_then(system: System) -> None:
     path = f"/v1/properties/{NORTH}/attendance/publish_roster"
     with system.http("director") as http:
-        made = http.post(path, json=roster("looked-back", days=[{"day": "2026-05-04"}]), headers=key())
+        made = http.post(path, json=roster("looked-back", days=[{"day": "2027-01-04"}]), headers=key())
         assert made.status_code == 200, made.text
         record = f"/v1/properties/{NORTH}/records/attendance/roster-looked-back"
         before, instant = http.get(record), now()
