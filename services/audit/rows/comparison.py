@@ -55,7 +55,7 @@ class RowComparison:
         timers = due_rows(connection)
         parked = list(connection.execute(sa.select(PARKED)))
         tracked = self._store.tracked(connection)
-        now = self._clock()
+        now = self._latest(connection)
         letters = letters_of(event for _, facts in self._streams(connection, letter_stream("")) for event in facts)
         taken = self._taken(tracked, parked)
         asked, facts = self._asked(connection, taken, parked, letters)
@@ -64,10 +64,16 @@ class RowComparison:
         found: list[RowFinding] = [
             *due_findings(timers, asked, facts, letters.values(), decided, now=now),
             *parked_findings(parked, taken, letters.values(), handled, self._uncopied(parked, taken),
-                             now_us=microseconds(now)),
+                             self._begun(parked), now_us=microseconds(now)),
             *self._tracking(connection, tracked, parked),
         ]  # fmt: skip
         return Compared(TABLES, self._facts, len(timers) + len(parked) + len(tracked), tuple(found))
+
+    def _latest(self, connection: sa.Connection) -> datetime:
+        """The latest instant that the service knew: its clock may have run ahead, and been put right since."""
+        last = connection.execute(sa.select(FACTS.c.raw).order_by(FACTS.c.position.desc()).limit(1)).scalar()
+        now = self._clock()
+        return now if last is None else max(now, read_stored(bytes(last)).recordedat)
 
     # -- what the service holds --------------------------------------------------------------------------------------
 
@@ -160,6 +166,11 @@ class RowComparison:
             if event is not None and not self._folds(event, row):
                 found.add((row.source, row.number))
         return found
+
+    def _begun(self, parked: Sequence[Any]) -> dict[str, int]:
+        """When the first fact of each source was recorded, in microseconds since 1970: nothing was parked before it."""
+        firsts = ((source, self._read(source, 0, 1)) for source in {row.source for row in parked})
+        return {source: microseconds(event.recordedat) for source, facts in firsts for event, _ in facts}
 
     def _folds(self, event: Event[Any], row: Any) -> bool:
         for _, raw in self._read(row.source, row.number - 1, row.number):

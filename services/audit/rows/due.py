@@ -30,7 +30,7 @@ def due_findings(
         facts: the facts that set a timer, by id.
         letters: the dead letters of the service.
         decided: the ids of the commands that rows would turn into and that were decided already.
-        now: the instant of the comparison.
+        now: the latest instant that the service knew.
     """
     by_id = {letter.letter_id: letter for letter in letters}
     found = []

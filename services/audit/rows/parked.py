@@ -22,6 +22,7 @@ def parked_findings(
     letters: Iterable[Letter],
     handled: set[str],
     uncopied: set[Place],
+    begun: Mapping[str, int],
     *,
     now_us: int,
 ) -> list[RowFinding]:
@@ -33,7 +34,8 @@ def parked_findings(
         letters: the dead letters of the service.
         handled: the ids of facts of which a fact or a timer of the service's own says that they were handled.
         uncopied: the places of facts that the local copies cannot take in.
-        now_us: the instant of the comparison, in microseconds since 1970.
+        begun: source to the instant of its first fact, in microseconds since 1970.
+        now_us: the latest instant that the service knew, in microseconds since 1970.
     """
     by_id = {letter.letter_id: letter for letter in letters if letter.kind == "fact"}
     lanes: dict[str, list[Any]] = {}
@@ -43,7 +45,7 @@ def parked_findings(
     for row in rows:
         event = taken.get((row.source, row.number))
         first = min(lanes[row.lane], key=lambda one: (one.version, one.number)) is row
-        faults = _faults(row, event, first, by_id.get(row.fact_id), handled, uncopied, now_us)
+        faults = _faults(row, event, first, by_id.get(row.fact_id), handled, uncopied, begun, now_us)
         if event is None:
             found.append(RowFinding("parked", "extra", _key(row), (), "no fact that was taken in stands at this place"))
         elif faults:
@@ -61,7 +63,7 @@ def _key(row: Any) -> dict[str, Any]:
 
 def _faults(
     row: Any, event: Event[Any] | None, first: bool, letter: Letter | None, handled: set[str], uncopied: set[Place],
-    now_us: int,
+    begun: Mapping[str, int], now_us: int,
 ) -> dict[str, str]:  # fmt: skip
     if event is None:
         return {}
@@ -77,8 +79,9 @@ def _faults(
         faults["copied"] = "the local copies cannot take it in"
     if not faults and event.id in handled:
         faults["fact_id"] = "it was handled: what it led to is recorded"
-    if not microseconds(event.recordedat) - APART_US <= row.parked_us <= now_us + APART_US:
-        faults["parked_us"] = "it was parked between its recording and now"
+    latest_us = max(now_us, microseconds(event.recordedat))
+    if not begun.get(row.source, latest_us) - APART_US <= row.parked_us <= latest_us + APART_US:
+        faults["parked_us"] = "it was parked after its chain began, and before now"
     if first:
         if row.tries == 0 and row.next_us is None:
             faults["next_us"] = "nothing stands before it, and it is not tried: what it waited behind is gone"

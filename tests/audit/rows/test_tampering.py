@@ -4,11 +4,16 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import hash_of
+from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.money import Money
+from bailiwick_contracts.staff import SetBaseWage
 
 from services.kernel.due import TIMERS, command_id_of
 from services.kernel.ids import uuid7
@@ -16,6 +21,7 @@ from services.kernel.parked import PARKED
 from services.kernel.tables import COMMANDS, TRACKING
 from services.tickets.app import SERVICE
 from tests.audit.rows.house import GIVEN_UP, RETRIED, House
+from tests.tickets.office import SETUP
 
 VIEWS = tuple(dict.fromkeys(table for view in SERVICE.views for table in view.tables))
 DEEDS = ("alter", "remove", "insert", "swap")
@@ -200,6 +206,31 @@ def test_a_timer_that_would_come_to_nothing_because_its_command_was_decided_is_n
     found = house.findings()
     house.put(COMMANDS, commands)
     assert [(one.key, one.columns) for one in found] == [({"timer_id": row["timer_id"]}, ("setting",))]
+
+
+@pytest.mark.parametrize("jumped", ["both", "source", "neither"])
+def test_a_clock_that_ran_ahead_and_was_put_right_accuses_no_row(tmp_path: Path, jumped: str) -> None:
+    """When a fact was parked is told by the clock of then, whatever the clock of now says."""
+    house = House(tmp_path)
+    office, before = house.office, house.office.now
+    office.now += timedelta(days=3) if jumped != "neither" else timedelta()
+    wage = SetBaseWage(
+        staff_id=RETRIED, base_wage=Money(amount="5300.00"), effective_on=before.date() + timedelta(days=90)
+    )
+    office.registry.process([office.sign(wage, SETUP, COMPANY)])
+    if jumped == "source":
+        office.now = before
+    count = len(house.rows(PARKED))
+    office.take_in()
+    assert len(house.rows(PARKED)) == count + 1
+    if jumped == "both":
+        office.report("t-ahead", "repair")
+    office.now = before + timedelta(seconds=1)
+    assert house.findings() == []
+    for us in (-1, int((before + timedelta(days=30)).timestamp() * 1e6)):
+        found = after(house, PARKED, lambda row, us=us: row | {"parked_us": us})
+        assert {one.columns for one in found} == {("parked_us",)}
+    office.close()
 
 
 def test_what_no_fact_tells_of_a_row_changes_nothing_but_when_within_a_minute_it_is_tried(house: House) -> None:
