@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,46 @@ def test_a_bundle_of_a_decision_holds_its_evidence_and_convinces_somebody_else(
     assert done.returncode == 1
     assert f"NOT verified: {decision}: ValueError: the fact is not the one" in done.stdout
     assert by_strangers(place, keys[0]).returncode == 1, "a key that was not named is not trusted"
+
+
+def taken_out(place: Path, event_id: str) -> None:
+    (place / "events" / f"{event_id}.json").unlink()
+
+
+def taken_out_with_its_proof(place: Path, event_id: str) -> None:
+    for path in place.glob(f"*/{event_id}.*"):
+        path.unlink()
+
+
+def altered_and_said_to_have_no_proof_yet(place: Path, event_id: str) -> None:
+    fact, about = place / "events" / f"{event_id}.json", place / "about.json"
+    fact.write_bytes(fact.read_bytes().replace(b"s-director", b"s-direktor"))
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"not_proved": [event_id]}))
+
+
+def cut_off(place: Path, event_id: str) -> None:
+    fact = place / "events" / f"{event_id}.json"
+    fact.write_bytes(fact.read_bytes()[:-9])
+
+
+def another_text(place: Path, _: str) -> None:
+    text = next((place / "versions").glob("matrix-*"))
+    text.write_text(text.read_text().replace("A13", "A31"))
+
+
+@pytest.mark.parametrize(
+    "deed", [taken_out, taken_out_with_its_proof, altered_and_said_to_have_no_proof_yet, cut_off, another_text]
+)
+def test_whatever_somebody_does_to_a_bundle_the_stranger_is_told(
+    audited: Audited, tmp_path: Path, deed: Callable[[Path, str], None]
+) -> None:
+    decision = audited.fact_id("p-2")
+    made = gathered(audited, audited.office.now, decision=decision)
+    made.write(tmp_path / "bundle.zip")
+    place = unpacked(tmp_path / "bundle.zip", tmp_path / "open")
+    deed(place, decision)
+    done = by_strangers(place, *(str(log["keys"][-1]) for log in made.logs.values()))
+    assert (done.returncode, "NOT verified: " in done.stdout, done.stderr) == (1, True, "")
 
 
 def test_the_report_is_pdf_a_that_people_can_read(audited: Audited, tmp_path: Path) -> None:

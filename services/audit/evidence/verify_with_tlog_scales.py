@@ -1,13 +1,15 @@
 """Verify an evidence bundle with the package tlog-scales alone: `python verify_with_tlog_scales.py DIRECTORY VKEY [VKEY …]`.
 
 Nothing of bailiwick is imported. Checks the signature of every proof's checkpoint under the keys given, that every entry stands
-in the tree of that checkpoint, and that every fact is the one its entry commits to.
+in the tree of that checkpoint, that every fact is the one its entry commits to, that none was taken out, and that facts here
+adopted the texts in `versions/`.
 """
 
 import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from tlog_scales.signing import Vkey, VkeySet
 from tlog_scales.tiles import leaf_hash
@@ -15,8 +17,8 @@ from tlog_scales.tlog import Checkpoint, InclusionProof
 from tlog_scales.utils import b64dec
 
 
-def check(directory: Path, event_id: str, keys: dict[str, list[Vkey]]) -> None:
-    """Raises whatever does not hold of one fact."""
+def check(directory: Path, event_id: str, keys: dict[str, list[Vkey]]) -> dict[str, Any]:
+    """What one fact says; raises whatever does not hold of it."""
     proof = (directory / "proofs" / f"{event_id}.tlog-proof").read_text(encoding="utf-8")
     entry = (directory / "entries" / f"{event_id}.entry").read_bytes()
     fact = (directory / "events" / f"{event_id}.json").read_bytes()
@@ -33,6 +35,8 @@ def check(directory: Path, event_id: str, keys: dict[str, list[Vkey]]) -> None:
     told = json.loads(entry)
     if told["commitment"] != hashlib.sha256(salt + fact).hexdigest() or told["id"] != event_id:
         raise ValueError("the fact is not the one that the entry commits to")
+    data: dict[str, Any] = json.loads(fact)["data"]
+    return data
 
 
 def main(location: str, *vkeys: str) -> int:
@@ -41,20 +45,33 @@ def main(location: str, *vkeys: str) -> int:
     for vkey in vkeys:
         keys.setdefault(vkey.split("+", 1)[0], []).append(Vkey.from_string(vkey.strip()))
     directory = Path(location)
-    wrong = 0
-    facts = sorted(path.stem for path in (directory / "events").glob("*.json"))
-    unproved = set(json.loads((directory / "about.json").read_text(encoding="utf-8"))["not_proved"])
-    for event_id in facts:
-        if event_id in unproved:
-            continue
-        try:
-            check(directory, event_id, keys)
-        except Exception as error:  # noqa: BLE001 - whatever it is, this fact is not verified
-            wrong += 1
-            sys.stdout.write(f"NOT verified: {event_id}: {type(error).__name__}: {error}\n")
-    sys.stdout.write(
-        f"{len(facts) - wrong - len(unproved)} facts verified, {wrong} not, {len(unproved)} without a proof yet\n"
+    about = json.loads((directory / "about.json").read_text(encoding="utf-8"))
+    facts, proofs, entries = (
+        {path.stem for path in (directory / name).glob("*")} for name in ("events", "proofs", "entries")
     )
+    unproved = set(about["not_proved"]) - proofs - entries
+    told, wrong = [], []
+    for event_id in sorted((facts | proofs | entries) - unproved):
+        try:
+            told.append(check(directory, event_id, keys))
+        except Exception as error:  # noqa: BLE001 - whatever it is, this fact is not verified
+            wrong.append(f"{event_id}: {type(error).__name__}: {error}")
+    if len(facts) != about["facts"]:
+        wrong.append(f"about.json: {about['facts']} facts were put in, and {len(facts)} are here")
+    texts = {
+        json.dumps(data[name], ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+        for data in told
+        for name in ("matrix", "policy")
+        if name in data
+    }
+    wrong.extend(
+        f"versions/{path.name}: no verified fact adopted this text"
+        for path in sorted((directory / "versions").glob("*"))
+        if path.read_text(encoding="utf-8", errors="replace") not in texts
+    )
+    for one in wrong:
+        sys.stdout.write(f"NOT verified: {one}\n")
+    sys.stdout.write(f"{len(told)} facts verified, {len(wrong)} not, {len(unproved)} without a proof yet\n")
     return 1 if wrong else 0
 
 
