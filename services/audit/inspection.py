@@ -193,8 +193,12 @@ class _Sides:
         )
 
     async def _feed_page(self, after: str | None) -> tuple[list[bytes], str | None]:
-        raws = await self.feed(self.service, self.owner, int(after or 0))
-        return raws, str(_last_number(raws, int(after or 0))) if raws else None
+        begin = int(after or 0)
+        raws = await self.feed(self.service, self.owner, begin)
+        reached = _last_number(raws, begin)
+        if reached is None and begin < max(self.store_head or (0, ""), self.ledger_head or (0, ""))[0]:
+            reached = begin + len(raws)
+        return raws, str(reached) if raws and reached is not None else None
 
     def _until(self, raws: Iterable[bytes], reaches: int, side: str) -> Iterator[bytes]:
         """Facts beyond where the copy stood are kept aside: they came meanwhile, or were never chained."""
@@ -236,8 +240,8 @@ async def _ledger_page(query: Query, chain: str | None, after: str | None) -> tu
     return [base64.b64decode(raw) for raw in result["raws"]], result.get("next")
 
 
-def _last_number(raws: list[bytes], after: int) -> int:
-    """Where to go on behind a page, though its last facts may be unreadable."""
+def _last_number(raws: list[bytes], after: int) -> int | None:
+    """Where to go on behind a page, though its last facts may be unreadable; None where none of it says a number that follows."""
     for behind, raw in enumerate(reversed(raws)):
         try:
             number = int(from_json(raw)["chainnumber"])
@@ -245,7 +249,7 @@ def _last_number(raws: list[bytes], after: int) -> int:
             continue
         if after < number <= after + 100_000:
             return number + behind
-    return after + len(raws)
+    return None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from eventsourcing.persistence import PersistenceError
 from nats.errors import Error as NatsError
 
 from services.audit.rows.comparison import RowComparison
+from services.audit.rows.finding import Compared
+from services.audit.rows.stored import stored_compared
 from services.cli.audit_desk import bar, caught_up, operating
 from services.cli.output import BAD_INPUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
 from services.kernel.compared import Comparison
@@ -31,7 +33,7 @@ def views(
     service: Annotated[str, typer.Argument(metavar="SERVICE", help="A service, or all.")] = "all",
     as_json: AsJson = False,
 ) -> None:
-    """Fold every view anew, and tell from facts each timer, parked fact and position; name each row that differs.
+    """Fold every view anew, and tell each other row from facts: timers, parked facts, positions, answers; name what differs.
 
     Exit code 1 when one does.
     """
@@ -62,7 +64,10 @@ def views(
 
 
 async def compared(desk: Desk, name: str, quiet: bool) -> list[dict[str, Any]]:
-    """Every view of a service, in groups that share a table; then its timers, parked facts and positions."""
+    """Its facts and what was answered; every view, in groups that share a table; its timers, parked facts and positions.
+
+    Where the rows of its facts do not hold, nothing else is told from them.
+    """
     settings = Settings()
     made = with_dead_letters(factories(name)[name](KeyStore(settings.keys_dir)))
     store = Store(settings.store_url(name), schema=name, views=[t for one in made.views for t in one.tables])
@@ -72,8 +77,12 @@ async def compared(desk: Desk, name: str, quiet: bool) -> list[dict[str, Any]]:
     def heads(source: str) -> dict[str, tuple[int, str]]:
         return asyncio.run_coroutine_threadsafe(read_heads(desk.client, source), loop).result()
 
-    told, seen = [], set[str]()
+    told, seen = list[dict[str, Any]](), set[str]()
     try:
+        with bar(f"{name} facts", quiet):
+            told.append(_beside(name, await asyncio.to_thread(stored_compared, store)))
+        if any(one["table"] == "facts" for one in told[0]["differences"]):
+            return told
         for view in made.views:
             if view.name in seen:
                 continue
@@ -83,8 +92,7 @@ async def compared(desk: Desk, name: str, quiet: bool) -> list[dict[str, Any]]:
                 comparison = Comparison(made, store, group, feed, progress=progress, tries=SOURCE_TRIES)
                 told.append({"service": name} | asdict(await asyncio.to_thread(comparison.compare)))
         with bar(f"{name} timers", quiet):
-            beside = asdict(await asyncio.to_thread(RowComparison(made, store, feed, heads).compare))
-        told.append({"service": name, "views": beside.pop("tables"), **beside, "not_named": 0})
+            told.append(_beside(name, await asyncio.to_thread(RowComparison(made, store, feed, heads).compare)))
     except (TimeoutError, NatsError) as error:
         fail(f"a source of {name} does not give its facts ({type(error).__name__})", UNAVAILABLE, quiet,
              remedy="start it, and begin again")  # fmt: skip
@@ -93,3 +101,8 @@ async def compared(desk: Desk, name: str, quiet: bool) -> list[dict[str, Any]]:
     finally:
         store.close()
     return told
+
+
+def _beside(name: str, compared: Compared) -> dict[str, Any]:
+    told = asdict(compared)
+    return {"service": name, "views": told.pop("tables"), **told, "not_named": 0}

@@ -9,7 +9,7 @@ Kind = Literal["missing", "extra", "altered"]
 
 @dataclass(frozen=True)
 class RowFinding:
-    """One row of `timers`, `parked` or `tracking`.
+    """One row of a table that every service has: `facts`, `commands`, `timers` and the like.
 
     `missing`: the facts ask for it and the table lacks it; `extra`: no fact asks for it; `altered`: the columns named hold
     something else. `says` is why, in words.
