@@ -175,6 +175,8 @@ class _Sides:
     ledger_head: tuple[int, str] | None
     store_head: tuple[int, str] | None
     log: Comparison | None = None
+    _page: list[bytes] = field(default_factory=list)
+    """The last page: a fact that stands beyond its place comes again with the next."""
     beyond: dict[str, list[tuple[int, str, str]]] = field(default_factory=lambda: {"store": [], "ledger": []})
 
     async def compared(self, progress: Callable[[int], None]) -> ChainReport:
@@ -198,7 +200,8 @@ class _Sides:
         reached = _last_number(raws, begin)
         if reached is None and begin < max(self.store_head or (0, ""), self.ledger_head or (0, ""))[0]:
             reached = begin + len(raws)
-        return raws, str(reached) if raws and reached is not None else None
+        fresh, self._page = [raw for raw in raws if raw not in self._page], raws
+        return fresh, str(reached) if raws and reached is not None else None
 
     def _until(self, raws: Iterable[bytes], reaches: int, side: str) -> Iterator[bytes]:
         """Facts beyond where the copy stood are kept aside: they came meanwhile, or were never chained."""
@@ -242,14 +245,17 @@ async def _ledger_page(query: Query, chain: str | None, after: str | None) -> tu
 
 def _last_number(raws: list[bytes], after: int) -> int | None:
     """Where to go on behind a page, though its last facts may be unreadable; None where none of it says a number that follows."""
-    for behind, raw in enumerate(reversed(raws)):
-        try:
-            number = int(from_json(raw)["chainnumber"])
-        except (ValueError, KeyError, TypeError):
-            continue
-        if after < number <= after + 100_000:
-            return number + behind
-    return None
+    said = [_number_of(raw) for raw in raws]
+    follow = [number for number in said if number is not None and after < number <= after + 100_000]
+    unreadable = next((behind for behind, number in enumerate(reversed(said)) if number is not None), 0)
+    return max(follow) + unreadable if follow else None
+
+
+def _number_of(raw: bytes) -> int | None:
+    try:
+        return int(from_json(raw)["chainnumber"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -353,3 +354,18 @@ def test_a_history_is_shown_to_people_in_their_language(audited: Audited) -> Non
 def test_a_place_that_is_none_is_rejected(audited: Audited, after: str) -> None:
     with pytest.raises(Rejected, match="no place in the ledger"):
         audited.office.ask_audit(ReadLedger(after=after))
+
+
+def test_a_fact_moved_far_beyond_its_chain_is_named_without_reading_on_for_ever(tampered: Audited) -> None:
+    event_id = tampered.fact_id("on-30-minutes")
+    service, _, position = tampered.find(event_id)
+    tampered.by_hand(service, sa.update(FACTS).where(FACTS.c.position == position).values(number=10**9))
+    asked = Counter[str]()
+
+    async def feed(service: str, owner: str, after: int) -> list[bytes]:
+        asked[service] += 1
+        return await tampered.feed(service, owner, after)
+
+    found = asyncio.run(inspection.complete(tampered.query, feed, tampered.heads))
+    assert [d["event_id"] for chain in found["chains"] for d in chain["differences"]] == [event_id]
+    assert asked[service] < 40
