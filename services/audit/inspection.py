@@ -117,7 +117,7 @@ async def complete(
         if sides.log is not None:
             against_log[chain] = (sides.log.agreeing, sides.log.behind, sides.log.finish())
         late_ledger = (await _chains(query, owner)).get(chain)
-        late_store = (await heads(service)).get(owner)
+        late_store = (await heads(service)).get(owner) if service in SERVICES else None
         reports.append(sides.with_forged_tail(report, late_store, late_ledger))
         done += report.ledger_reaches
     return completeness_json(reports, against_log)

@@ -1,7 +1,7 @@
 """What an auditor looks for in rulings: at or beyond a limit, waivers and quotas used, late escalations, own cases, split amounts.
 
-Read from stored facts and the matrices adopted among them, of whatever service. A measure that is confidential (a share of a wage)
-is compared by the ruling's own outcome alone: its value is not public.
+Read from stored facts and the matrices adopted among them, of whatever service. An amount that is confidential is read with its
+property's key; without it the ruling's own outcome alone tells, and how many amounts stayed sealed is said.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +15,8 @@ from bailiwick_contracts.consultation import AuditChangeRefused
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.oversight import AdoptOversight, OversightAdopted, OversightSettings, shipped
 from bailiwick_contracts.registry import AuthorityMatrixAdopted
+from bailiwick_contracts.sealed import Confidential, Keys, SealingError, open_field
+from pydantic_core import from_json
 
 from services.kernel.decision import Noun, Rejected
 
@@ -80,6 +82,9 @@ class Oversight:
     """Those in force where the reading stands."""
     versions: list[dict[str, Any]] = field(default_factory=list)
     """Every version that facts were held against, with the fact that adopted it; none for the shipped one."""
+    keys: Keys | None = None
+    sealed: int = 0
+    """Amounts under a limit that no key at hand opened: whether they reach it, or were split, is not told."""
     _rows: dict[tuple[str, str, str], Mapping[str, Any]] = field(default_factory=dict)
     _granted: dict[tuple[str, ...], list[_Granted]] = field(default_factory=dict)
     _quota: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
@@ -127,7 +132,11 @@ class Oversight:
             self.found["own_cases"].append(told | {"on_behalf_of": document.get("onbehalfof")})
         if ruling.get("limit") is not None:
             measure = ruling["limit"]["measure"]
-            shown = {"measure": measure, "value": _measured(asked, measure), "limit": _bound(ruling["limit"])}
+            shown = {
+                "measure": measure,
+                "value": self._measured(document, asked, measure),
+                "limit": _bound(ruling["limit"]),
+            }
             self.found["beyond_limit"].append(told | shown)
         if "waiver" in document["type"].partition(".")[2]:
             self.found["waivers"].append(told)
@@ -138,17 +147,41 @@ class Oversight:
         row = self._rows.get((ruling["matrix_version"], ruling["row_id"], asked["verb"]), {})
         limits = {limit["measure"]: limit for limit in row.get("limits", ())}
         for measured in asked.get("measures", ()):
-            value, limit = _number(measured.get("value")), limits.get(measured["measure"])
+            limit = limits.get(measured["measure"])
+            value = None if limit is None else self._value(document, measured)
             if value is None or limit is None:
+                self.sealed += limit is not None and bool(measured.get("confidential"))
                 continue
             upper = _number((limit.get("upper") or {}).get("value"))
-            shown = told | {"measure": measured["measure"], "value": _text(value), "limit": _bound(limit)}
+            shown = told | {
+                "measure": measured["measure"],
+                "value": _text(value, measured["measure"]),
+                "limit": _bound(limit),
+            }
             if upper is not None and value == upper:
                 self.found["at_limit"].append(shown)
             if measured["measure"] in _QUOTAS:
                 self.found["quotas"].append(shown)
-            if measured["measure"] == "amount" and upper is not None and ruling["outcome"] == "granted":
+            if measured["measure"] == "amount" and upper is not None and _kept_within(ruling):
                 self._split(document, ruling, value, upper, shown)
+
+    def _measured(self, document: dict[str, Any], asked: Mapping[str, Any], measure: str) -> str:
+        """What a ruling measured; nothing where that is confidential and no key opens it."""
+        found = (self._value(document, one) for one in asked.get("measures", ()) if one["measure"] == measure)
+        value = next(found, None)
+        return "" if value is None else _text(value, measure)
+
+    def _value(self, document: dict[str, Any], measured: Mapping[str, Any]) -> Fraction | None:
+        """A measure's value, out of the sealed figures of its fact where it is confidential."""
+        figures = document["data"].get("figures")
+        if not measured.get("confidential") or measured["measure"] != "amount" or not figures or self.keys is None:
+            return _number(measured.get("value"))
+        try:
+            sealed = Confidential.model_validate(figures)
+            opened = open_field(sealed, event_id=document["id"], path="figures", keys=self.keys)
+            return _number(from_json(opened).get("amount"))
+        except (SealingError, ValueError):
+            return None
 
     def _split(
         self,
@@ -158,7 +191,7 @@ class Oversight:
         upper: Fraction,
         shown: dict[str, Any],
     ) -> None:
-        """Several grants that each stay under a limit and together pass it."""
+        """Several decisions or recommendations that each stay under a limit and together pass it."""
         asked = ruling["asked"]
         subject = asked.get("subject_id") or _first_thing(document["data"])
         key = (asked["actor_id"], ruling["row_id"], subject)
@@ -171,7 +204,7 @@ class Oversight:
         if len(grants) > 1 and total > upper:
             facts = [one.event_id for one in grants]
             held = {"days": window.days, "settings": self.settings.version}
-            self.found["splitting"].append(shown | {"total": _text(total), "facts": facts} | held)
+            self.found["splitting"].append(shown | {"total": _text(total, "amount"), "facts": facts} | held)
 
     def _escalation(self, document: dict[str, Any], told: dict[str, Any]) -> None:
         name = document["type"].partition(".")[2]
@@ -203,17 +236,21 @@ def _number(value: Any) -> Fraction | None:
     return Fraction(int(value["numerator"]), int(value["denominator"])) if "numerator" in value else None
 
 
-def _measured(asked: Mapping[str, Any], measure: str) -> str:
-    """What a ruling measured; nothing where that is confidential."""
-    value = next((_number(one.get("value")) for one in asked.get("measures", ()) if one["measure"] == measure), None)
-    return "" if value is None else _text(value)
+def _kept_within(ruling: Mapping[str, Any]) -> bool:
+    """Whether the clause allowed what was asked, be it to decide or, where that is all it gives, to recommend."""
+    return ruling["outcome"] in ("granted", "recommend_only") and ruling.get("limit") is None
 
 
-def _text(value: Fraction) -> str:
-    return str(value)
+def _text(value: Fraction, measure: str) -> str:
+    """An amount as money is written, anything else as the fraction that was compared."""
+    return str(Decimal(value.numerator) / value.denominator) if measure == "amount" else str(value)
 
 
 def _bound(limit: Mapping[str, Any]) -> str:
     upper = limit.get("upper") or limit.get("lower") or {}
     number = _number(upper.get("value"))
-    return "" if number is None else _text(number) + ("" if upper.get("inclusive", True) else " excluded")
+    return (
+        ""
+        if number is None
+        else _text(number, limit["measure"]) + ("" if upper.get("inclusive", True) else " excluded")
+    )

@@ -20,7 +20,7 @@ from services.audit.office import office_of
 from services.audit.oversight import REPORTS, Oversight
 from services.audit.replay import replay_of, replay_view
 from services.audit.selection import Reached, Selection
-from services.cli.audit_desk import Language, acting, answered, bar, caught_up, elsewhere, instant_of, query_of
+from services.cli.audit_desk import Language, acting, answered, bar, caught_up, elsewhere, instant_of, keys_of, query_of
 from services.cli.audit_evidence import PropertyOption, Since, Until, selected
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, invalid, print_json, run, settle
 from services.kernel.settings import Settings
@@ -84,8 +84,8 @@ def state(
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
             await caught_up(desk, property_id, as_json)
+            asked_at = datetime.now(UTC)
             found = await _state(desk, kind, thing, owner, instant, as_json)
-        asked_at = datetime.now(UTC)
         until = asked_at if instant is None else min(instant, asked_at)
         told = {"kind": kind, "id": thing, "as_of": as_of or "now", "recorded_until": until.isoformat()}
         return told | ({"note": TO_COME} if instant is not None and instant > asked_at else {}) | {"state": found}
@@ -137,6 +137,7 @@ def report(
     property_id: PropertyOption = None,
     since: Since = None,
     until: Until = None,
+    keys: Annotated[Path | None, typer.Option(help="Directory of the keys to open amounts with.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Decisions at or beyond a limit, waivers and quotas used, late escalations, own cases, amounts split under a limit."""
@@ -150,11 +151,12 @@ def report(
             rule=f"all, or one of {', '.join(REPORTS)}",
         )
     selection = selected(property_id, None, since, until, None, as_json)
+    held = keys_of(keys, as_json)
 
     def read(raws: Iterator[bytes]) -> dict[str, Any]:
         every = Reached().passing(raws, Selection())
-        made = Oversight().read((document, selection.takes(document)) for _, document in every)
-        return {"settings": made.versions, "reports": made.found}
+        made = Oversight(keys=held).read((document, selection.takes(document)) for _, document in every)
+        return {"settings": made.versions, "sealed": made.sealed, "reports": made.found}
 
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
@@ -165,7 +167,7 @@ def report(
     result = run(work(), as_json)
     found = {one: rows for one, rows in result["reports"].items() if name in ("all", one)}
     if as_json:
-        print_json({"filter": selection.as_json(), "settings": result["settings"], "reports": found})
+        print_json({"filter": selection.as_json(), **result, "reports": found})
         return
     emit_rows(
         result["settings"], ("version", "late_escalation_seconds", "splitting_days", "adopted_by"), "held against"
@@ -176,6 +178,10 @@ def report(
             continue
         shown = [name for name in REPORTED if any(row.get(name) not in (None, "", []) for row in rows)]
         emit_rows(rows, shown, f"{one}: {len(rows)}")
+    if result["sealed"]:
+        OUT.print(
+            f"{result['sealed']} amounts stayed sealed: whether they reach a limit, or were split, needs their key (--keys)"
+        )
 
 
 def oversight(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from bailiwick_contracts.envelope import read_event
+from bailiwick_contracts.money import Money
+from bailiwick_contracts.team import RecommendPayChange
 from pydantic_core import from_json
 from rich.console import Console
 
@@ -95,12 +97,12 @@ def granted(number: int, amount: str, subject: str = "unit-1", days: int = 0) ->
     }  # fmt: skip
 
 
+LIMIT = {"measure": "amount", "upper": {"value": {"amount": "500.00", "currency": "CNY"}, "inclusive": True}}
 MATRIX = {
     "id": "m", "type": "registry.authority_matrix_adopted.v1", "source": "/properties/company/registry", "actor": "s-0",
     "recordedat": "2026-01-01T00:00:00Z", "time": "2026-01-01T00:00:00Z",
     "data": {"matrix": {"version": "m-1", "rows": [{
-        "row_id": "W1", "verb": "decide",
-        "limits": [{"measure": "amount", "upper": {"value": {"amount": "500.00", "currency": "CNY"}, "inclusive": True}}],
+        "row_id": "W1", "verb": "decide", "limits": [LIMIT],
     }]}},
 }  # fmt: skip
 
@@ -116,6 +118,39 @@ def test_amounts_split_to_stay_under_a_limit_are_added_up() -> None:
     assert found_in(granted(1, "300.00"), granted(2, "300.00", "unit-2"))["splitting"] == []
     assert found_in(granted(1, "500.00"))["at_limit"][0]["limit"] == "500"
     assert len(found_in(granted(1, "300.00"), granted(2, "250.00"))["waivers"]) == 2
+
+
+def test_recommendations_that_each_stay_under_what_may_be_recommended_are_added_up_too() -> None:
+    """The manual lets the director recommend amounts up to a limit (A4, G3): two of them may pass it together."""
+
+    def recommended(number: int, amount: str, **more: Any) -> dict[str, Any]:
+        document = granted(number, amount)
+        ruling = document["data"]["ruling"] | {"outcome": "recommend_only", "reason": "only_opens_a_request"} | more
+        return document | {"data": document["data"] | {"ruling": ruling}}
+
+    assert len(found_in(recommended(1, "300.00"), recommended(2, "250.00"))["splitting"]) == 1
+    beyond = recommended(2, "550.00", limit=LIMIT)
+    assert found_in(recommended(1, "300.00"), beyond)["splitting"] == []
+
+
+def test_sealed_amounts_are_held_against_their_limit_by_whoever_has_the_key(tmp_path: Path) -> None:
+    """A4: 200.00 is the most that may be recommended; twice 150.00 within the window is more."""
+    office = Office(tmp_path)
+    office.set_up()
+    for number, (amount, to) in enumerate((("200.00", "s-1"), ("150.00", "s-2"), ("150.00", "s-2"), ("200.01", "s-3"))):
+        asked = RecommendPayChange(
+            matter_id=f"pay-{number}", staff_id=to, direction="raise", grounds="x", amount=Money(amount=amount)
+        )
+        office.ask(asked, "s-director")
+    documents = [(from_json(raw), True) for raw in office.raws()]
+    told, closed = Oversight(keys=office.keys).read(documents), Oversight().read(documents)
+    assert [(one["subject"], one["value"], one["limit"]) for one in told.found["at_limit"]] == [("s-1", "200", "200")]
+    assert [(one["subject"], one["value"]) for one in told.found["beyond_limit"]] == [("s-3", "200.01")]
+    assert [(one["subject"], one["total"]) for one in told.found["splitting"]] == [("s-2", "300")]
+    assert (told.sealed, closed.sealed) == (0, 4)
+    assert (closed.found["at_limit"], closed.found["splitting"]) == ([], [])
+    assert [one["value"] for one in closed.found["beyond_limit"]] == [""]
+    office.close()
 
 
 @pytest.mark.parametrize(("late", "count"), [(59, 0), (61, 1)])

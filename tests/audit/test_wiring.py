@@ -22,10 +22,11 @@ from bailiwick_contracts.audit import (
 )
 from bailiwick_contracts.envelope import Answer, read_event
 from bailiwick_contracts.message import COMPANY, Request
+from bailiwick_contracts.subjects import SERVICES
 from rich.console import Console
 
 from services.audit import inspection, report
-from services.audit.views import LEDGER
+from services.audit.views import CHAINS, LEDGER
 from services.kernel.decision import Rejected
 from services.kernel.tables import FACTS
 from tests.audit.chains import rewritten
@@ -369,3 +370,16 @@ def test_a_fact_moved_far_beyond_its_chain_is_named_without_reading_on_for_ever(
     found = asyncio.run(inspection.complete(tampered.query, feed, tampered.heads))
     assert [d["event_id"] for chain in found["chains"] for d in chain["differences"]] == [event_id]
     assert asked[service] < 40
+
+
+def test_a_chain_put_into_the_ledger_of_a_service_that_there_is_not_is_named(tampered: Audited) -> None:
+    row = {"service": "forged", "log": "forged-1", "property_id": "north-court", "number": 2, "hash": "0" * 64}
+    tampered.by_hand("audit", sa.insert(CHAINS).values(**row, recordedat="2026-03-02T00:00:00+00:00"))
+
+    async def heads(service: str) -> dict[str, tuple[int, str]]:
+        assert service in SERVICES, "nobody answers for it"
+        return await tampered.heads(service)
+
+    found = asyncio.run(inspection.complete(tampered.query, tampered.feed, heads))
+    tampered.by_hand("audit", sa.delete(CHAINS).where(CHAINS.c.service == "forged"))
+    assert [chain["chain"] for chain in found["chains"] if chain["differences"]] == ["forged/forged-1/north-court"]
