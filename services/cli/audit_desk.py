@@ -19,6 +19,7 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.audit import inspection
+from services.audit.words import LANGUAGES
 from services.cli.output import BAD_INPUT, ERR, OUT, REFUSED, fail, invalid, print_json, run, settle
 from services.cli.properties import SETUP
 from services.kernel.reactor import caught_up as reached
@@ -28,7 +29,15 @@ from services.run.desk import Desk, system
 
 AuditOf = Callable[[Desk, inspection.Query], Awaitable[dict[str, Any]]]
 CAUGHT_UP_SECONDS = 30
-Language = Annotated[str, typer.Option(help="en or zh-Hant.")]
+
+
+def _spoken(language: str) -> str:
+    if language not in LANGUAGES:
+        raise typer.BadParameter(f"{language!r} is none; one of {', '.join(LANGUAGES)}")
+    return language
+
+
+Language = Annotated[str, typer.Option(help="en or zh-Hant.", callback=_spoken)]
 _acting: list[Actor] = [SETUP]
 
 

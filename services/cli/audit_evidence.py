@@ -12,9 +12,10 @@ from bailiwick_contracts.subjects import SERVICES
 from services.audit import inspection
 from services.audit.evidence import archive as cold
 from services.audit.evidence import gathering
+from services.audit.evidence.bundle import SCHEMAS
 from services.audit.evidence.paper import FONTS_DIRECTORY
 from services.audit.log.note import NoteError, trusted
-from services.audit.mining.export import FORMATS, export
+from services.audit.mining.export import FORMATS, ExportError, export
 from services.audit.selection import Selection
 from services.cli import audit_log
 from services.cli.audit_desk import acting, bar, caught_up, in_order, instant_of, operating, query_of, writable
@@ -57,6 +58,10 @@ def export_to(
             rule=f"one of {', '.join(FORMATS)}",
         )
     writable(out, as_json)
+    if type_ is not None and not (SCHEMAS / f"{type_}.json").is_file():
+        fail(f"type: {type_!r} is none", BAD_INPUT, as_json, field="type", value=type_,
+             rule="the type of a fact, e.g. tickets.ticket_closed.v1",
+             remedy="leave --type away: the export names every type")  # fmt: skip
     selection = replace(selected(property_id, service, since, until, as_of, as_json), type=type_)
 
     async def work() -> dict[str, Any]:
@@ -69,7 +74,11 @@ def export_to(
                     progress=progress,
                 )
 
-    result = run(work(), as_json)
+    try:
+        result = run(work(), as_json)
+    except ExportError as error:
+        fail(str(error), BAD_INPUT, as_json, field="case", value=case, rule="stream, or a type of object",
+             remedy="an export as ocel2-json names the types there are")  # fmt: skip
     if as_json:
         print_json(result)
     else:

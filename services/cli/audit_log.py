@@ -22,7 +22,7 @@ from services.audit.log.tree import ProofError
 from services.audit.log.verification import verify as verify_log
 from services.audit.log.witness import Witness, WitnessError
 from services.audit.words import finding_words
-from services.cli.audit_desk import acting, bar, caught_up, operating, properties
+from services.cli.audit_desk import Language, acting, bar, caught_up, operating, properties
 from services.cli.output import (
     BAD_INPUT,
     OUT,
@@ -58,7 +58,7 @@ def verify(
     ] = None,
     policy: PolicyFile = None,
     key: Keys = None,
-    language: Annotated[str, typer.Option(help="en or zh-Hant.")] = "en",
+    language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Recompute a whole log: signatures, every entry, every tile, every chain. Exit code 1 when something does not hold."""

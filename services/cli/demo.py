@@ -28,7 +28,7 @@ MARK = "made-by-demo"
 def demo(
     data: Annotated[Path | None, typer.Option(help="A directory with punches-2015.csv and staff-2015.csv.")] = None,
     only: Annotated[str | None, typer.Option(help="Show only the decisions under this clause, e.g. A10.")] = None,
-    language: Annotated[str, typer.Option(help="en or zh-Hant.")] = "en",
+    language: audit_desk.Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Run a month of an office, decide at, under and over each limit, and judge everything again."""

@@ -101,6 +101,7 @@ def test_a_bundle_of_a_decision_holds_its_evidence_and_convinces_somebody_else(
     assert (untold.returncode, "DIRECTORY VKEY" in untold.stderr, "Traceback" in untold.stderr) == (1, True, False)
     about = json.loads((place / "about.json").read_text())
     assert (about["decision"], about["not_proved"]) == (decision, [])
+    assert about["histories"] == {"told": 1, "rulings": 1}
     types = {from_json(path.read_bytes())["type"] for path in (place / "events").iterdir()}
     assert {
         "attendance.penalty_decided.v1", "attendance.day_derived.v1", "registry.base_wage_set.v1",

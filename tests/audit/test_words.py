@@ -4,8 +4,10 @@ import re
 
 import pytest
 from bailiwick_contracts import authority, confirmation, penalty
+from typer.testing import CliRunner
 
 from services.audit.words import CLAMPS, KINDS, OUTCOMES, REASONS, SIDES, word
+from services.cli.main import app
 
 
 def documented(function: object) -> set[str]:
@@ -33,3 +35,9 @@ def test_both_languages_say_something_and_not_the_same(table: dict[str, tuple[st
 
 def test_a_code_without_words_is_shown_as_it_is() -> None:
     assert word(REASONS, "of_a_later_release", "zh-Hant") == "of_a_later_release"
+
+
+@pytest.mark.parametrize("command", ["history", "replay", "person", "verify"])
+def test_a_language_that_there_is_not_is_said_to_be_none(command: str) -> None:
+    done = CliRunner().invoke(app, ["audit", command, "x", "--language", "fr"])
+    assert (done.exit_code, "'fr' is none" in done.output) == (2, True)

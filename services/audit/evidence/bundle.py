@@ -72,6 +72,7 @@ class Bundle:
             "facts": len(self.raws),
             "proved": len(self.proofs),
             "not_proved": sorted(set(self.raws) - set(self.proofs)),
+            "histories": {"told": len(self.histories), "rulings": self._rulings()},
             "chains": self._chains(),
             "checkpoints": {owner: int(log["size"]) for owner, log in sorted(self.logs.items())},
             "font": family,
@@ -79,6 +80,9 @@ class Bundle:
         files["about.json"] = _pretty(about)
         files["report.pdf"] = paper.pdf(self._told(order, about, chinese=family is not None), self.as_of, fonts, family)
         return files
+
+    def _rulings(self) -> int:
+        return sum("ruling" in from_json(raw)["data"] for raw in self.raws.values())
 
     def _chains(self) -> dict[str, int]:
         reached: dict[str, int] = {}

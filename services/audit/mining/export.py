@@ -13,6 +13,10 @@ Format = Literal["ocel2-json", "ocel2-sqlite", "xes"]
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
+class ExportError(LookupError):
+    """What was asked for makes no log."""
+
+
 def export(
     raws: Iterator[bytes], selection: Selection, kind: str, path: Path, *, case: str = "stream"
 ) -> dict[str, Any]:
@@ -20,12 +24,18 @@ def export(
 
     Answers `events`, `objects` or `cases`, `filter`, and `as_of` (chain to the number of the last fact read), which the file
     states too. The file is written beside its place and renamed, so it is whole or not there.
+
+    Raises:
+        ExportError: there are facts, and none of them names a thing of the type that `case` asks for.
     """
     reached = Reached()
     facts = list(mined(document for _, document in reached.passing(raws, selection)))
     about = {"filter": selection.as_json(), "as_of": reached.as_json(), "facts": reached.facts, "format": kind}
     part = path.with_name(f".{path.name}.part")
     counts = _written(facts, kind, about, part, case)
+    if facts and counts.get("cases") == 0:
+        part.unlink()
+        raise ExportError(f"none of {len(facts)} facts names a {case}")
     part.replace(path)
     return counts | about
 

@@ -14,10 +14,12 @@ import pytest
 from bailiwick_contracts.envelope import read_event
 from jsonschema import Draft202012Validator
 from pydantic_core import from_json
+from typer.testing import CliRunner
 
 from services.audit.mining.events import mined
-from services.audit.mining.export import export
+from services.audit.mining.export import ExportError, export
 from services.audit.selection import Selection
+from services.cli.main import app
 from tests.audit.office import MONDAY, Office
 
 NAMED = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
@@ -180,3 +182,15 @@ def test_a_service_nobody_here_knows_is_exported_by_its_fields_alone() -> None:
         ("person", "s-1", "actor"), ("lift", "lift-7", "lift_id"), ("ticket", "t-9", "into_ticket_id"),
         ("person", "s-1", "witness_id"), ("witness", "w-2", "witness_id"), ("property", "north-court", "property"),
     }  # fmt: skip
+
+
+def test_cases_of_what_no_fact_names_are_no_log(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="names a nonsense"):
+        export(iter(source.raws), Selection(), "xes", tmp_path / "x", case="nonsense")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_type_that_there_is_not_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    out = tmp_path / "x"
+    done = CliRunner().invoke(app, ["audit", "export", "--type", "tickets.nonsense.v1", "--out", str(out)])
+    assert (done.exit_code, out.exists()) == (2, False)

@@ -101,8 +101,11 @@ def judge(house: House, number: int) -> tuple[str, str]:
     tables = [*OF_THE_KERNEL, *(view for view in VIEWS if len(house.rows(view)) > 1)]
     deed, table = DEEDS[number % 4], tables[number // 4 % len(tables)]
     clean = house.rows(table)
-    rows = [dict(row) for row in clean]
-    touched = {"alter": alter, "remove": remove, "insert": insert, "swap": swap}[deed](table, rows, chance)
+    while True:
+        rows = [dict(row) for row in clean]
+        touched = {"alter": alter, "remove": remove, "insert": insert, "swap": swap}[deed](table, rows, chance)
+        if len({tuple(key_of(table, row).values()) for row in rows}) == len(rows):  # else the database refuses it
+            break
     house.put(table, rows)
     try:
         found: list[Any] = house.findings() if table in OF_THE_KERNEL else house.in_views()
