@@ -344,4 +344,9 @@ def read_command(raw: bytes, request: type[Request]) -> Command[Any]:
     Raises:
         pydantic.ValidationError: naming each field, value and rule.
     """
-    return Command[request].model_validate_json(raw, strict=True)  # type: ignore[valid-type]
+    return _command_model(request).model_validate_json(raw, strict=True)
+
+
+@cache
+def _command_model(request: type[Request]) -> type[Command[Any]]:
+    return Command[request]  # type: ignore[valid-type]

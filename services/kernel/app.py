@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 from bailiwick_contracts.envelope import MESSAGE_LIMIT_BYTES, Answer, Command, read_command
 from bailiwick_contracts.message import Request
@@ -32,6 +33,7 @@ from services.kernel.moment import Moments
 from services.kernel.moving import Moving
 from services.kernel.nudge import Nudge
 from services.kernel.reactor import Reactor, read_feed
+from services.kernel.readers import Readers
 from services.kernel.reading import QueryReading, plain
 from services.kernel.rebuilding import Rebuilding
 from services.kernel.relay import Relay
@@ -61,8 +63,11 @@ class Runtime:
         self.keys = keys or KeyStore(settings.keys_dir)
         tables = [table for view in service.views for table in view.tables]
         self.store = Store(settings.store_url(service.name), schema=service.name, views=tables)
-        self.writer = Writer(service, self.store, self.keys, limit=settings.batch_limit)
         self.doors = Doors(settings.doors_dir)
+        self.writer = Writer(
+            service, self.store, self.keys, limit=settings.batch_limit, check=self.doors.check_signature
+        )
+        self.readers = Readers(service.name, self.store, self._query)
         self.ready = asyncio.Event()
         self.relay: Relay | None = None
         self.reactors: list[Reactor] = []
@@ -148,7 +153,7 @@ class Runtime:
         if command.commandtype != request.wire():
             raise Rejected("the command names another type than its subject", code="wrong_type", field="commandtype",
                            value=command.commandtype, rule=f"the subject says {request.wire()}")  # fmt: skip
-        self.doors.verify(command, from_json(body)["data"])
+        self.doors.check_body(command, from_json(body)["data"])
 
     async def _on_command(self, command: Command[Any]) -> Answer:
         self._check_ready()
@@ -163,14 +168,14 @@ class Runtime:
     async def _on_query(self, command: Command[Any]) -> Answer:
         self._check_ready()
         if command.asof is not None and self.moments is not None:
+            self.doors.check_signature(command)
             return await self.moments.answer(command, command.asof)
-        return await asyncio.to_thread(self._query, command)
+        return await self.readers.answer(command)
 
-    def _query(self, command: Command[Any]) -> Answer:
-        with self.store.reading() as connection:
-            reading = QueryReading(self.service, self.store, self.keys, connection)
-            scoped = ScopedReading(reading, command.property)
-            result = self.service.queries[type(command.data)](scoped, command)
+    def _query(self, connection: sa.Connection, command: Command[Any]) -> Answer:
+        self.doors.check_signature(command)
+        scoped = ScopedReading(QueryReading(self.service, self.store, self.keys, connection), command.property)
+        result = self.service.queries[type(command.data)](scoped, command)
         return Answer(commandid=command.commandid, outcome="done", result=plain(dict(result)), record=scoped.record())
 
     def _feed(self, body: bytes) -> bytes:
@@ -292,6 +297,7 @@ class Runtime:
             task.cancel()
         if self.moments is not None:
             self.moments.close()
+        self.readers.close()
         self.writer.close()
         self.store.close()
 

@@ -84,8 +84,19 @@ class Writer:
         *,
         clock: Callable[[], datetime] | None = None,
         limit: int = BATCH_LIMIT,
+        check: Callable[[Command[Any]], None] | None = None,
     ) -> None:
-        """`clock` answers the current instant in UTC; tests give their own. `limit` is how much shares one transaction."""
+        """Write to one store.
+
+        Args:
+            service: what is decided, and how.
+            store: where it is kept.
+            keys: what seals and opens it.
+            clock: answers the current instant in UTC; tests give their own.
+            limit: how much shares one transaction.
+            check: raises Rejected for a command that is not to be decided; asked on the writer's thread, before the lock is taken.
+        """
+        self._check = check
         self._limit = limit
         self._service, self._store, self._keys = with_dead_letters(service), store, keys
         self._clock = clock or (lambda: datetime.now(UTC))
@@ -115,6 +126,7 @@ class Writer:
         """Have a command decided, or facts taken in. A command answers an `Answer`, an intake nothing.
 
         Raises:
+            Rejected: it is not to be decided; nothing was recorded.
             BusyError: too much is waiting; nothing was recorded.
             PersistenceError: the database failed; whether it was stored is unknown, the same id may be sent again.
             GapError: an intake does not follow what was taken in.
@@ -152,7 +164,7 @@ class Writer:
                 batch.append(self._waiting.get_nowait())
             self._busy = True
             begun = loop.time()
-            running = loop.run_in_executor(self._thread, self.process, [work for work, _ in batch])
+            running = loop.run_in_executor(self._thread, self._checked, [work for work, _ in batch])
             try:
                 results = await asyncio.shield(running)
             except asyncio.CancelledError:
@@ -170,9 +182,24 @@ class Writer:
         BATCH_SIZE.labels(self._service.name).observe(len(batch))
         DECISION_SECONDS.labels(self._service.name).observe(seconds)
         for (work, _), result in zip(batch, results, strict=True):
-            if isinstance(work, Command):
+            if isinstance(work, Command) and not isinstance(result, Rejected):
                 outcome = result.outcome if isinstance(result, Answer) else "unknown"
                 self.outcomes[work.commandtype, outcome] += 1
+
+    def _checked(self, works: Sequence[Work]) -> list[Any]:
+        """Process what is to be decided; what is not is turned away."""
+        away: dict[int, Rejected] = {}
+        for index, work in enumerate(works):
+            if self._check is not None and isinstance(work, Command):
+                try:
+                    self._check(work)
+                except Rejected as rejection:
+                    away[index] = rejection
+        if not away:
+            return self.process(works)
+        kept = [work for index, work in enumerate(works) if index not in away]
+        results = iter(self.process(kept) if kept else ())
+        return [away[index] if index in away else next(results) for index in range(len(works))]
 
     def process(self, works: Sequence[Work]) -> list[Any]:
         """Decide a batch in one transaction; when that fails as a whole, each alone, so that no one fails its neighbours."""

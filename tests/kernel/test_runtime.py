@@ -5,8 +5,10 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,57 @@ async def test_a_limit_holds_for_callers_at_once_and_a_query_shows_it(pair: Pair
     body = pair.door.sign(CountTokens(holder_id="ann"), Actor(actor="boss"), PLACE)
     answer = await ask(pair.client, body, CountTokens, PLACE, kind="query", timeout=SECONDS)
     assert answer.result == {"tokens": 3}
+
+
+def _by_a_stranger(pair: Pair, directory: Path) -> bytes:
+    """Signed by a door of the same name with another key."""
+    return Door(directory / "elsewhere").sign(TakeToken(holder_id="ann"), Actor(actor="boss"), PLACE)
+
+
+def _by_an_unknown_door(pair: Pair, directory: Path) -> bytes:
+    return Door(directory / "elsewhere", "stranger").sign(TakeToken(holder_id="ann"), Actor(actor="boss"), PLACE)
+
+
+def _with_another_body(pair: Pair, directory: Path) -> bytes:
+    body = json.loads(pair.door.sign(TakeToken(holder_id="ann"), Actor(actor="boss"), PLACE))
+    body["data"]["holder_id"] = "bob"
+    return json.dumps(body).encode()
+
+
+def _by_another_actor(pair: Pair, directory: Path) -> bytes:
+    body = json.loads(pair.door.sign(TakeToken(holder_id="ann"), Actor(actor="boss"), PLACE))
+    body["actor"] = "bigger-boss"
+    return json.dumps(body).encode()
+
+
+@pytest.mark.parametrize(
+    ("forged", "code"),
+    [
+        (_by_a_stranger, "wrong_signature"),
+        (_by_an_unknown_door, "unknown_door"),
+        (_with_another_body, "wrong_digest"),
+        (_by_another_actor, "wrong_signature"),
+    ],
+)
+async def test_what_no_trusted_door_signed_is_turned_away_beside_what_one_did(
+    pair: Pair, tmp_path: Path, forged: Callable[[Pair, Path], bytes], code: str
+) -> None:
+    body = forged(pair, tmp_path)
+    asked = [ask(pair.client, body, TakeToken, PLACE, timeout=SECONDS) for _ in range(5)]
+    *turned_away, done = await asyncio.gather(*asked, pair.take("carol"))
+    assert {(one.outcome, (one.error or {})["code"]) for one in turned_away} == {("rejected", code)}
+    assert done.outcome == "done"
+    assert pair.toy.store.max_notification_id() == 1
+
+
+@pytest.mark.parametrize("as_of", [None, datetime.now(UTC)])
+async def test_a_query_that_no_trusted_door_signed_is_turned_away(
+    pair: Pair, tmp_path: Path, as_of: datetime | None
+) -> None:
+    elsewhere = Door(tmp_path / "elsewhere")
+    body = elsewhere.sign(CountTokens(holder_id="ann"), Actor(actor="boss"), PLACE, as_of=as_of)
+    answer = await ask(pair.client, body, CountTokens, PLACE, kind="query", timeout=SECONDS)
+    assert (answer.outcome, (answer.error or {})["code"]) == ("rejected", "wrong_signature")
 
 
 async def _delete_stream(pair: Pair) -> None:
