@@ -1,6 +1,6 @@
 """Attendance's wiring: each request to what it needs to know, and on to its decision."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import sqlalchemy as sa
@@ -61,11 +61,29 @@ from services.attendance import day as days
 from services.attendance import gathering as gather
 from services.attendance.confirmation import confirm
 from services.attendance.day import DAY
-from services.attendance.deriving import Shifts, derive, derive_around, derive_whole, person_day, punches_by_day
+from services.attendance.deriving import (
+    FEW,
+    Shifts,
+    derive,
+    derive_around,
+    derive_whole,
+    person_day,
+    punches_by_day,
+    with_neighbours,
+)
 from services.attendance.penalty import PENALTY, WITHDRAWAL, decide, take_over, withdraw
 from services.attendance.roster import publish, swap
 from services.attendance.views import DAYS, SHIFTS, VIEWS
 from services.kernel.service import Outcome, Service, Unit
+
+
+def _rostered(command: Command[PublishRoster]) -> Iterator[str]:
+    """The streams that a small roster is decided on: its own, and its days with those around them, which may be derived anew."""
+    request = command.data
+    yield f"roster-{request.roster_id}"
+    if len(request.staff_ids) * len(request.days) <= FEW:
+        asked = [(staff_id, row.day) for staff_id in request.staff_ids for row in request.days]
+        yield from (day_stream(*part) for part in sorted(with_neighbours(asked)))
 
 
 def on_publish_roster(unit: Unit, command: Command[PublishRoster]) -> Outcome:
@@ -357,5 +375,6 @@ SERVICE = Service(
     views=VIEWS,
     timers=appraisal_app.TIMERS,
     asks=appraisal_app.ASKS,
+    touches={PublishRoster: _rostered},
     consumes=("registry",),
 )

@@ -15,18 +15,17 @@ from services.attendance.day import DAY, Day
 from services.attendance.month import MONTH
 from services.kernel.service import Unit
 
-_AROUND = timedelta(days=4)
+_AROUND = 4
 _AHEAD = timedelta(days=1)
 """No punch lies further ahead than the clock tolerance; a day, should a clock have been set back."""
-_FEW = 12
+FEW = 12
+"""So many days are asked themselves; of more, the view."""
 Shifts = Mapping[str, Mapping[date, tuple[Shift, ...]]]
 
 
 def derive_around(unit: Unit, changed: Mapping[tuple[str, date], Iterable[Shift]]) -> None:
     """Derive days whose shifts are new, and their neighbours, as far as they have punches or were derived before."""
-    around = {
-        (staff_id, date.fromordinal(on.toordinal() + offset)) for staff_id, on in changed for offset in (-1, 0, 1)
-    }
+    around = with_neighbours(changed)
     if not around:
         return
     people = {staff_id for staff_id, _ in around}
@@ -42,12 +41,17 @@ def derive_around(unit: Unit, changed: Mapping[tuple[str, date], Iterable[Shift]
     derive(unit, around & (derived | seen), punches)
 
 
+def with_neighbours(days_of_people: Iterable[tuple[str, date]]) -> set[tuple[str, date]]:
+    """These days of people, each with the day before and the day after, as far as the calendar goes."""
+    return {(staff_id, gather.shifted(on, offset)) for staff_id, on in days_of_people for offset in (-1, 0, 1)}
+
+
 def _derived(
     unit: Unit, around: Iterable[tuple[str, date]], people: Iterable[str], first: date, last: date
 ) -> set[tuple[str, date]]:
     """Which of these days, or more of them, were derived; a few are asked themselves, which costs less than the view."""
     asked = {part: day_stream(*part) for part in around}
-    if len(asked) > _FEW:
+    if len(asked) > FEW:
         return gather.derived_between(unit, people, first, last)
     unit.load(asked.values())
     return {part for part, stream in asked.items() if unit.state(DAY, stream).derived is not None}
@@ -56,7 +60,9 @@ def _derived(
 def _reach(first: date, last: date, changed: Iterable[Iterable[Shift]]) -> tuple[datetime, datetime]:
     """From when to when a punch can belong to one of these days: a day by any clock and its margins, and wherever a shift was put."""
     windows = [shift.window for shifts in changed for shift in shifts]
-    begin, end = (datetime.combine(on, time(), UTC) for on in (first - _AROUND, last + _AROUND))
+    begin, end = (
+        datetime.combine(on, time(), UTC) for on in (gather.shifted(first, -_AROUND), gather.shifted(last, _AROUND))
+    )
     return min([begin, *(w[0] for w in windows)]), max([end, *(w[1] for w in windows)])
 
 

@@ -23,10 +23,15 @@ from services.attendance.views import CONFIRMATIONS, DAYS, PAYROLL, PENALTIES, P
 from services.kernel.service import Reading, Unit
 from services.registry_copy import COPIES, instant, micros, parts
 
-_AROUND = timedelta(days=3)
+_AROUND = 3
 
 
 @lru_cache(maxsize=4_096)
+def shifted(on: date, by: int) -> date:
+    """The day so many days later, or the last one that the calendar has."""
+    return date.fromordinal(min(max(on.toordinal() + by, 1), date.max.toordinal()))
+
+
 def _shifts(text: str) -> tuple[Shift, ...]:
     found: tuple[Shift, ...] = SHIFTS_JSON.validate_json(text)
     return found
@@ -39,7 +44,7 @@ def shifts_between(
     found: dict[str, dict[date, tuple[Shift, ...]]] = {}
     for part in parts(sorted(set(staff_ids))):
         query = sa.select(SHIFTS.c.staff_id, SHIFTS.c.day, SHIFTS.c.shifts).where(
-            SHIFTS.c.staff_id.in_(part), SHIFTS.c.day.between(first - _AROUND, last + _AROUND)
+            SHIFTS.c.staff_id.in_(part), SHIFTS.c.day.between(shifted(first, -_AROUND), shifted(last, _AROUND))
         )
         for row in reading.rows(query):
             found.setdefault(row.staff_id, {})[row.day] = _shifts(row.shifts)

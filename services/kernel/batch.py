@@ -86,6 +86,7 @@ class Batch:
         """A query that failed and took the transaction with it, as PostgreSQL has it."""
         self.heads: dict[str, Head] = {}
         self.tracking: dict[str, tuple[int, str]] = {}
+        self._tracked: dict[str, dict[str, int]] = {}
         self.timers: dict[str, Row | None] = {}
         self.lanes: set[str] | None = None
         """Lanes in which something is parked, once facts are taken in."""
@@ -101,6 +102,13 @@ class Batch:
                 self.memory.streams[stream] = Stream(version=len(events), events=events, owner=owner)
                 loaded.append(self.memory.streams[stream])
         return loaded
+
+    def positions(self, source: str) -> dict[str, int]:
+        """How far the local copy of `source` reaches, this batch included; the database is asked once, for the lock is held."""
+        if source not in self._tracked:
+            tracked = self.store.tracked(self.connection, f"{source}-%")
+            self._tracked[source] = {name: position for name, (position, _) in tracked.items()}
+        return self._tracked[source] | {n: p for n, (p, _) in self.tracking.items() if n.startswith(f"{source}-")}
 
     def head(self, property_id: str) -> Head:
         """Where the chain of a property stands, this batch included."""

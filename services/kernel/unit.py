@@ -123,11 +123,7 @@ class WorkUnit:
 
     def positions(self, source: str) -> dict[str, int]:
         """How far the local copy of `source` reaches."""
-        tracked = {
-            name: position
-            for name, (position, _) in self._batch.store.tracked(self._batch.connection, f"{source}-%").items()
-        }
-        return tracked | {n: p for n, (p, _) in self._batch.tracking.items() if n.startswith(f"{source}-")}
+        return self._batch.positions(source)
 
     def open(self, sealed: Sealed, event_id: str, path: str) -> str:
         """The plaintext of a sealed field."""

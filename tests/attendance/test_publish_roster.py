@@ -1,6 +1,6 @@
 """Rosters (A5): published by the director of the office, each person's day its own part."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from bailiwick_contracts.attendance import PublishRoster, RosterDay
@@ -31,6 +31,12 @@ def test_nobody_else_does(office: Office, actor: str, at: str, reason: str) -> N
     (refused,) = office.facts("roster", at=at)
     assert refused.data.reason == reason
     assert office.facts("shift_rostered", at=at) == []
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_roster_at_the_end_of_the_calendar_is_decided_like_any_other(office: Office, day: date) -> None:
+    assert office.ask(roster(RosterDay(day=day, shifts=()))).outcome == "done"
+    assert office.ask(roster(RosterDay(day=MONDAY, shifts=(shift(),)))).outcome == "done"
 
 
 def test_the_same_roster_again_is_nothing_new(office: Office) -> None:
