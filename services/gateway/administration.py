@@ -170,7 +170,7 @@ class Administration:
         claims = {"as_of": as_of_in(body.pop(AS_OF))} if AS_OF in body else {}
         reply = await self._asker.ask(validated(operation, body), actor_of(who, {}), COMPANY, "query", **claims)
         response = answered(reply, query=True)
-        link = next_page(request.url.path, request.url.query, operation, reply)
+        link = next_page(request, operation, reply)
         if link is not None:
             response.headers["Link"] = link
         return response

@@ -56,7 +56,7 @@ class Operations:
             raise ProblemError(
                 "unsupported_media_type", "Content-Type: application/json, application/x-ndjson or text/csv"
             )
-        if request.url.query:
+        if request.scope["query_string"]:
             raise ProblemError("malformed", "a command's members stand in its body; there are no query parameters")
         body = read_json(await request.body())
         self._allowance.check(who, "command", property_id, operation, body)
@@ -69,7 +69,7 @@ class Operations:
         return answered(reply, query=False)
 
     async def _query(self, request: HttpRequest, who: Who, property_id: str, operation: Operation) -> Response:
-        body = query_of(request.url.query, operation)
+        body = query_of(request.scope["query_string"].decode(), operation)
         claims = (
             {"as_of": as_of_in(body.pop(AS_OF))} if AS_OF in body and not operation.takes_as_of(body[AS_OF]) else {}
         )
@@ -79,7 +79,7 @@ class Operations:
         asked = validated(operation, body)
         reply = await self._asker.ask(asked, actor_of(who, request.headers), property_id, "query", **claims)
         response = answered(reply, query=True)
-        link = next_page(request.url.path, request.url.query, operation, reply)
+        link = next_page(request, operation, reply)
         if link is not None:
             response.headers["Link"] = link
         if "etag" in response.headers and request.headers.get("if-none-match") == response.headers["etag"]:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json
+from starlette.requests import Request as HttpRequest
 
 from services.gateway.problem import ProblemError
 from services.gateway.surface import AS_OF, Operation
@@ -65,7 +66,7 @@ def as_of_in(text: Any) -> datetime:
         raise ProblemError("invalid", f"{AS_OF}: {rule}", problems=[{"field": AS_OF, "rule": rule}]) from None
 
 
-def next_page(path: str, query: str, operation: Operation, reply: bytes) -> str | None:
+def next_page(request: HttpRequest, operation: Operation, reply: bytes) -> str | None:
     """The Link header of a page that is not the last (RFC 8288), where the operation has pages."""
     if "after" not in operation.model.model_fields:
         return None
@@ -73,5 +74,5 @@ def next_page(path: str, query: str, operation: Operation, reply: bytes) -> str 
     place = next((result[name] for name in CURSORS if name in result), None)
     if place is None:
         return None
-    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "after"]
-    return f'<{path}?{urlencode([*kept, ("after", str(place))])}>; rel="next"'
+    kept = [(name, value) for name, value in parse_qsl(request.url.query, keep_blank_values=True) if name != "after"]
+    return f'<{request.url.path}?{urlencode([*kept, ("after", str(place))])}>; rel="next"'
