@@ -1,6 +1,6 @@
 """Which facts an export, a bundle or an archive is about, and how it says so."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,15 @@ class Selection:
             "as_of": self.as_of,
         }
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in told.items()}
+
+    @classmethod
+    def parse(cls, told: Mapping[str, str | None]) -> "Selection":
+        """What `as_json` said. Raises ValueError and KeyError."""
+        since, until, as_of = (
+            None if told[name] is None else datetime.fromisoformat(str(told[name]))
+            for name in ("since", "until", "as_of")
+        )
+        return cls(told["property"], told["service"], told["type"], since, until, as_of)
 
 
 class Reached:

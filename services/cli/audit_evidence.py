@@ -19,7 +19,7 @@ from services.audit.mining.export import FORMATS, ExportError, export
 from services.audit.selection import Selection
 from services.cli import audit_log
 from services.cli.audit_desk import acting, bar, caught_up, in_order, instant_of, operating, query_of, writable
-from services.cli.output import BAD_INPUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run
+from services.cli.output import BAD_INPUT, OUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.desk import system
 
@@ -186,17 +186,21 @@ def restore(
     key: Annotated[
         list[str] | None, typer.Option("--key", help="A vkey that you trust; by default those in the archive.")
     ] = None,
+    checkpoint: audit_log.Taken = None,
     as_json: AsJson = False,
 ) -> None:
     """Unpack an archive and verify all of it: signatures, the whole log, every fact. Exit code 1 when something does not hold."""
+    remembered = [one for path in checkpoint or () for one in audit_log.checkpoints(path, as_json)]
     try:
-        result = cold.restore(archived, to, policy=trusted(key) if key else None)
+        result = cold.restore(archived, to, policy=trusted(key) if key else None, remembered=remembered)
     except (cold.ArchiveError, NoteError) as error:
         fail(str(error), BAD_INPUT, as_json)
     if as_json:
         print_json(result)
     else:
         emit_rows(result["properties"], ("property", "facts", "proved", "holds", "problems"), f"restored to {to}")
+        stated = ", ".join(f"{name} {value}" for name, value in result["filter"].items() if value) or "everything"
+        OUT.print(f"The archive says of itself: {result['expected']} facts, of {stated}.", highlight=False)
     if not result["holds"]:
         raise typer.Exit(REFUSED)
 

@@ -43,6 +43,12 @@ from services.run.desk import Desk, system
 app = typer.Typer(no_args_is_help=True, help="The transparency log of each property.")
 Place = Annotated[str, typer.Argument(metavar="PATH|URL", help="A log's directory, or the prefix it is served at.")]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", help="A tlog-policy file; by default the log's own.")]
+Taken = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--checkpoint", help="A checkpoint taken before: a note, a proof, or events as JSON lines. Again for more."
+    ),
+]
 Keys = Annotated[list[str] | None, typer.Option("--key", help="A vkey of the log that you trust, instead of a policy.")]
 TWO_PROCESSES_FROM = 100_000
 """Entries from which hashing is shared with a second process."""
@@ -50,12 +56,7 @@ TWO_PROCESSES_FROM = 100_000
 
 def verify(
     place: Place,
-    checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--checkpoint", help="A checkpoint taken before: a note, a proof, or events as JSON lines. Again for more."
-        ),
-    ] = None,
+    checkpoint: Taken = None,
     policy: PolicyFile = None,
     key: Keys = None,
     language: Language = "en",
@@ -64,7 +65,7 @@ def verify(
     """Recompute a whole log: signatures, every entry, every tile, every chain. Exit code 1 when something does not hold."""
     fetch = at(place)
     trust = _policy(place, policy, key, as_json)
-    remembered = [one for path in checkpoint or () for one in _checkpoints(path, as_json)]
+    remembered = [one for path in checkpoint or () for one in checkpoints(path, as_json)]
     try:
         large = _size(place) >= TWO_PROCESSES_FROM
         with bar("verifying", as_json) as progress:
@@ -276,7 +277,7 @@ def _size(place: str) -> int:
         return 0
 
 
-def _checkpoints(path: Path, as_json: bool) -> Iterator[Checkpoint]:
+def checkpoints(path: Path, as_json: bool) -> Iterator[Checkpoint]:
     """The notes in a file: one note, a proof, or checkpoint events, one a line."""
     try:
         text = path.read_text()

@@ -22,7 +22,7 @@ from pypdf import PdfReader
 from services.audit.evidence import archive as cold
 from services.audit.evidence import gathering, paper
 from services.audit.evidence.bundle import Bundle
-from services.audit.log.note import Signer, trusted
+from services.audit.log.note import Checkpoint, Signer, trusted
 from services.audit.selection import Selection
 from services.kernel.decision import Rejected
 from tests.audit.office import MONDAY, Office
@@ -226,6 +226,58 @@ def test_an_archive_altered_in_any_part_does_not_hold(audited: Audited, tmp_path
                 data = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
             new.addfile(entry, io.BytesIO(data))
     assert not cold.restore(changed, tmp_path / "restored")["holds"]
+
+
+@pytest.mark.parametrize("place", [0, -1, 20])
+def test_a_fact_left_out_of_an_archive_that_says_one_less_is_named(
+    audited: Audited, tmp_path: Path, place: int
+) -> None:
+    signed(audited, "north-court")
+    path, changed, gone = archived(audited, tmp_path), tmp_path / "changed.tar", ""
+    with tarfile.open(path) as old, tarfile.open(changed, "w") as new:
+        for entry in old.getmembers():
+            file = old.extractfile(entry)
+            assert file is not None
+            data = file.read()
+            if entry.name == "about.json":
+                data = to_json(from_json(data) | {"facts": from_json(data)["facts"] - 1})
+            if entry.name == "north-court/events.ndjson":
+                lines = data.splitlines(keepends=True)
+                gone = from_json(lines.pop(place))["id"]
+                data = b"".join(lines)
+            entry.size = len(data)
+            new.addfile(entry, io.BytesIO(data))
+    result = cold.restore(changed, tmp_path / "restored")
+    (named,) = [problem for one in result["properties"] for problem in one["problems"]]
+    assert (result["holds"], named.startswith("left out "), named.endswith(gone)) == (False, True, True)
+
+
+def test_a_remembered_checkpoint_is_held_against_its_own_property_s_archived_log(
+    audited: Audited, tmp_path: Path
+) -> None:
+    signed(audited, "north-court")
+    logs = {one["property"]: one for one in audited.office.ask_audit(ListLogs())["logs"]}
+    note = Checkpoint.parse(logs["north-court"]["note"])
+    trust = trusted([key for one in logs.values() for key in one["keys"]])
+    path = archived(audited, tmp_path)
+    held = cold.restore(path, tmp_path / "held", policy=trust, remembered=[note])
+    assert held["holds"], held["properties"]
+    other = Checkpoint(note.origin, note.size, bytes(32), note.signatures)
+    refused = cold.restore(path, tmp_path / "refused", policy=trust, remembered=[other])
+    assert [one["property"] for one in refused["properties"] if not one["holds"]] == ["north-court"]
+
+
+def test_an_archive_of_a_part_holds_though_the_log_has_more(audited: Audited, tmp_path: Path) -> None:
+    signed(audited, "north-court")
+    place, instants = (
+        audited.office.keys.directory.parent,
+        sorted(read_event(r).recordedat for r in audited.office.raws()),
+    )
+    part = Selection(since=instants[len(instants) // 4], until=instants[len(instants) // 2])
+    made = cold.archive(audited.office.raws(), part, place / "tlog", place / "keys", tmp_path / "part.tar")
+    assert 0 < made["facts"] < len(instants)
+    result = cold.restore(tmp_path / "part.tar", tmp_path / "restored")
+    assert (result["holds"], result["filter"]) == (True, part.as_json())
 
 
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:

@@ -3,17 +3,17 @@
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
 
 from services.audit.log.comparison import LogCopy
-from services.audit.log.files import CHECKPOINT, POLICY, Salts, at, checkpoint_of
-from services.audit.log.leaf import SALT_BYTES, LeafError
+from services.audit.log.files import CHECKPOINT, POLICY, Fetch, Salts, at, checkpoint_of, entries_of
+from services.audit.log.leaf import SALT_BYTES, LeafError, read_leaf
 from services.audit.log.note import Checkpoint, NoteError, Policy
-from services.audit.log.tree import TileMissingError
+from services.audit.log.tree import WIDTH, TileMissingError
 from services.audit.log.verification import verify
 from services.audit.selection import Reached, Selection
 
@@ -40,7 +40,8 @@ def archive(raws: Iterable[bytes], selection: Selection, logs: Path, keys: Path,
         by_owner.setdefault(document["source"].split("/")[2], []).append(raw)
     by_owner = {owner: _in_the_log(facts, logs / owner, keys) for owner, facts in by_owner.items()}
     facts = sum(map(len, by_owner.values()))
-    about = {"filter": selection.as_json(), "facts": facts, "properties": sorted(by_owner)}
+    reaches = {owner: _reaches(members) for owner, members in sorted(by_owner.items())}
+    about = {"filter": selection.as_json(), "facts": facts, "properties": sorted(by_owner), "reaches": reaches}
     part = path.with_name(f".{path.name}.part")
     with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as file:
         _add(file, "about.json", json.dumps(about, indent=2, sort_keys=True).encode() + b"\n")
@@ -54,6 +55,17 @@ def archive(raws: Iterable[bytes], selection: Selection, logs: Path, keys: Path,
             _add(file, f"{owner}/salts.bin", salts)
     part.replace(path)
     return about | {"bytes": path.stat().st_size}
+
+
+def _reaches(raws: Iterable[bytes]) -> dict[str, int]:
+    """Chain to the number of its last fact in here."""
+    found: dict[str, int] = {}
+    for raw in raws:
+        document = from_json(raw)
+        _, _, owner, service = document["source"].split("/")
+        chain = f"{service}/{document['log']}/{owner}"
+        found[chain] = max(found.get(chain, 0), document["chainnumber"])
+    return found
 
 
 def _in_the_log(raws: list[bytes], log: Path, keys: Path) -> list[bytes]:
@@ -107,33 +119,52 @@ def restore(
             file.extractall(into, filter="data")
         about = json.loads((into / "about.json").read_text())
         owners = list(about["properties"])
-    except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+        selection, reaches = (
+            Selection.parse(about["filter"]),
+            about.get("reaches", {}),
+        )
+    except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(f"{path} is no archive of ours: {error}") from error
     kept = list(remembered)
-    found = [_restored(into / owner, policy, kept) for owner in owners]
+    found = [_restored(into / owner, policy, kept, selection, reaches.get(owner)) for owner in owners]
     facts = sum(one["facts"] for one in found)
     holds = all(one["holds"] for one in found) and facts == about["facts"]
-    return {"holds": holds, "facts": facts, "expected": about["facts"], "properties": found, "directory": str(into)}
+    return {
+        "holds": holds,
+        "filter": selection.as_json(),
+        "facts": facts,
+        "expected": about["facts"],
+        "properties": found,
+        "directory": str(into),
+    }
 
 
-def _restored(place: Path, policy: Policy | None, remembered: Iterable[Checkpoint]) -> dict[str, Any]:
+def _restored(
+    place: Path,
+    policy: Policy | None,
+    remembered: Iterable[Checkpoint],
+    selection: Selection,
+    reaches: Mapping[str, int],
+) -> dict[str, Any]:
     raws = [line for line in (place / "events.ndjson").read_bytes().split(b"\n") if line]
     problems: list[str] = []
     agreeing = 0
     try:
         trust = policy or Policy.parse((place / "log" / POLICY).read_text())
         fetch = at(place / "log")
-        origin = trust.logs[0].name if len(trust.logs) == 1 else None
-        mine = [one for one in remembered if one.origin == (origin or one.origin)]
+        mine = [one for one in remembered if one.origin.rpartition("/")[2] == place.name]
         result = verify(fetch, trust, mine)
         problems += [f"{finding.kind} {finding.first}: {finding.what}" for finding in result.findings[:100]]
         copy = LogCopy.read(fetch, Salts(place / "salts.bin"))
         chains: dict[str, list[bytes]] = {}
+        held: set[tuple[str, int]] = set()
         for raw in raws:
             try:
                 document = from_json(raw)
                 _, _, owner, service = document["source"].split("/")
-                chains.setdefault(f"{service}/{document['log']}/{owner}", []).append(raw)
+                chain = f"{service}/{document['log']}/{owner}"
+                chains.setdefault(chain, []).append(raw)
+                held.add((chain, document["chainnumber"]))
             except (ValueError, KeyError, TypeError):
                 problems.append(f"a fact that cannot be read: {raw[:60]!r}")
         for chain, members in chains.items():
@@ -145,7 +176,9 @@ def _restored(place: Path, policy: Policy | None, remembered: Iterable[Checkpoin
             problems += [f"{one.kind} {one.chain} number {one.number} {one.event_id}" for one in named[:100]]
             if comparison.behind:
                 problems.append(f"{comparison.behind} facts of {chain} are younger than the archived log")
-    except (OSError, TileMissingError, LeafError, NoteError) as error:
+        # An archive that does not say how far it reaches is held to reach as far as its last facts.
+        problems += _left_out(fetch, selection, _reaches(raws) if reaches is None else reaches, held)
+    except (OSError, TileMissingError, LeafError, NoteError, ValueError, KeyError, TypeError) as error:
         problems.append(f"{type(error).__name__}: {error}")
     return {
         "property": place.name,
@@ -154,3 +187,22 @@ def _restored(place: Path, policy: Policy | None, remembered: Iterable[Checkpoin
         "holds": not problems and agreeing == len(raws),
         "problems": problems,
     }
+
+
+def _left_out(
+    fetch: Fetch, selection: Selection, reaches: Mapping[str, int], held: set[tuple[str, int]]
+) -> Iterator[str]:
+    """Facts of the selection that the log has and the archive does not."""
+    checkpoint = checkpoint_of(fetch)
+    size = 0 if checkpoint is None else checkpoint.size
+    for start in range(0, size, WIDTH):
+        for entry in entries_of(fetch, start // WIDTH, min(WIDTH, size - start)):
+            told = read_leaf(entry)
+            service, _, owner = told["chain"].split("/")
+            chosen = selection.takes(told | {"source": f"/properties/{owner}/{service}"})
+            if (
+                chosen
+                and told["number"] <= reaches.get(told["chain"], 0)
+                and (told["chain"], told["number"]) not in held
+            ):
+                yield f"left out {told['chain']} number {told['number']} {told['id']}"
