@@ -33,7 +33,7 @@ class Beside:
     async def ask(self, request: Request, property_id: str, command_id: str | None = None) -> Answer:
         """Have the service itself decide a request."""
         answer: Answer = await self._writer.submit(
-            system_command(self._service.name, request, property_id, command_id or uuid7(), datetime.now(UTC))
+            system_command(self._service.name, request, property_id, command_id or uuid7(), datetime.now(UTC)), own=True
         )
         return answer
 

@@ -102,7 +102,7 @@ class Writer:
         self._clock = clock or (lambda: datetime.now(UTC))
         self._secret = keys.ensure(f"commands/{service.name}")
         self._memory = Memory()
-        self._waiting: asyncio.Queue[tuple[Work, asyncio.Future[Any]]] = asyncio.Queue(WAITING_LIMIT)
+        self._waiting: asyncio.Queue[tuple[Work, bool, asyncio.Future[Any]]] = asyncio.Queue(WAITING_LIMIT)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{service.name}-writer")
         self.committed = asyncio.Event()
         """Set after each commit that stored facts; the relay waits for it."""
@@ -122,8 +122,10 @@ class Writer:
                 adopt(self._service, self._store, connection)
                 self._store.set_setting(connection, "log", f"{self._service.name}-{uuid7()[-12:]}")
 
-    async def submit(self, work: Work) -> Any:
+    async def submit(self, work: Work, *, own: bool = False) -> Any:
         """Have a command decided, or facts taken in. A command answers an `Answer`, an intake nothing.
+
+        `own`: the service gives itself this command, so no door signed it and none is asked for.
 
         Raises:
             Rejected: it is not to be decided; nothing was recorded.
@@ -135,7 +137,7 @@ class Writer:
         if self._stopped:
             raise BusyError("this service is stopping; send this one again in a second")
         try:
-            self._waiting.put_nowait((work, future))
+            self._waiting.put_nowait((work, own, future))
         except asyncio.QueueFull:
             raise BusyError(f"{WAITING_LIMIT} commands are waiting; send this one again in a second") from None
         return await future
@@ -152,7 +154,7 @@ class Writer:
         finally:
             self._stopped = True
             while not self._waiting.empty():
-                _, future = self._waiting.get_nowait()
+                _, _, future = self._waiting.get_nowait()
                 if not future.done():
                     future.set_exception(BusyError("this service is stopping; send this one again in a second"))
 
@@ -164,7 +166,7 @@ class Writer:
                 batch.append(self._waiting.get_nowait())
             self._busy = True
             begun = loop.time()
-            running = loop.run_in_executor(self._thread, self._checked, [work for work, _ in batch])
+            running = loop.run_in_executor(self._thread, self._checked, [(work, own) for work, own, _ in batch])
             try:
                 results = await asyncio.shield(running)
             except asyncio.CancelledError:
@@ -178,19 +180,20 @@ class Writer:
                 self.timers_changed.set()
             _settle(batch, results)
 
-    def _measure(self, batch: Sequence[tuple[Work, Any]], results: Sequence[Any], seconds: float) -> None:
+    def _measure(self, batch: Sequence[tuple[Work, bool, Any]], results: Sequence[Any], seconds: float) -> None:
         BATCH_SIZE.labels(self._service.name).observe(len(batch))
         DECISION_SECONDS.labels(self._service.name).observe(seconds)
-        for (work, _), result in zip(batch, results, strict=True):
+        for (work, _, _), result in zip(batch, results, strict=True):
             if isinstance(work, Command) and not isinstance(result, Rejected):
                 outcome = result.outcome if isinstance(result, Answer) else "unknown"
                 self.outcomes[work.commandtype, outcome] += 1
 
-    def _checked(self, works: Sequence[Work]) -> list[Any]:
+    def _checked(self, given: Sequence[tuple[Work, bool]]) -> list[Any]:
         """Process what is to be decided; what is not is turned away."""
         away: dict[int, Rejected] = {}
-        for index, work in enumerate(works):
-            if self._check is not None and isinstance(work, Command):
+        works = [work for work, _ in given]
+        for index, (work, own) in enumerate(given):
+            if self._check is not None and isinstance(work, Command) and not own:
                 try:
                     self._check(work)
                 except Rejected as rejection:
@@ -384,8 +387,8 @@ def _replayed(command: Command[Any], answer: Answer) -> Answer:
     return answer.model_copy(update={"replayed": True}) if command.precondition is not None else answer
 
 
-def _settle(batch: Sequence[tuple[Work, asyncio.Future[Any]]], results: Sequence[Any]) -> None:
-    for (_, future), result in zip(batch, results, strict=True):
+def _settle(batch: Sequence[tuple[Work, bool, asyncio.Future[Any]]], results: Sequence[Any]) -> None:
+    for (_, _, future), result in zip(batch, results, strict=True):
         if future.done():
             continue
         if isinstance(result, Exception):

@@ -20,6 +20,7 @@ from nats.js.api import ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from services.kernel.app import Runtime
+from services.kernel.beside import Beside, system_command
 from services.kernel.bus import DriftError, connect, provision
 from services.kernel.doors import Door, ask
 from services.kernel.reactor import caught_up, read_heads
@@ -140,6 +141,16 @@ async def test_what_no_trusted_door_signed_is_turned_away_beside_what_one_did(
     assert {(one.outcome, (one.error or {})["code"]) for one in turned_away} == {("rejected", code)}
     assert done.outcome == "done"
     assert pair.toy.store.max_notification_id() == 1
+
+
+async def test_what_a_service_asks_of_itself_no_door_has_to_sign_and_nobody_else_may_ask_so(pair: Pair) -> None:
+    toy = pair.toy
+    beside = Beside(toy.service, toy.store, toy.writer, toy.keys, toy.settings)
+    assert (await beside.ask(TakeToken(holder_id="ann"), PLACE)).outcome == "done"
+    own = system_command("toy", TakeToken(holder_id="bob"), PLACE, "forged", datetime.now(UTC))
+    body = own.model_dump_json(exclude_none=True).encode()
+    answer = await ask(pair.client, body, TakeToken, PLACE, timeout=SECONDS)
+    assert (answer.outcome, toy.store.max_notification_id()) == ("rejected", 1)
 
 
 @pytest.mark.parametrize("as_of", [None, datetime.now(UTC)])
