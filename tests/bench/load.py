@@ -1,7 +1,8 @@
-"""A process of its own that sends signed toy commands: `python -m tests.bench.load URL DOORS CALLERS EACH [FIRST]`.
+"""A process of its own that sends signed toy commands: `python -m tests.bench.load URL DOORS CALLERS EACH FIRST [SUBJECT]`.
 
 The commands are signed before the clock starts, so what is measured is the system and the way to it. Each caller sends its
-next command when the last one is answered. Prints one JSON object: seconds, and the milliseconds each command took.
+next command when the last one is answered. With a SUBJECT they go there and not to the service. Prints one JSON object: seconds, and
+the milliseconds each command took.
 """
 
 import asyncio
@@ -22,9 +23,9 @@ PLACE = "north-court"
 WARM_UP = 50
 
 
-async def _send(client: Client, bodies: list[bytes], callers: int) -> tuple[float, list[float]]:
+async def _send(client: Client, subject: str, bodies: list[bytes], callers: int) -> tuple[float, list[float]]:
     """Have every body answered, `callers` of them on the way at a time."""
-    inbox, subject = client.new_inbox(), subject_of(TakeToken.wire(), PLACE, "command")
+    inbox = client.new_inbox()
     begun, taken = [0.0] * len(bodies), [0.0] * len(bodies)
     waiting = iter(range(len(bodies)))
     left, done = len(bodies), asyncio.Event()
@@ -56,7 +57,7 @@ async def _send(client: Client, bodies: list[bytes], callers: int) -> tuple[floa
     return seconds, taken
 
 
-async def _run(url: str, doors: Path, callers: int, each: int, first: int) -> dict[str, object]:
+async def _run(url: str, doors: Path, subject: str, callers: int, each: int, first: int) -> dict[str, object]:
     door, boss = Door(doors), Actor(actor="boss")
     bodies = [
         door.sign(TakeToken(holder_id=f"unbounded-{first + number}"), boss, PLACE)
@@ -64,14 +65,15 @@ async def _run(url: str, doors: Path, callers: int, each: int, first: int) -> di
     ]
     client = Client()
     await client.connect(url)
-    await _send(client, bodies[:WARM_UP], min(callers, WARM_UP))
+    await _send(client, subject, bodies[:WARM_UP], min(callers, WARM_UP))
     used = time.process_time()
-    seconds, taken = await _send(client, bodies[WARM_UP:], callers)
+    seconds, taken = await _send(client, subject, bodies[WARM_UP:], callers)
     used = time.process_time() - used
     await client.close()
     return {"seconds": seconds, "taken": taken, "cpu": used}
 
 
 if __name__ == "__main__":
-    URL, DOORS, *NUMBERS = sys.argv[1:]
-    print(json.dumps(asyncio.run(_run(URL, Path(DOORS), *map(int, NUMBERS)))))
+    URL, DOORS, CALLERS, EACH, FIRST, *SUBJECT = sys.argv[1:]
+    TO = SUBJECT[0] if SUBJECT else subject_of(TakeToken.wire(), PLACE, "command")
+    print(json.dumps(asyncio.run(_run(URL, Path(DOORS), TO, int(CALLERS), int(EACH), int(FIRST)))))
