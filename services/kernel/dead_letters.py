@@ -8,6 +8,7 @@ import structlog
 
 from services.kernel import parked
 from services.kernel.due import microseconds
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.parked import Again, Row
 from services.kernel.store import Store
@@ -44,7 +45,7 @@ class DeadLetters:
             try:
                 worked = await self.work()
             except Exception as error:  # noqa: BLE001 - whoever is away, what is parked stays parked
-                LOG.warning("dead_letters.again", service=self._service, error=f"{type(error).__name__}: {error}")
+                LOG.warning("dead_letters.again", service=self._service, error=told(error))
                 worked = False
             if not worked:
                 await rest(POLL_SECONDS)

@@ -5,7 +5,8 @@ import traceback
 from pathlib import Path
 
 import sqlalchemy as sa
-from eventsourcing.persistence import InterfaceError, OperationalError
+from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
+from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
 RETRY_SECONDS = tuple(float(part) for part in os.environ.get("BAILIWICK_RETRY_SECONDS", "1,5,15,60").split(","))
@@ -26,9 +27,26 @@ def reason_of(error: BaseException) -> str:
         said = str(error.orig).partition("\n")[0]
     elif isinstance(error, ValidationError):
         said = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_input=False)[:5])
+    elif isinstance(error, PersistenceError):
+        said = str(error).partition("\n")[0]
     else:
         said = str(error)
     return f"{place_of(error)}: {said}"[:500]
+
+
+def told(error: BaseException) -> str:
+    """What a log says of an error: what failed and where, and in words only what a broker, a database that is away or a disk says.
+
+    The words of anything else may be a handler's, and hold what nobody should read.
+    """
+    place = place_of(error)
+    said = str(error).partition("\n")[0] if passing(error) or isinstance(error, NatsError) else ""
+    return f"{place}: {said}"[:500] if said else place
+
+
+def told_of(reason: str) -> str:
+    """What a log says of a failure by its reason: what failed and where. Its words stand with the dead letter."""
+    return reason.partition(": ")[0]
 
 
 def place_of(error: BaseException) -> str:

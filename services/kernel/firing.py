@@ -17,7 +17,7 @@ from services.kernel.batch import Batch
 from services.kernel.crash import crash_point
 from services.kernel.decision import Rejected
 from services.kernel.due import TIMERS, Due, Row, instant, microseconds
-from services.kernel.failure import RETRY_SECONDS, reason_of
+from services.kernel.failure import RETRY_SECONDS, reason_of, told_of
 from services.kernel.intake import letter_stream
 from services.kernel.service import Outcome, Put, Service
 from services.kernel.tracing import about
@@ -92,7 +92,7 @@ def _failed(batch: Batch, due: Due, row: Row, reason: str) -> Answer:
             unit.append(letter_stream(due.commandid), raised)
     batch.timers[due.timer_id] = changed
     LOG.error(
-        "timer.failed", service=batch.service.name, timer=due.timer_id, tries=tries, given_up=last, reason=reason,
+        "timer.failed", service=batch.service.name, timer=due.timer_id, tries=tries, given_up=last, reason=told_of(reason),
         **about(command),
     )  # fmt: skip
     return Answer(

@@ -19,7 +19,7 @@ from services.kernel import parked
 from services.kernel.batch import Batch
 from services.kernel.crash import crash_point
 from services.kernel.due import microseconds
-from services.kernel.failure import RETRY_SECONDS, reason_of
+from services.kernel.failure import RETRY_SECONDS, reason_of, told_of
 from services.kernel.parked import PARKED, Again, Row
 from services.kernel.service import Put, Remove, Service, View
 from services.kernel.tracing import about
@@ -99,7 +99,7 @@ def _park(batch: Batch, source: str, event: Event[Any], lane: str, reason: str |
             service=batch.service.name,
             source=source,
             number=event.chainnumber,
-            reason=reason,
+            reason=told_of(reason),
             **about(event),
         )
 
@@ -176,5 +176,5 @@ def _failed(service: Service, batch: Batch, row: Row, event: Event[Any], reason:
             unit.append(letter_stream(row["fact_id"]), raised)
     LOG.error(
         "fact.failed", service=service.name, source=row["source"], number=row["number"], tries=tries, given_up=last,
-        reason=reason, **about(event),
+        reason=told_of(reason), **about(event),
     )  # fmt: skip

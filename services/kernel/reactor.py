@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from pydantic_core import to_json
 
 from services.kernel.crash import crash_point
-from services.kernel.failure import reason_of
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.writer import GapError, Intake, Writer
 
@@ -136,7 +136,7 @@ class Reactor:
             return read_stored(message.data, parse(message.subject).wire)
         except ValueError as error:
             # What the source stored can be read; this came from elsewhere, and the chain shows whether a fact is missing.
-            LOG.error("reactor.malformed", consumer=self._consumer, subject=message.subject, error=reason_of(error))
+            LOG.error("reactor.malformed", consumer=self._consumer, subject=message.subject, error=told(error))
             return None
 
     async def _next(self) -> tuple[Msg, Event[Any] | None]:
@@ -176,7 +176,7 @@ class Reactor:
                     "reactor.again",
                     consumer=self._consumer,
                     source=intake.source,
-                    error=reason_of(error),
+                    error=told(error),
                 )
             else:
                 return result  # type: ignore[no-any-return]

@@ -22,6 +22,7 @@ from eventsourcing.persistence import OperationalError
 from services.kernel import parked
 from services.kernel.change import added, key_of
 from services.kernel.crash import crash_point
+from services.kernel.failure import place_of, told
 from services.kernel.intake import letter_stream, readable
 from services.kernel.service import Add, Change, Put, Remove, Service, View
 from services.kernel.store import LOG_POSITION, Store
@@ -156,7 +157,7 @@ class Rebuild:
                 # A reader that takes long keeps PostgreSQL from exchanging the table under it.
                 if attempt == SWAPS - 1:
                     raise
-                LOG.warning("rebuild.swap", service=self._service.name, error=str(error)[:200])
+                LOG.warning("rebuild.swap", service=self._service.name, error=told(error))
                 self._rest(1)
             else:
                 seconds = time.monotonic() - began
@@ -306,7 +307,7 @@ class Rebuild:
             if forgone(self._store, connection, event):
                 return []
             raise RebuildError(
-                f"{self._service.name}: view {view.name} fails on {event.type} {event.id}: {type(error).__name__}: {error}"
+                f"{self._service.name}: view {view.name} fails on {event.type} {event.id}: {place_of(error)}"
             ) from error
 
     # -- the swap ---------------------------------------------------------------------------------------------------

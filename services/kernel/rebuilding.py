@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.lease import Lease
 from services.kernel.rebuild import Feed, Rebuild, RebuildError, together
@@ -59,7 +60,7 @@ class Rebuilding:
             try:
                 await self.until_current()
             except Exception as error:  # noqa: BLE001 - the database may be away; it is looked at again
-                LOG.warning("rebuild.again", service=self._service.name, error=f"{type(error).__name__}: {error}")
+                LOG.warning("rebuild.again", service=self._service.name, error=told(error))
 
     async def until_current(self) -> None:
         """Return once every view is of the code's version, by this instance's work or another's."""

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from services.kernel.due import Due, due_until, next_due
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.store import Store
 from services.kernel.writer import Writer
@@ -48,7 +49,7 @@ class Timers:
                 if due:
                     await self._fire(due)
             except Exception as error:  # noqa: BLE001 - the database may be away; nothing that is due is lost
-                LOG.warning("timers.again", service=self._service, error=f"{type(error).__name__}: {error}")
+                LOG.warning("timers.again", service=self._service, error=told(error))
                 await rest(WAIT_SECONDS[min(attempt, len(WAIT_SECONDS) - 1)])
                 attempt += 1
                 continue

@@ -23,7 +23,7 @@ from services.kernel.crash import crash_point
 from services.kernel.dead_letter_requests import with_dead_letters
 from services.kernel.decision import Rejected
 from services.kernel.due import Due, rows_of
-from services.kernel.failure import passing, reason_of
+from services.kernel.failure import passing, reason_of, told
 from services.kernel.firing import fire
 from services.kernel.ids import uuid7
 from services.kernel.intake import again, readable, take_in
@@ -212,7 +212,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - one command's fault must not end the writer of all
             self._memory = Memory()
             if len(works) == 1:
-                LOG.error("writer.failed", service=self._service.name, error=reason_of(error), **_named(works[0]))
+                LOG.error("writer.failed", service=self._service.name, error=told(error), **_named(works[0]))
                 return [self._alone(works[0], error)]
             return [self.process([work])[0] for work in works]
 

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stderr, without personal data: allow-listed fields and no local variables."""
+"""Logs: one JSON object a line on stderr, without personal data: ids, and of an error its kind and its place."""
 
 import logging
 import sys

@@ -1,6 +1,7 @@
 """What stands in a log: JSON with the ids of the fact or command, its property and its trace, and nothing of what is in it."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import structlog
+from eventsourcing.persistence import IntegrityError, OperationalError
 from pydantic import BaseModel, ValidationError
 
-from services.kernel.failure import place_of, reason_of
+from services.kernel.failure import place_of, reason_of, told
 from services.kernel.store import Store
 from services.kernel.writer import Intake, Writer
 from services.run import logs
@@ -73,6 +75,8 @@ def test_a_fact_that_a_handler_fails_on_is_named_by_its_id(
     (line,) = lines(capsys)
     assert (line["event"], line["event_id"], line["property"]) == ("fact.failed", answer.facts[0].id, "north-court")
     assert "trace_id" not in line
+    # The handler's own words may hold what the fact has sealed; they stand with the dead letter alone.
+    assert re.fullmatch(r"RuntimeError at tests/kernel/toy\.py:\d+", line["reason"])
 
 
 def test_an_exception_is_told_by_its_kind_and_place(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,3 +102,15 @@ def test_what_a_validation_or_a_database_complains_about_is_left_out(bench: Benc
         assert SECRET not in reason_of(caught)
         assert "王小明" not in reason_of(caught)
     assert SECRET not in str(refused.value)
+
+
+def test_of_an_error_the_words_of_a_broker_or_a_disk_alone_are_told() -> None:
+    detail = f'duplicate key value violates unique constraint "staff"\nDETAIL:  Key (name)=({SECRET}) already exists.'
+    assert told(KeyError(SECRET)) == "KeyError"
+    assert told(IntegrityError(detail)) == "IntegrityError"
+    assert SECRET not in reason_of(IntegrityError(detail))
+    assert (
+        told(OperationalError("database or disk is full\n[SQL: INSERT]"))
+        == "OperationalError: database or disk is full"
+    )
+    assert told(ConnectionRefusedError(111, "refused")) == "ConnectionRefusedError: [Errno 111] refused"
