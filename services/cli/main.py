@@ -1,6 +1,7 @@
 """The command `bailiwick`. Each command talks to the running system, or starts the embedded one while it needs it."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import Annotated
@@ -59,16 +60,16 @@ def setup() -> None:
 @app.command()
 def up(as_json: AsJson = False) -> None:
     """Run everything in one process tree below BAILIWICK_DATA_DIR until Ctrl-C."""
-    run(_up(as_json), as_json)
+    from services.run.signals import until_stopped
+
+    run(until_stopped(_up(as_json)), as_json)
 
 
 async def _up(as_json: bool) -> None:
     from bailiwick_contracts.subjects import SERVICES
 
-    from services.run.signals import stop_event
     from services.run.up import up as running
 
-    stop = stop_event()
     async with running(Settings(), SERVICES) as (settings, _):
         result: dict[str, object] = {
             "ready": True,
@@ -77,11 +78,12 @@ async def _up(as_json: bool) -> None:
             "services": sorted(SERVICES),
             "http_url": settings.http_url,
         }
-        if not await door.has_accounts(settings):
-            result["first_account"] = "bailiwick account add NAME --staff STAFF_ID"
+        with contextlib.suppress(TimeoutError):
+            if not await door.has_accounts(settings):
+                result["first_account"] = "bailiwick account add NAME --staff STAFF_ID"
         emit(result, as_json, "bailiwick is up; Ctrl-C stops it")
         OUT.file.flush()
-        await stop.wait()
+        await asyncio.Event().wait()
 
 
 @app.command()

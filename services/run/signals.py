@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Coroutine
     from types import FrameType
+    from typing import Any
 
 
 def end_at_once() -> None:
@@ -30,3 +32,18 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run something until it ends or a signal ends it, whatever it waits for; what it opened is closed. Raises what it raises."""
+    import asyncio  # noqa: PLC0415 - as above
+    import contextlib  # noqa: PLC0415
+
+    stopping = asyncio.ensure_future(stop_event().wait())
+    working = asyncio.ensure_future(work)
+    await asyncio.wait({stopping, working}, return_when=asyncio.FIRST_COMPLETED)
+    if stopping.done():
+        working.cancel()
+    stopping.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working

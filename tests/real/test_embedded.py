@@ -63,6 +63,20 @@ def test_it_is_ready_in_five_seconds_within_its_memory_and_ctrl_c_ends_all_of_it
         assert not psutil.wait_procs(children, timeout=10)[1]
 
 
+@pytest.mark.parametrize("after_seconds", [0.5, 2, 6])
+def test_while_it_waits_for_a_part_that_does_not_start_a_signal_ends_it(tmp_path: Path, after_seconds: float) -> None:
+    environment = os.environ | {
+        "BAILIWICK_DATA_DIR": str(tmp_path / "data"),
+        "BAILIWICK_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none",
+    }
+    with subprocess.Popen([sys.executable, "-m", "services.cli.entry", "up"], env=environment) as process:
+        time.sleep(after_seconds)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        assert process.wait(20) == 0
+        assert not psutil.wait_procs(children, timeout=10)[1]
+
+
 def test_a_second_start_resumes_and_a_second_one_beside_it_is_told_so(tmp_path: Path) -> None:
     environment = os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path / "data")}
     command = [sys.executable, "-m", "services.cli.entry"]
