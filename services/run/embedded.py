@@ -52,6 +52,8 @@ class Supervisor:
             try:
                 keys = KeyStore(self._settings.keys_dir)
                 self.runtimes[name] = runtime = Runtime(factory(keys), self._settings, keys, self._watch)
+                # Each is made, which holds up the loop, before the first one connects: its patience ended meanwhile.
+                await asyncio.sleep(0)
                 await runtime.run()
             except Exception as error:  # noqa: BLE001 - whatever ended it, it is named and started again
                 causes = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
