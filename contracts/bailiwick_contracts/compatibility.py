@@ -18,7 +18,7 @@ from bailiwick_contracts.schema import EXAMPLES, drift, messages, rendered
 Schema = Mapping[str, Any]
 LOWER = ("minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties")
 UPPER = ("maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties")
-SAME = ("pattern", "format")
+SAME = ("pattern", "format", "multipleOf", "uniqueItems")
 NEW_NAME = "give the changed message a new name or version and keep this one as it was"
 ADD = "add an optional field beside it"
 WORDING = "if it means the same, accept the wording (--accept-wording); if not, " + NEW_NAME
@@ -99,8 +99,18 @@ class _Comparison:
             if new.get(name) is not None and new.get(name) != old.get(name):
                 yield where, f"{name} was {old.get(name)}, now {new[name]}", NEW_NAME
         yield from self._properties(old, new, at)
-        if "items" in old:
-            yield from self.compare(old["items"], new.get("items", {}), f"{at}/items")
+        if "items" in old or "items" in new:
+            yield from self.compare(old.get("items", {}), new.get("items", {}), f"{at}/items")
+        yield from self._others(old.get("additionalProperties", True), new.get("additionalProperties", True), at)
+
+    def _others(self, old: Any, new: Any, at: str) -> Iterator[tuple[str, str, str]]:
+        """What stands under names that are not fixed: anything (True), nothing (False), or what has a schema."""
+        if new is False and old is not False:
+            yield at or "/", "it takes no other members now", NEW_NAME
+        elif isinstance(new, dict) and old is not False:
+            yield from self.compare(old if isinstance(old, dict) else {}, new, f"{at}/*")
+        elif new is True and isinstance(old, dict) and not self._request:
+            yield at or "/", "its members may be anything now", NEW_NAME
 
     def _properties(self, old: Schema, new: Schema, at: str) -> Iterator[tuple[str, str, str]]:
         was, now = old.get("properties", {}), new.get("properties", {})

@@ -29,6 +29,8 @@ FACT: dict[str, Any] = {
                 "kind": {"enum": ["late", "absent"], "type": "string"},
                 "note": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
                 "parts": {"type": "array", "items": {"type": "string", "maxLength": 10}},
+                "by": {"type": "object", "additionalProperties": {"type": "string"}},
+                "all": {"type": "array"},
             },
             "required": ["share", "kind"],
         }
@@ -49,6 +51,11 @@ BREAKING: dict[str, Change] = {
     "is no longer one of its values": lambda d: d["properties"]["kind"].update(enum=["late"]),
     "rose from": lambda d: d["properties"]["share"].update(minimum=1),
     "fell from": lambda d: d["properties"]["parts"]["items"].update(maxLength=5),
+    "uniqueItems was": lambda d: d["properties"]["parts"].update(uniqueItems=True),
+    "multipleOf was": lambda d: d["properties"]["share"].update(multipleOf=5),
+    "takes no other members": lambda d: d.update(additionalProperties=False),
+    "by/*: its type was": lambda d: d["properties"]["by"]["additionalProperties"].update(type="integer"),
+    "all/items: its type was": lambda d: d["properties"]["all"].update(items={"type": "integer"}),
     "pattern was": lambda d: d["properties"]["parts"]["items"].update(pattern="^a"),
     "has to be there now": lambda d: d["required"].append("note"),
     "may mean something else": lambda d: d["properties"]["share"].update(description="In thousandths."),
@@ -62,7 +69,7 @@ BREAKING: dict[str, Change] = {
 @pytest.mark.parametrize("request_", [True, False])
 def test_what_takes_something_away_is_named_with_a_remedy(said: str, request_: bool) -> None:
     found = list(breaks(FACT, changed(BREAKING[said]), request=request_))
-    assert any(said in what for _, what, _ in found), found
+    assert any(said in f"{at}: {what}" for at, what, _ in found), found
     assert all(instead for _, _, instead in found)
 
 
