@@ -5,20 +5,21 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from bailiwick_contracts.envelope import Actor, Precondition
 from bailiwick_contracts.message import COMPANY, IDENTIFIER_PATTERN, PROPERTY_PATTERN, Request
 from bailiwick_contracts.subjects import subject_of
 from nats.aio.client import Client
-from nats.errors import NoRespondersError
+from nats.errors import MaxPayloadError, NoRespondersError
 from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from services.gateway.permission import Action, Resource, Who, may
 from services.gateway.problem import ProblemError, not_found
-from services.gateway.reply import etag
+from services.gateway.reply import answered, etag
 from services.gateway.standing import Standing
 from services.gateway.surface import PROPERTY_FIELDS, Kind, Operation
 from services.kernel import tracing
@@ -31,6 +32,8 @@ NESTING = 64
 _identifier = re.compile(IDENTIFIER_PATTERN)
 _property = re.compile(PROPERTY_PATTERN)
 _etag = re.compile(r'^"([A-Za-z0-9_-]{1,64})\.([0-9]{1,10})"$')
+Shown = Callable[[Mapping[str, Any]], bool]
+"""Whether a stored fact is to be shown."""
 _instant, _date = TypeAdapter(datetime), TypeAdapter(date)
 _HEADERS = {"issued_at": "bailiwick-issued-at", "occurred_at": "bailiwick-occurred-at"}
 
@@ -107,6 +110,16 @@ class Allowance:
             return
         if properties != {property_id} or not all(self._standing.seen_at(one, property_id) for one in people):
             raise not_found()
+
+    async def told(self, reply: bytes, asker: "Asker", who: Who, property_id: str, operation: Operation) -> Response:
+        """What a service answered a command, with nothing in it of a record's facts that may not be seen. Raises ProblemError."""
+        try:
+            return answered(reply, query=False)
+        except ProblemError as problem:
+            if COMPANY in who.positions:
+                raise
+            shown = partial(self.shows, who, property_id)
+            raise await asker.narrowed(problem, operation.service, property_id, shown) from None
 
     def shows(self, who: Who, property_id: str, fact: Mapping[str, Any]) -> bool:
         """Whether a stored fact may be read at a property: one of the company's is, where it names nobody and no place of another."""
@@ -218,6 +231,8 @@ class Asker:
                 body = self._door.sign(request, who, property_id, trace_parent=tracing.current(), **claims)
                 subject = subject_of(wire, property_id, kind)
                 return (await self._client.request(subject, body, timeout=ANSWER_SECONDS)).data
+        except MaxPayloadError:
+            raise ProblemError("too_large") from None
         except NoRespondersError:
             raise ProblemError("unavailable", headers={"Retry-After": "1"}) from None
         except TimeoutError:
@@ -227,18 +242,9 @@ class Asker:
             if name is not None:
                 self._running.discard(name)
 
-    async def record(
-        self, service: str, stream: str, property_id: str, shown: Callable[[Mapping[str, Any]], bool]
-    ) -> Response:
+    async def record(self, service: str, stream: str, property_id: str, shown: Shown) -> Response:
         """The facts of one record as they are stored, oldest first, those that are to be shown. Raises ProblemError."""
-        if not _identifier.fullmatch(stream):
-            raise not_found()
-        try:
-            facts = await read_stream(self._client, service, stream, property_id)
-        except (NoRespondersError, TimeoutError):
-            raise ProblemError("unavailable", headers={"Retry-After": "1"}) from None
-        documents = [(raw, json.loads(raw)) for raw in facts]
-        kept = [(raw, document) for raw, document in documents if shown(document)]
+        kept = await self._kept(service, stream, property_id, shown)
         if not kept:
             raise not_found()
         version = int(kept[-1][1]["sequence"])
@@ -246,3 +252,27 @@ class Asker:
         headers = {"ETag": etag(stream, version)} if version == len(kept) else {}
         body = b'{"facts":[' + b",".join(raw for raw, _ in kept) + b"]}"
         return Response(body, headers=headers, media_type="application/json")
+
+    async def _kept(
+        self, service: str, stream: str, property_id: str, shown: Shown
+    ) -> list[tuple[bytes, Mapping[str, Any]]]:
+        if not _identifier.fullmatch(stream):
+            raise not_found()
+        try:
+            facts = await read_stream(self._client, service, stream, property_id)
+        except (NoRespondersError, TimeoutError):
+            raise ProblemError("unavailable", headers={"Retry-After": "1"}) from None
+        documents = [(raw, json.loads(raw)) for raw in facts]
+        return [(raw, document) for raw, document in documents if shown(document)]
+
+    async def narrowed(self, problem: ProblemError, service: str, property_id: str, shown: Shown) -> ProblemError:
+        """A problem about the version of a record, without what is not to be shown of that record."""
+        stream, version = problem.more.get("record"), problem.more.get("version")
+        if stream is None:
+            return problem
+        kept = [document for _, document in await self._kept(service, stream, property_id, shown)]
+        if len(kept) == version:
+            return problem
+        told = {document["id"] for document in kept}
+        since = [fact for fact in problem.more.get("since", ()) if fact["id"] in told]
+        return ProblemError(problem.code, **problem.more | {"since": since, "version": None})

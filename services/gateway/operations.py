@@ -66,7 +66,7 @@ class Operations:
             asked, actor_of(who, request.headers), property_id, "command",
             command_id=command_id(who, key), precondition=precondition_of(request.headers), **times_of(request.headers),
         )  # fmt: skip
-        return answered(reply, query=False)
+        return await self._allowance.told(reply, self._asker, who, property_id, operation)
 
     async def _query(self, request: HttpRequest, who: Who, property_id: str, operation: Operation) -> Response:
         body = query_of(request.scope["query_string"].decode(), operation)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bailiwick_contracts.envelope import Command, Event
+from bailiwick_contracts.envelope import Command, Event, Precondition
 from bailiwick_contracts.message import COMPANY, Refusal
 from pydantic_core import to_jsonable_python
 
@@ -30,14 +30,18 @@ class Unmet(Rejected):
 def before(unit: Unit, command: Command[Any]) -> None:
     """Hold the version that the caller saw against the record. Raises Unmet with what was stored since."""
     said = command.precondition
-    if said is None or said.stream is None:
+    if said is None or said.stream is None or said.any_version or unit.is_aside(said.stream):
         return
-    facts = unit.history(said.stream)
-    if len(facts) != (said.sequence or 0) and not said.any_version:
+    _held(said, unit.history(said.stream))
+
+
+def _held(said: Precondition, facts: list[Event[Any]]) -> None:
+    """Raises Unmet where these facts of the record are others than the caller saw."""
+    if len(facts) != (said.sequence or 0):
         raise Unmet(
             f"{said.stream} is at version {len(facts)}, not {said.sequence or 0}",
             code="precondition_failed",
-            stream=said.stream,
+            stream=said.stream or "",
             sequence=len(facts),
             since=[_shown(event) for event in facts[said.sequence or 0 :][:SHOWN]],
             rule="the version that was read is still the last one",
@@ -58,12 +62,18 @@ def after(unit: Unit, command: Command[Any], events: list[Event[Any]], *, bulk: 
     first: dict[str, int] = {}
     for event in events:
         first.setdefault(event.subject, event.version)
+    refused = all(isinstance(event.data, Refusal) for event in events)
+    if said.stream in first and not refused and not said.any_version:
+        seen = first[said.stream] - 1
+        is_elsewhere = command.property != COMPANY and unit.is_hidden(said.stream)
+        if seen != (said.sequence or 0) or is_elsewhere:
+            _held(said, unit.history(said.stream)[:seen])
     for stream, version in first.items():
         if version > 1 and command.property != COMPANY and unit.is_hidden(stream):
             raise Rejected("there is no such record here", code="no_such_record", field="property", rule="a record of the property")  # fmt: skip
     if len(first) > RECORDS or (bulk and said.stream is None):
         return
-    if all(isinstance(event.data, Refusal) for event in events) or said.any_version:
+    if refused or said.any_version:
         return
     if said.stream is not None and said.stream not in first:
         raise Unmet(

@@ -99,6 +99,9 @@ class Unit(Reading, Protocol):
     def is_hidden(self, stream: str) -> bool:
         """Whether a stream is another property's than the one that is asked for."""
 
+    def is_aside(self, stream: str) -> bool:
+        """Whether a stream is none of the property's that is asked for, nor of anybody whom the command names."""
+
     def load(self, streams: Iterable[str]) -> None:
         """Read many streams in one query, so that `state` on each of them costs none."""
 

@@ -121,6 +121,15 @@ class WorkUnit:
             return False
         return self.command is None or not is_of(stream, people_named(self.command.data.model_dump()))
 
+    def is_aside(self, stream: str) -> bool:
+        """Whether a stream is none of the property's that is asked for, nor of anybody whom the command names.
+
+        What became of such a record, and whether there is one, is told only to whose command would change it.
+        """
+        if self.command is None or not self._from_outside or owner_of(self._batch, stream) == self.property_id:
+            return False
+        return not is_of(stream, people_named(self.command.data.model_dump()))
+
     def positions(self, source: str) -> dict[str, int]:
         """How far the local copy of `source` reaches."""
         return self._batch.positions(source)

@@ -54,7 +54,7 @@ from services.registry.staff import STAFF, Staff
 from services.registry.views import EXTERNAL, PUBLISHES, VIEWS
 
 REFUSALS = "registry-refusals"
-"""The stream of refused changes: no noun rests on them."""
+"""The stream of changes refused at the company, and of those of each place behind it: no noun rests on them, and no place counts another's."""
 
 
 def _adoptions(unit: Unit) -> Adoptions:
@@ -106,7 +106,8 @@ def _allowed(unit: Unit, command: Command[Any], subject_id: str | None) -> bool:
         today=today,
     )
     if refused is not None:
-        unit.append(REFUSALS, refused, property_id=COMPANY)
+        asked_at = "" if command.property == COMPANY else f"-{command.property}"
+        unit.append(f"{REFUSALS}{asked_at}", refused, property_id=COMPANY)
     return refused is None
 
 

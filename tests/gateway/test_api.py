@@ -3,12 +3,17 @@
 import gzip
 import json
 import re
+from datetime import date
 from typing import Any
 
 import httpx
 import pytest
 from bailiwick_contracts.schema import EXAMPLES
+from bailiwick_contracts.staff import AssignPosition, RegisterStaff
+from starlette.requests import Request
 
+from services.gateway.identity import Identity
+from services.gateway.login import Doorway
 from tests.gateway.conftest import NORTH, SOUTH, System, key
 
 PENALTIES = f"/v1/properties/{NORTH}/attendance/decide_penalty"
@@ -251,6 +256,26 @@ def test_a_session_cookie_changes_nothing_without_its_counterpart(system: System
             "csrf",
         )
         assert http.post(ROSTERS, json=roster("csrf"), headers=with_token).status_code == 200
+        # Behind something that speaks TLS the browser names the page as it knows it.
+        page = str(http.base_url).replace("http://", "https://").rstrip("/")
+        assert (
+            http.post(ROSTERS, json=roster("csrf-tls"), headers=with_token | key() | {"Origin": page}).status_code
+            == 200
+        )
+
+
+@pytest.mark.parametrize(("scheme", "is_behind_tls"), [("http", False), ("http", True), ("https", False)])
+async def test_over_tls_the_session_cookie_goes_over_tls_alone(scheme: str, is_behind_tls: bool) -> None:
+    class Entered(Doorway):
+        async def _enter(self, request: Request) -> tuple[str, int]:
+            return "token", 3600
+
+    tokens: Any = None
+    identity = Identity(tokens, tokens, tokens, b"secret")
+    made = Entered(tokens, tokens, identity, is_behind_tls=is_behind_tls)
+    scope = {"type": "http", "scheme": scheme, "server": ("door", 443), "path": "/v1/session", "headers": []}
+    answer = await made.session(Request(scope))
+    assert ("Secure" in answer.headers["set-cookie"]) is (is_behind_tls or scheme == "https")
 
 
 def test_a_record_of_another_property_is_answered_like_one_that_never_was(system: System) -> None:
@@ -276,3 +301,30 @@ def test_a_record_of_another_property_is_answered_like_one_that_never_was(system
         assert [answer.status_code for answer in answers] == [404, 404]
         listed = http.get(f"{path}/registry/list_staff?limit=500").json()["staff"]
         assert "southguard" not in {one["staff_id"] for one in listed}
+
+
+def test_the_version_in_if_match_finds_out_nothing_of_another_property_s_people(system: System) -> None:
+    wage = {"type": "registry.set_base_wage.v1", "base_wage": {"amount": "5000.00"}, "effective_on": "2026-01-01"}
+    path = f"/v1/properties/{NORTH}/registry/set_base_wage"
+    hired = date(2024, 1, 1)
+    system.done(RegisterStaff(staff_id="lent", name="樣本", home_property=NORTH, hired_on=hired))
+    system.done(AssignPosition(staff_id="lent", property_id=SOUTH, position="guard", grade="staff", effective_on=hired))
+    system.settled()
+    with system.http("director") as http:
+
+        def asked(stream: str, version: int, about: str) -> dict[str, Any]:
+            headers = key() | {"If-Match": f'"{stream}.{version}"'}
+            answer = http.post(path, json=wage | {"staff_id": about}, headers=headers)
+            assert SOUTH not in answer.text
+            return {**answer.json(), "etag": answer.headers.get("etag", "").partition(".")[0]}
+
+        for version in range(4):
+            found = [asked(stream, version, "guard") for stream in ("staff-southern", "staff-never-was")]
+            assert [(one["type"], one["etag"]) for one in found] == [
+                ("/problems/refused", f'"registry-refusals-{NORTH}')
+            ] * 2
+        # Of somebody who serves at both, what changed here is told, and neither the other change nor how many there were.
+        stale = asked("staff-lent", 0, "lent")
+        assert (stale["type"], stale["etag"]) == ("/problems/precondition_failed", "")
+        assert [fact["type"] for fact in stale["since"]] == ["registry.staff_registered.v1"]
+        assert not {"version", "detail"} & set(stale)

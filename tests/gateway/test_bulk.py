@@ -65,6 +65,36 @@ def test_a_column_of_a_csv_file_holds_the_versions(system: System) -> None:
         assert [one["status"] for one in found] == [200, 412, 200, 428], found
 
 
+def test_a_line_ends_where_its_file_ends_it(system: System) -> None:
+    """Not within a text that holds a line separator, which JSON takes as it is."""
+    with system.http("hr") as http:
+        lines = [wage("guard\u2028", "1.00"), wage("gu\u0085ard", "1.00"), wage("guard", "1")]
+        sent = "\r\n".join(json.dumps(one, ensure_ascii=False) for one in lines)
+        found = answers(http.post(WAGES, content=sent.encode(), headers=NDJSON | key()).text)
+        assert [(one["line"], one["status"]) for one in found] == [(1, 422), (2, 422), (3, 428)], found
+
+
+def test_what_is_wrong_with_one_row_of_a_file_spoils_no_other(system: System) -> None:
+    """A byte order mark is none of its columns; a huge cell, a short row, a wrong amount and a blank line are their own."""
+    head = "\ufeffstaff_id,base_wage.amount,effective_on,if_match"
+    rows = [f"guard,{'1' * 200_000},2026-02-01,*", "guard", "guard,x,2026-02-01,*", "", "guard,5300.00,2026-02-01,*"]
+    with system.http("hr") as http:
+        headers = {"Content-Type": "text/csv"} | key()
+        found = answers(http.post(WAGES, content="\r\n".join([head, *rows]).encode(), headers=headers).text)
+        assert [(one["line"], one["status"]) for one in found] == [(2, 422), (3, 400), (4, 422), (6, 200)], found
+        for empty in (
+            "",
+            "\ufeff",
+            "staff_id,nonsense\nguard,1",
+            "staff_id,staff_id\nguard,guard",
+            head,
+            f'{head}\n"guard',
+        ):
+            problem(
+                http.post(WAGES, content=empty.encode(), headers={"Content-Type": "text/csv"} | key()), 400, "malformed"
+            )
+
+
 def test_for_all_lines_the_header_may_only_say_whatever_version(system: System) -> None:
     with system.http("hr") as http:
         line = json.dumps(wage("admin", "8000.00"))

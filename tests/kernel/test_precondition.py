@@ -91,6 +91,23 @@ def test_a_record_of_another_property_is_none_and_keeps_its_facts(asking: Asking
     assert len(asking.raws()) == 1
 
 
+def test_if_match_tells_nothing_of_a_record_that_the_command_is_not_about(asking: Asking) -> None:
+    """Whether there is one, of which version, and what became of it: one answer for what is the company's, another's and nobody's."""
+    asking.take(NOTHING, holder="eve", place="south-court")
+    asking.take(NOTHING, holder="all", place=COMPANY)
+    asking.take(seen(1, "holder-all"), holder="all", place=COMPANY)
+    texts = set()
+    for version in (0, 1, 2, 3):
+        for holder in ("eve", "all", "nil"):
+            answer = error(asking.take(seen(version, f"holder-{holder}")))
+            texts.add(str(answer).replace(f"holder-{holder}", "holder-x"))
+    assert texts == {texts.copy().pop()}, texts
+    assert "the command changes holder-ann" in texts.pop()
+    # Of a record of the company that the command would change, it is told what changed since.
+    stale = error(asking.take(seen(1, "holder-all"), holder="all"))
+    assert (stale["sequence"], [fact["sequence"] for fact in stale["since"]]) == (2, ["0000000002"])
+
+
 def test_a_repeated_command_says_that_it_is_a_repetition(asking: Asking) -> None:
     first = asking.take(NOTHING, command_id="once")
     again = asking.take(NOTHING, command_id="once")
