@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,6 +60,8 @@ _LISTS: dict[type[Request], Operation] = {
     for kind in (ListAccounts, ListApiKeys, ListWebhooks)
 }
 ROTATION_HOURS = 24
+REPEATED_HOURS = 25
+"""So much later a rotation whose answer was lost is still answered as it was."""
 PAGE = 100
 
 
@@ -120,11 +122,15 @@ class Administration:
 
     def __init__(
         self, identity: Identity, standing: Standing, asker: Asker, rates: Rates, target: Target, deliveries: Deliveries,
-        deliverer: Deliverer, secret: bytes,
+        deliverer: Deliverer, place: Callable[[str], Awaitable[str]], secret: bytes,
     ) -> None:  # fmt: skip
-        """`secret` makes what is shown once: the same for the same Idempotency-Key, so that a lost answer can be asked for again."""
+        """`place` answers the place in the feed that a cursor is.
+
+        `secret` makes what is shown once: the same for the same Idempotency-Key, so that a lost answer can be asked for again.
+        """
         self._identity, self._standing, self._asker, self._rates = identity, standing, asker, rates
-        self._target, self._deliveries, self._deliverer, self._secret = target, deliveries, deliverer, secret
+        self._target, self._deliveries, self._deliverer, self._place = target, deliveries, deliverer, place
+        self._secret = secret
 
     async def _who(self, request: HttpRequest) -> Who:
         who = await self._identity.of(request)
@@ -222,11 +228,12 @@ class Administration:
         who = await self._who(request)
         body = await self._read(request, WebhookBody)
         await self._check(body.url)
+        after = await self._place(body.after) if body.after is not None else None
         webhook_id = "w" + self._derived(who, request, "webhook-id").hex()[:20]
         secret = "whsec_" + base64.b64encode(self._derived(who, request, "webhook")).decode()
         asked = _made(
             AddWebhook, webhook_id=webhook_id, url=body.url, property_id=body.property_id, types=tuple(body.types),
-            secret=secret, after=body.after,
+            secret=secret, after=after,
         )  # fmt: skip
         return await self._do(request, who, asked, {"webhook_id": webhook_id, "secret": secret})
 
@@ -244,11 +251,17 @@ class Administration:
         if act == "rotate":
             hours = (await self._read(request, RotationBody)).hours
             secret = "whsec_" + base64.b64encode(self._derived(who, request, "rotation")).decode()
-            # Whole hours, so that a repetition within the hour is the very same command.
+            # Whole hours, so that a repetition is the very same command, of this hour or of one before.
             begun = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-            until = begun + timedelta(hours=hours + 1 if hours else 0)
-            asked = _made(RotateWebhookSecret, webhook_id=name, secret=secret, previous_until=until)
-            return await self._do(request, who, asked, {"secret": secret})
+            for ago in range(REPEATED_HOURS):
+                until = begun + timedelta(hours=(hours + 1 if hours else 0) - ago)
+                asked = _made(RotateWebhookSecret, webhook_id=name, secret=secret, previous_until=until)
+                try:
+                    return await self._do(request, who, asked, {"secret": secret})
+                except ProblemError as problem:
+                    if problem.code != "idempotency_key_reused":
+                        raise
+            raise ProblemError("idempotency_key_reused")
         if act == "disable":
             return await self._do(
                 request, who, _made(DisableWebhook, webhook_id=name, why=(await self._read(request, WhyBody)).why)
@@ -270,7 +283,7 @@ class Administration:
                                rule="what was sent to whom is no fact", remedy="each attempt is named with its instant")  # fmt: skip
         if (
             set(query) - {"after", "state"}
-            or not after.isdigit()
+            or not (after.isascii() and after.isdigit())
             or len(after) > 15
             or state not in (None, "waiting", "delivered")
         ):

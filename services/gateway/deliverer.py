@@ -154,7 +154,9 @@ class Deliverer:
             assert place is not None  # noqa: S101 - `_begin` made it
             try:
                 events, cursor, more = await self._tail.page(read(place.cursor), endpoint.wanted, 200)
-            except ProblemError:
+            except ProblemError as problem:
+                if problem.code == "cursor_unknown":
+                    await self._end(name, f"its place in the feed does not exist: {problem.detail}")
                 return
             if cursor != place.cursor:
                 await asyncio.to_thread(self._deliveries.take_in, name, events, cursor, self._now())

@@ -1,6 +1,7 @@
 """The events, read from a place on or followed live (server-sent events)."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -12,13 +13,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 
 from services.gateway.ask import Allowance, Asker
-from services.gateway.cursor import Cursor, read
+from services.gateway.cursor import Cursor, Veil, written
 from services.gateway.identity import Identity
 from services.gateway.limits import Rates
 from services.gateway.permission import Resource, Who, may
 from services.gateway.problem import ProblemError, not_found
 from services.gateway.query import as_of_in
-from services.gateway.standing import Standing, everything
+from services.gateway.standing import REMEMBERED_SECONDS, Standing, everything
 from services.gateway.surface import AS_OF
 from services.gateway.tail import Tail, Wanted
 
@@ -30,10 +31,10 @@ class Events:
     """`GET /v1/events`, as pages or as a stream, and the history of one record."""
 
     def __init__(
-        self, tail: Tail, identity: Identity, standing: Standing, rates: Rates, asker: Asker, allowance: Allowance
-    ) -> None:
+        self, tail: Tail, identity: Identity, standing: Standing, rates: Rates, asker: Asker, allowance: Allowance, veil: Veil
+    ) -> None:  # fmt: skip
         """Everything a request needs on its way."""
-        self._allowance = allowance
+        self._allowance, self._veil = allowance, veil
         self._tail, self._identity, self._standing, self._rates, self._asker = tail, identity, standing, rates, asker
 
     async def __call__(self, request: HttpRequest) -> Response:
@@ -48,27 +49,49 @@ class Events:
             raise ProblemError("invalid", "type: a wire type, `service.*`, or `*`")
         if "text/event-stream" in request.headers.get("accept", ""):
             last = request.headers.get("last-event-id") or query.get("after")
-            cursor = read(last) if last else None
+            cursor = self._read(who, last) if last else None
             await self._tail.page(cursor or dict(self._tail.heads), wanted, 1)
-            return StreamingResponse(self._stream(cursor, wanted), media_type="text/event-stream")
-        return await self._page(request, read(query.get("after") or "start"), wanted)
+            return StreamingResponse(self._stream(request, cursor, wanted), media_type="text/event-stream")
+        return await self._page(request, self._read(who, query.get("after") or "start"), wanted)
+
+    async def place(self, text: str) -> str:
+        """The place in the feed that a cursor is, as it is kept. Raises ProblemError for one of another installation."""
+        cursor = self._veil.read(text, plain=True)
+        await self._tail.page(cursor, Wanted(), 1)
+        return written(cursor)
+
+    def _read(self, who: Who, text: str) -> Cursor:
+        """A cursor that somebody gives: whoever sees not all gives one that was told here, so that none is found by trying."""
+        return self._veil.read(text, plain=self._sees_all(who))
+
+    @staticmethod
+    def _sees_all(who: Who) -> bool:
+        return may(who, "events", Resource(frozenset({COMPANY}))) == "granted"
 
     async def _page(self, request: HttpRequest, cursor: Cursor, wanted: Wanted) -> Response:
         text = request.query_params.get("limit", str(PAGE))
         if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGES):
             raise ProblemError("invalid", f"limit: a number from 1 to {PAGES}")
         found, after, _ = await self._tail.page(cursor, wanted, int(text), stored=True)
+        after = self._tail.told(wanted)(after)
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
         link = f'<{request.url.path}?{urlencode([*kept, ("after", after)])}>; rel="next"'
         # The stored bytes as they are, one by one: nothing is serialised anew.
         body = b'{"events":[' + b",".join(event.raw for event in found) + b'],"next":' + to_json(after) + b"}"
         return Response(body, headers={"Link": link}, media_type="application/json")
 
-    async def _stream(self, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[bytes]:
+    async def _stream(self, request: HttpRequest, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[bytes]:
         yield b"retry: 2000\n\n"
+        looked_at = time.monotonic()
         # Where the feed fails on the way the stream ends, and the listener comes again from its last event.
         with contextlib.suppress(ProblemError):
             async for found in self._tail.follow(cursor, wanted):
+                if time.monotonic() - looked_at >= REMEMBERED_SECONDS:
+                    # A key that was revoked or a position that ended ends what is listened to with it.
+                    who = await self._identity.of(request)
+                    if self._visible(who, request.query_params.get("property")) != wanted.properties:
+                        return
+                    looked_at = time.monotonic()
                 yield found.frames
 
     async def record(self, request: HttpRequest) -> Response:
@@ -97,7 +120,7 @@ class Events:
         if asked is not None:
             self._allow(who, asked)
             return frozenset({asked})
-        if may(who, "events", Resource(frozenset({COMPANY}))) == "granted":
+        if self._sees_all(who):
             return None
         seen = {
             one for one in everything(self._standing) if may(who, "events", Resource(frozenset({one}))) == "granted"

@@ -58,9 +58,10 @@ class Identity:
         if request.scope.get("method") in ("GET", "HEAD"):
             return
         origin = request.headers.get("origin")
-        ours = f"{request.url.scheme}://{request.url.netloc}"
+        # Where something in front speaks TLS, the page is an https one although this end is not.
+        ours = {f"{request.url.scheme}://{request.url.netloc}", f"https://{request.url.netloc}"}
         given = request.headers.get("x-csrf-token", "")
-        if (origin is not None and origin != ours) or not hmac.compare_digest(
+        if (origin is not None and origin not in ours) or not hmac.compare_digest(
             given.encode(), self.csrf_token(session).encode()
         ):
             raise ProblemError("csrf")

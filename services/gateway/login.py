@@ -28,9 +28,10 @@ class Login(BaseModel):
 class Doorway:
     """Passwords in, tokens out; guessing is slow for each account and each address."""
 
-    def __init__(self, standing: Standing, tokens: Tokens, identity: Identity) -> None:
-        """Everything a login needs."""
+    def __init__(self, standing: Standing, tokens: Tokens, identity: Identity, *, is_behind_tls: bool = False) -> None:
+        """Everything a login needs. `is_behind_tls`: something in front speaks TLS with the browser."""
         self._standing, self._tokens, self._identity = standing, tokens, identity
+        self._is_behind_tls = is_behind_tls
         self._guesses = Rates(5 / 60, 10)
         self._from_address = Rates(1, 100)
         self._hashing = asyncio.Semaphore(2)
@@ -46,7 +47,7 @@ class Doorway:
         token, seconds = await self._enter(request)
         body = {"csrf_token": self._identity.csrf_token(token), "expires_in": seconds}
         response = Response(to_json(body), media_type="application/json")
-        secure = request.url.scheme == "https"
+        secure = request.url.scheme == "https" or self._is_behind_tls
         response.set_cookie(SESSION, token, seconds, path="/", secure=secure, httponly=True, samesite="strict")
         return response
 

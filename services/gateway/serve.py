@@ -18,6 +18,7 @@ from nats.aio.client import Client
 
 from services.gateway.administration import Administration
 from services.gateway.ask import Allowance, Asker
+from services.gateway.cursor import Veil
 from services.gateway.deliverer import Deliverer
 from services.gateway.delivery import Deliveries
 from services.gateway.events import Events
@@ -76,21 +77,24 @@ class Open:
         secret = keys.ensure("gateway/secrets")
         self.identity = Identity(self.standing, tokens, Provider(settings), secret)
         self.rates = Rates(settings.http_rate_per_second, settings.http_burst)
-        self.tail = Tail(client, SERVICES)
+        veil = Veil(keys.ensure("gateway/cursors"))
+        self.tail = Tail(client, SERVICES, veil.hidden)
         self.target = Target(settings.webhook_networks)
         self.deliveries = Deliveries(settings.store_url("gateway_deliveries"))
         self.deliverer = Deliverer(
             client, runtime.store, keys, self.deliveries, self.tail, self.target, self.disable, now
         )
-        administration = Administration(
-            self.identity, self.standing, self.asker, self.rates, self.target, self.deliveries, self.deliverer, secret
-        )
         self.pages = Pages(surface)
         allowance = Allowance(self.standing)
+        events = Events(self.tail, self.identity, self.standing, self.rates, self.asker, allowance, veil)
+        administration = Administration(
+            self.identity, self.standing, self.asker, self.rates, self.target, self.deliveries, self.deliverer,
+            events.place, secret,
+        )  # fmt: skip
         parts = Parts(
             Operations(surface, self.identity, self.asker, self.rates, allowance),
-            Events(self.tail, self.identity, self.standing, self.rates, self.asker, allowance),
-            Doorway(self.standing, tokens, self.identity),
+            events,
+            Doorway(self.standing, tokens, self.identity, is_behind_tls=settings.unsafe_http_without_tls),
             administration,
             self.pages,
         )

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import merge
@@ -25,6 +26,8 @@ LOG = structlog.get_logger()
 KEPT = 10_000
 """Announcements that a slow listener may lag behind before it reads from the feed again."""
 LOOK_SECONDS = 1.0
+QUIET_SECONDS = 15.0
+"""After so long without anything wanted a listener hears that the line stands, whatever others are told meanwhile."""
 EVERY_EVENT = "bailiwick.*.*.event.>"
 
 
@@ -51,10 +54,9 @@ class Announced:
         return cls(service, log, position, raw, document["id"], document["type"], owner, document["subject"],
                    document["recordedat"], cursor)  # fmt: skip
 
-    @property
-    def frame(self) -> bytes:
+    def frame(self, cursor: str) -> bytes:
         """The event as server-sent events have it."""
-        return f"id: {self.cursor}\nevent: {self.type}\ndata: ".encode() + self.raw + b"\n\n"
+        return f"id: {cursor}\nevent: {self.type}\ndata: ".encode() + self.raw + b"\n\n"
 
 
 @dataclass(frozen=True)
@@ -76,19 +78,21 @@ class Batch:
     """Events that follow one another, and how server-sent events have them: made once for everybody who listens."""
 
     events: tuple[Announced, ...] = ()
+    told: Callable[[str], str] = str
+    """How a cursor is told to those who listen."""
 
     @cached_property
     def frames(self) -> bytes:
         """The events as server-sent events have them; a line that says nothing where there are none."""
-        return b"".join(event.frame for event in self.events) or b":\n\n"
+        return b"".join(event.frame(self.told(event.cursor)) for event in self.events) or b":\n\n"
 
 
 class Tail:
     """What every listener and every webhook reads from: the logs' ends in memory, everything before from the feed."""
 
-    def __init__(self, client: Client, services: Iterable[str]) -> None:
-        """Follow these services' logs."""
-        self._client = client
+    def __init__(self, client: Client, services: Iterable[str], hidden: Callable[[str], str] = str) -> None:
+        """Follow these services' logs. `hidden`: a cursor as it is told to those who see some properties alone."""
+        self._client, self._hidden = client, hidden
         self.services = tuple(services)
         self.heads: dict[str, tuple[str, int]] = {}
         self.announced: deque[Announced] = deque(maxlen=KEPT)
@@ -238,34 +242,36 @@ class Tail:
         return kept or merged[:1], True
 
     async def follow(self, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[Batch]:
-        """Everything wanted after a cursor (None: from now on), as it comes; nothing at all when nothing came for a while."""
+        """Everything wanted after a cursor (None: from now on), as it comes; nothing at all when nothing wanted came for a while."""
         seen, after = self.count, written(self.heads)
         more = cursor is not None
         while more:
             events, place, more = await self.page(cursor or {}, wanted, 500, until=read(after))
             cursor = read(place)
             if events:
-                yield Batch(tuple(events))
+                yield Batch(tuple(events), self.told(wanted))
         ahead = {service: last for service, (_, last) in (cursor or {}).items()}
+        told_at = time.monotonic()
         while True:
             if self.count == seen:
-                await self.wait(seen, 15)
-                if self.count == seen:
-                    yield Batch()
-                    continue
+                await self.wait(seen, max(0.0, told_at + QUIET_SECONDS - time.monotonic()))
+            found = Batch()
             if self.count - seen > len(self.announced):
                 # Fell too far behind: what was missed is read from the feed.
                 async for found in self.follow(read(after), wanted):
                     yield found
                 return
-            found = self._since(seen, wanted)
-            if ahead:
-                # Who read the feed may have come further than what is announced.
-                found = Batch(tuple(event for event in found.events if event.position > ahead.get(event.service, 0)))
-                ahead = {name: last for name, last in ahead.items() if last > self.heads.get(name, ("", 0))[1]}
-            seen, after = self.count, self.announced[-1].cursor
-            if found.events:
+            if self.count > seen:
+                found = self._since(seen, wanted)
+                if ahead:
+                    # Who read the feed may have come further than what is announced.
+                    fresh = tuple(event for event in found.events if event.position > ahead.get(event.service, 0))
+                    found = Batch(fresh, found.told)
+                    ahead = {name: last for name, last in ahead.items() if last > self.heads.get(name, ("", 0))[1]}
+                seen, after = self.count, self.announced[-1].cursor
+            if found.events or time.monotonic() >= told_at + QUIET_SECONDS:
                 yield found
+                told_at = time.monotonic()
 
     def _since(self, seen: int, wanted: Wanted) -> Batch:
         """What was announced after the first `seen` and is wanted: looked through once for all who wait for the same."""
@@ -273,8 +279,14 @@ class Tail:
         if found is None:
             last = len(self.announced)
             fresh = (self.announced[index] for index in range(last - (self.count - seen), last))
-            found = self._shared[seen, wanted] = Batch(tuple(event for event in fresh if wanted.fits(event)))
+            found = self._shared[seen, wanted] = Batch(
+                tuple(event for event in fresh if wanted.fits(event)), self.told(wanted)
+            )
         return found
+
+    def told(self, wanted: Wanted) -> Callable[[str], str]:
+        """How a cursor is told to whoever wants this."""
+        return str if wanted.properties is None else self._hidden
 
 
 def _placed(event: Announced, cursor: str) -> Announced:

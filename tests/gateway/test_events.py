@@ -1,5 +1,7 @@
 """The events: pages and a stream from any place, which holds whatever happens to the broker."""
 
+import asyncio
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -8,8 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from bailiwick_contracts.envelope import read_event
+from bailiwick_contracts.gateway import AddApiKey, RevokeApiKey
+from bailiwick_contracts.registry import AddProperty
+from bailiwick_contracts.schema import EXAMPLES
 from bailiwick_contracts.subjects import SERVICES, stream_of
 
+from services.gateway import tail
+from services.gateway.tail import Tail, Wanted
 from tests.gateway.conftest import NORTH, System
 from tests.gateway.test_webhooks import door, happen
 
@@ -66,6 +73,76 @@ def test_a_cursor_of_another_installation_is_told_so(system: System) -> None:
         for after in ("attendance-ffffffffffff.3", "nonsense", "attendance-1.2~x"):
             answer = http.get("/v1/events", params={"after": after})
             assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor_unknown")
+
+
+def test_a_director_s_cursor_says_nothing_of_the_logs_and_cannot_be_made_up(system: System) -> None:
+    """Positions count what happens everywhere; so do lengths, and whether a place further on is there."""
+    with system.http("director") as http, system.http("auditor") as whole:
+        before = http.get("/v1/events", params={"limit": 500}).json()["next"]
+        system.done(AddProperty(property_id="west-wing", name="西翼"), "west-wing")
+        after = http.get("/v1/events", params={"limit": 500}).json()["next"]
+        streamed, _ = read_stream(http, 1, **{"last-event-id": "start"})[0]
+        assert len({len(one) for one in (before, after, streamed)}) == 1
+        known = whole.get("/v1/events", params={"limit": 3}).json()
+        service, _, _ = next(part for part in known["next"].split("~") if not part.endswith(".0")).partition(".")
+        for made_up in (
+            f"{service}.1",
+            f"{service}.999999",
+            known["next"],
+            f"{before[:-2]}AA",
+            "v1.",
+            "v1.AAAA",
+            "v1.é",
+        ):
+            answer = http.get("/v1/events", params={"after": made_up})
+            assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor_unknown"), made_up
+        # Who sees everything may go on from a director's place, and names only logs that there are.
+        assert whole.get("/v1/events", params={"after": before}).status_code == 200
+        assert whole.get("/v1/events", params={"after": "nothing-abc.5"}).status_code == 400
+
+
+def test_who_listens_hears_nothing_more_once_the_key_is_revoked(system: System) -> None:
+    secret = "t" * 43
+    added = AddApiKey(
+        key_id="k-ears", name="ears", acts_as="ears-1", properties=(NORTH,), access=("events",),
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+    )  # fmt: skip
+    system.done(added)
+    system.settled()
+    announced(system)
+    headers = {"accept": "text/event-stream", "authorization": f"Bearer bwk_k-ears.{secret}"}
+    with system.http() as http, http.stream("GET", "/v1/events", headers=headers, timeout=20) as answer:
+        lines = answer.iter_lines()
+        heard = happen(system, 1)[-1]
+        assert any(heard in line for line in lines)
+        system.done(RevokeApiKey(key_id="k-ears", why="no longer needed"))
+        system.settled()
+        missed = happen(system, 1)
+        assert not [line for line in lines if any(one in line for one in missed)]
+
+
+async def test_a_listener_hears_that_the_line_stands_however_busy_the_others_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And at instants of its own, so that it cannot hear when something happened elsewhere."""
+    monkeypatch.setattr(tail, "QUIET_SECONDS", 0.3)
+    followed = Tail(None, ("registry",))  # type: ignore[arg-type]
+    followed.heads["registry"] = ("registry-1", 0)
+    raw = (EXAMPLES / "registry.property_added.v1.json").read_bytes()
+
+    async def busy() -> None:
+        for position in range(1, 100):
+            followed._append("registry", "registry-1", position, raw)
+            await asyncio.sleep(0.02)
+
+    others = asyncio.create_task(busy())
+    began = asyncio.get_running_loop().time()
+    async for found in followed.follow(None, Wanted(properties=frozenset({"nowhere"}))):
+        assert not found.events
+        break
+    assert 0.3 <= asyncio.get_running_loop().time() - began < 1
+    assert not others.done()
+    others.cancel()
 
 
 def read_stream(http: httpx.Client, count: int, **headers: str) -> list[tuple[str, dict[str, Any]]]:

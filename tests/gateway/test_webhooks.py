@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from bailiwick_contracts.envelope import Actor
 from bailiwick_contracts.lateness import Shift
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from services.gateway import administration
 from services.gateway import target as targets
 from services.gateway.delivery import BACK_OFF
 from services.gateway.target import RefusedTargetError, Target
@@ -298,6 +300,22 @@ def test_while_a_secret_is_changed_both_sign(system: System, receiver: Receiver)
     remove(system, webhook)
 
 
+def test_a_new_secret_whose_answer_was_lost_is_shown_again_hours_later(
+    system: System, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook, used = add(system, receiver), key()
+    path = f"/v1/webhooks/{webhook['webhook_id']}/rotate"
+
+    with system.http("admin") as http:
+        first = http.post(path, json={"hours": 24}, headers=used).json()
+        later = SimpleNamespace(now=lambda zone: datetime.now(zone) + timedelta(hours=2))
+        monkeypatch.setattr(administration, "datetime", later)
+        again = http.post(path, json={"hours": 24}, headers=used)
+        assert (again.json(), again.headers["idempotency-replayed"]) == (first, "true")
+        assert http.post(path, json={"hours": 99}, headers=used).status_code == 422
+    remove(system, webhook)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -346,6 +364,21 @@ async def test_the_address_that_was_looked_up_is_the_one_that_is_connected_to(mo
     assert answered.taken, answered
     assert lookups.count("hook.example") == 1
     assert receiver.taken[0][0]["host"] == f"hook.example:{receiver.port}"
+
+
+def test_a_webhook_begins_at_a_place_that_there_is(system: System, receiver: Receiver) -> None:
+    """One that there is not would be told so never: nothing is ever sent."""
+    with system.http("admin") as http, system.http("director") as elsewhere:
+        for after in ("nonsense", "attendance-ffffffffffff.3", "v1.AAAA"):
+            answer = http.post("/v1/webhooks", json={"url": receiver.url, "after": after}, headers=key())
+            assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor_unknown")
+        # A place that was told to a director is one too.
+        place = elsewhere.get("/v1/events?limit=500").json()["next"]
+        added = http.post("/v1/webhooks", json={"url": receiver.url, "after": place}, headers=key())
+        assert added.status_code == 200, added.text
+        log = f"/v1/webhooks/{added.json()['webhook_id']}/deliveries"
+        assert http.get(log, params={"after": "²"}).status_code == 422
+        remove(system, added.json())
 
 
 def test_a_webhook_to_the_inside_is_refused_when_it_is_added(system: System) -> None:
