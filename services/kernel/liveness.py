@@ -25,6 +25,9 @@ BEAT_SECONDS = 0.5
 STOP_SECONDS = 15
 """How long an orderly stop may take before the process is ended all the same, within the 20 seconds that are promised."""
 
+LEFT_SECONDS = 2
+"""How long a process whose parts have all stopped waits for its threads: what is left are queries that nobody waits for any more."""
+
 TELL_SECONDS = 3
 
 
@@ -130,12 +133,17 @@ class Watch:
         if not self._thread.is_alive():
             self._thread.start()
 
+    def ended(self) -> None:
+        """Every part has stopped and the stores are closed; a thread that still reads is not waited for much longer."""
+        if self._ending is not None:
+            self._ending = min(self._ending, time.monotonic() + LEFT_SECONDS)
+
     def _run(self) -> None:
         while not self._stopped.wait(min(BEAT_SECONDS, self.seconds / 4)):
             now = time.monotonic()
             if self._ending is not None:
                 if now > self._ending:
-                    LOG.error("watch.stop_cut", seconds=STOP_SECONDS)
+                    LOG.warning("watch.stop_cut")
                     self._leave(0)
                 continue
             for name, code in (*self._stuck(now), *self._lost(now), *self._ill(now)):

@@ -36,6 +36,7 @@ async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, 
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
+    watch.ended()
 
 
 async def _announce(supervisor: Supervisor) -> None:

@@ -1,4 +1,4 @@
-"""A service that falls ill in a chosen way: `python -m tests.real.ailing loop|handler|closed|zombie|slow`."""
+"""A service that falls ill in a chosen way: `python -m tests.real.ailing loop|handler|query|closed|zombie|slow`."""
 
 import asyncio
 import sys
@@ -9,13 +9,13 @@ from typing import Any
 from bailiwick_contracts.envelope import Command
 
 from services.kernel.sealing import KeyStore
-from services.kernel.service import Unit
+from services.kernel.service import Reading, Unit
 from services.kernel.settings import Settings
 from services.run import serve as serving
 from services.run.embedded import Supervisor
 from services.run.logs import configure
 from services.run.serve import serve
-from tests.kernel.toy import TOY, TakeToken, on_take_token
+from tests.kernel.toy import TOY, CountTokens, TakeToken, on_take_token
 
 HOW = sys.argv[1]
 
@@ -48,7 +48,18 @@ def on_slow_token(unit: Unit, command: Command[TakeToken]) -> None:
     on_take_token(unit, command)
 
 
+def on_long_count(_: Reading, __: Command[CountTokens]) -> dict[str, int]:
+    begun = time.monotonic()
+    sys.stdout.write("counting\n")
+    sys.stdout.flush()
+    while time.monotonic() - begun < 600:
+        sum(range(1_000))
+    return {}
+
+
 def _toy(_: KeyStore) -> Any:
+    if HOW == "query":
+        return replace(TOY, queries={CountTokens: on_long_count})
     return replace(TOY, commands={TakeToken: on_slow_token}) if HOW in ("handler", "slow") else TOY
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from bailiwick_contracts.envelope import Actor
+from bailiwick_contracts.subjects import subject_of
 
 from services.kernel.bus import connect
 from services.kernel.doors import Door, ask
@@ -20,7 +21,7 @@ from services.kernel.liveness import ExitCode
 from services.kernel.settings import Settings
 from services.run.nats import free_port
 from tests import servers
-from tests.kernel.toy import TakeToken
+from tests.kernel.toy import CountTokens, TakeToken
 
 PROMISED_SECONDS = 20
 PROGRESS_SECONDS = 4
@@ -170,6 +171,23 @@ async def test_sigterm_in_the_middle_of_a_batch_lets_it_be_stored_and_answered(
         code, seconds = await asyncio.to_thread(process.stop)
         assert (code, seconds < PROMISED_SECONDS) == (0, True), process.log.read_text()
         assert await asked == "done"
+
+
+async def test_sigterm_while_queries_take_their_time_waits_for_none_of_them(
+    tmp_path: Path, nats_server: servers.NatsServer
+) -> None:
+    with running(tmp_path, nats_server.url, "tests.real.ailing", "query") as process:
+        await asyncio.to_thread(process.until_ready)
+        client = await connect(nats_server.url, "test")
+        door, boss = Door(process.settings.doors_dir), Actor(actor="boss")
+        for _ in range(3):
+            body = door.sign(CountTokens(holder_id="ann"), boss, "north-court")
+            await client.publish(subject_of(CountTokens.wire(), "north-court", "query"), body)
+        assert process.process.stdout is not None
+        assert await asyncio.to_thread(process.process.stdout.readline) == b"counting\n"
+        code, seconds = await asyncio.to_thread(process.stop)
+        assert (code, seconds < PROMISED_SECONDS / 2) == (0, True), process.log.read_text()
+        await client.close()
 
 
 def test_at_rest_a_service_costs_next_to_nothing_with_a_broker_and_without(
