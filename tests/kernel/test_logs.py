@@ -1,6 +1,7 @@
 """What stands in a log: JSON with the ids of the fact or command, its property and its trace, and nothing of what is in it."""
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,20 @@ def test_an_exception_is_told_by_its_kind_and_place(capsys: pytest.CaptureFixtur
     assert place.startswith("ValueError at tests/kernel/test_logs.py:")
     (line,) = lines(capsys)
     assert (line["event"], line["error"], len(line["frames"])) == ("it.failed", "ValueError", 1)
+
+
+def test_what_a_library_says_is_a_line_like_ours_without_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO")
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logging.getLogger("asyncio").exception("Task exception was never retrieved\nfuture: %s", SECRET)
+    (line,) = lines(capsys)
+    assert (line["event"], line["level"], line["error"]) == (
+        "Task exception was never retrieved",
+        "error",
+        "ValueError",
+    )
 
 
 def test_what_a_validation_or_a_database_complains_about_is_left_out(bench: Bench) -> None:
