@@ -5,10 +5,12 @@ from typing import Any
 
 from bailiwick_contracts.asyncapi import example_of, moved, release
 from bailiwick_contracts.envelope import Answer
-from bailiwick_contracts.message import PROPERTY_PATTERN
+from bailiwick_contracts.message import IDENTIFIER_PATTERN, PROPERTY_PATTERN
 from pydantic import BaseModel
 
 from services.gateway.administration import BODIES
+from services.gateway.bulk import IF_MATCH
+from services.gateway.limits import BULK_TYPES
 from services.gateway.login import Login
 from services.gateway.problem import KINDS, MEDIA_TYPE
 from services.gateway.surface import LOOKED_AT, ROWS, Operation, Parameter, Surface
@@ -97,14 +99,17 @@ def _operation(operation: Operation) -> dict[str, Any]:
         if operation.row is not None
         else "One request a line."
     )
+    lines = {
+        "schema": {"type": "string", "description": f"{many} A line may name the version it rests on in `{IF_MATCH}`."}
+    }
     good = {"200": _good({"$ref": f"{_PLACE}Answer"}, {"ETag": _text("The version the record is at now."),
                                                        "Idempotency-Replayed": _text("`true` where it was decided before.")})}  # fmt: skip
     # Many at once answers line by line, whatever became of each.
     good["200"]["content"]["application/x-ndjson"] = {"schema": {"type": "string"}}
     return shared | {
         "description": f"{shared['description']}\n\nAs NDJSON or CSV, many at once. {many}",
-        "parameters": [path, *_headers()],
-        "requestBody": {"required": True, "content": {"application/json": body}},
+        "parameters": [path, *_headers(), *_claims()],
+        "requestBody": {"required": True, "content": {"application/json": body} | dict.fromkeys(BULK_TYPES, lines)},
         "responses": good | _problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 429, 500, 503, 504),
     }
 
@@ -124,6 +129,20 @@ def _headers(*, key: bool = True) -> Iterable[dict[str, Any]]:
     yield {"name": "If-Match", "in": "header", "required": False,
            "schema": {"type": "string", "pattern": r'^(\*|"[A-Za-z0-9_-]{1,64}\.[0-9]{1,10}")$'},
            "description": "The ETag of the record as it was read; needed where an existing record is changed. `*`: whatever it is."}  # fmt: skip
+
+
+def _claims() -> Iterable[dict[str, Any]]:
+    """What a caller may claim of a command beside its body."""
+    identifier = {"type": "string", "pattern": IDENTIFIER_PATTERN}
+    instant, day = {"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}
+    for name, schema, about in (
+        ("On-Behalf-Of", identifier, "Whose authority is used."),
+        ("Delegation", identifier, "The delegation under which it is used."),
+        ("Occurred-At", instant, "When it happened."),
+        ("Issued-At", instant, "When it was decided."),
+        ("Effective-On", day, "From when it holds."),
+    ):
+        yield {"name": f"Bailiwick-{name}", "in": "header", "required": False, "schema": schema, "description": about}
 
 
 def _text(description: str) -> dict[str, Any]:
@@ -189,6 +208,7 @@ def _own() -> dict[str, Any]:
         at("property", {"type": "string", "pattern": PROPERTY_PATTERN}, "query", required=False),
         at("after", text, "query", required=False),
         at("limit", {"type": "integer", "minimum": 1, "maximum": 500}, "query", required=False),
+        at("Last-Event-ID", text, "header", required=False),
     )
     stream["responses"]["200"]["content"]["text/event-stream"] = {"schema": text}
     identifier = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}

@@ -19,6 +19,8 @@ from tests.gateway.conftest import NORTH, SOUTH, System, key
 PENALTIES = f"/v1/properties/{NORTH}/attendance/decide_penalty"
 ROSTERS = f"/v1/properties/{NORTH}/attendance/publish_roster"
 
+CLAIMS = {f"bailiwick-{one}" for one in ("on-behalf-of", "delegation", "occurred-at", "issued-at", "effective-on")}
+
 
 def roster(name: str, **more: Any) -> dict[str, Any]:
     body = {
@@ -200,6 +202,18 @@ def test_every_failure_says_its_kind_and_every_kind_has_its_page(system: System)
         answer = http.get(f"/v1/properties/{NORTH}/attendance/list_days")
         problem(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_the_document_names_every_body_and_every_header_that_a_command_takes(system: System) -> None:
+    with system.http() as http:
+        paths = http.get("/openapi.json").json()["paths"]
+    commands = [one["post"] for path, one in paths.items() if "/properties/" in path and "post" in one]
+    assert len(commands) > 100
+    for command in commands:
+        assert set(command["requestBody"]["content"]) == {"application/json", "application/x-ndjson", "text/csv"}
+        headers = {one["name"].lower() for one in command["parameters"] if one["in"] == "header"}
+        assert headers == {"idempotency-key", "if-match", *CLAIMS}
+    assert "Last-Event-ID" in {one["name"] for one in paths["/v1/events"]["get"]["parameters"]}
 
 
 def test_no_page_has_a_script_or_asks_another_host_for_anything(system: System) -> None:
