@@ -323,12 +323,24 @@ def test_a_new_secret_whose_answer_was_lost_is_shown_again_hours_later(
         "https://[2002:0a00:0001::]/", "https://[::10.0.0.1]/", "https://10.1.2.3/", "https://172.16.0.1/", "https://192.168.1.1/",
         "https://169.254.169.254/latest", "https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/",
         "https://0.0.0.0/", "https://2130706433/", "https://0x7f.1/", "https://100.64.0.1/", "https://224.0.0.1/", "https://[64:ff9b::a00:1]/",
-        "http://93.184.216.34/", "https://no-such-name.invalid/",
+        "http://93.184.216.34/", "https://no-such-name.invalid/", "https://93.184.216.34:99999/",
     ],
 )  # fmt: skip
 async def test_an_address_inside_is_no_target(url: str) -> None:
     with pytest.raises(RefusedTargetError):
         await Target().check(url)
+
+
+async def test_whatever_keeps_an_event_from_arriving_is_an_attempt_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nothing would be written down, and the webhook would be tried for ever and never disabled."""
+
+    async def fails(*_: Any) -> None:
+        raise ExceptionGroup("several", [OverflowError("port must be 0-65535.")])
+
+    monkeypatch.setattr(Target, "_post", fails)
+    answered = await Target().post("https://hook.example/", b"{}", {})
+    assert (answered.taken, answered.status) == (False, None)
+    assert "ExceptionGroup" in answered.error
 
 
 async def test_a_name_that_leads_elsewhere_the_second_time_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
