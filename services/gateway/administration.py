@@ -27,6 +27,7 @@ from bailiwick_contracts.gateway import (
     RotateWebhookSecret,
 )
 from bailiwick_contracts.message import COMPANY, Identifier, Label, PropertyId, Request
+from nats.errors import NoRespondersError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
 from starlette.requests import Request as HttpRequest
@@ -306,7 +307,10 @@ class Administration:
         one = self._deliveries.find(path["webhook_id"], path["event_id"])
         if endpoint is None or one is None:
             raise not_found()
-        result = await self._deliverer.attempt(endpoint, one)
+        try:
+            result = await self._deliverer.attempt(endpoint, one)
+        except (NoRespondersError, TimeoutError):
+            raise ProblemError("unavailable", headers={"Retry-After": "1"}) from None
         body = {"delivered": result.taken, "status": result.status, "error": result.error or None}
         return Response(to_json(body), media_type="application/json")
 

@@ -151,14 +151,14 @@ def _columns(operation: Operation) -> list[Parameter]:
 
 
 async def _requests(sender: Sender, lines: list[Line]) -> AsyncIterator[dict[str, Any]]:
-    """Each line a command of its own, with an id of its own."""
+    """Each line a command of its own, with an id of its own that no caller's key is: none holds a line feed."""
     for number, value in lines:
         try:
             if isinstance(value, ProblemError):
                 raise value
             body, precondition = _split(sender, value)
             sender.allowance.check(sender.who, "command", sender.property_id, sender.operation, body)
-            reply = await _ask(sender, body, f"{sender.key}:{number}", precondition or sender.precondition)
+            reply = await _ask(sender, body, f"{sender.key}\n{number}", precondition or sender.precondition)
             response = await _told(sender, reply)
             tag = {"etag": response.headers["etag"]} if "etag" in response.headers else {}
             yield {"line": number, "status": 200} | tag | from_json(bytes(response.body))
@@ -233,7 +233,7 @@ async def _chunk(
     any_version = Precondition(any_version=True)
     try:
         body = {**shared, ROWS: [value for _, value in chunk]}
-        reply = await _ask(sender, body, f"{sender.key}:{name}", precondition or any_version)
+        reply = await _ask(sender, body, f"{sender.key}\n{name}", precondition or any_version)
         rows = from_json(bytes((await _told(sender, reply)).body)).get("rows", [])
         if len(rows) != len(chunk):
             raise ProblemError("internal")

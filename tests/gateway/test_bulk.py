@@ -74,6 +74,16 @@ def test_a_line_ends_where_its_file_ends_it(system: System) -> None:
         assert [(one["line"], one["status"]) for one in found] == [(1, 422), (2, 422), (3, 428)], found
 
 
+def test_the_key_of_many_is_the_key_of_no_other_request(system: System) -> None:
+    with system.http("hr") as http:
+        used = key()["Idempotency-Key"]
+        line = wage("guard", "5400.00", if_match="*")
+        (done,) = answers(http.post(WAGES, content=json.dumps(line), headers=NDJSON | {"Idempotency-Key": used}).text)
+        assert done["status"] == 200
+        headers = {"Idempotency-Key": f"{used}:1", "If-Match": "*"}
+        assert http.post(WAGES, json=wage("guard", "5500.00"), headers=headers).status_code == 200
+
+
 def test_what_is_wrong_with_one_row_of_a_file_spoils_no_other(system: System) -> None:
     """A byte order mark is none of its columns; a huge cell, a short row, a wrong amount and a blank line are their own."""
     head = "\ufeffstaff_id,base_wage.amount,effective_on,if_match"

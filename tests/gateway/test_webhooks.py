@@ -13,6 +13,7 @@ import pytest
 from bailiwick_contracts.attendance import PublishRoster, RosterDay
 from bailiwick_contracts.envelope import Actor
 from bailiwick_contracts.lateness import Shift
+from nats.errors import NoRespondersError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from services.gateway import administration
@@ -376,6 +377,26 @@ async def test_the_address_that_was_looked_up_is_the_one_that_is_connected_to(mo
     assert answered.taken, answered
     assert lookups.count("hook.example") == 1
     assert receiver.taken[0][0]["host"] == f"hook.example:{receiver.port}"
+
+
+def test_sending_again_while_the_service_is_away_is_told_so(
+    system: System, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = add(system, receiver)
+    (first, *_) = happen(system, 1)
+    complete(receiver, [first])
+
+    async def away(*_: Any) -> bytes:
+        raise NoRespondersError
+
+    with system.http("admin") as http:
+        path = f"/v1/webhooks/{webhook['webhook_id']}/deliveries/{first}/resend"
+        assert http.post(path, headers=key()).json() == {"delivered": True, "status": 204, "error": None}
+        monkeypatch.setattr(door(system).deliverer, "_stored", away)
+        answer = http.post(path, headers=key())
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
+    monkeypatch.undo()
+    remove(system, webhook)
 
 
 def test_a_webhook_begins_at_a_place_that_there_is(system: System, receiver: Receiver) -> None:
