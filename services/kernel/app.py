@@ -69,6 +69,8 @@ class Runtime:
         )
         self.readers = Readers(service.name, self.store, self._query)
         self.ready = asyncio.Event()
+        self.ended_before: str | None = None
+        """Why the one before this ended, where it did; told as long as this one is not ready."""
         self.relay: Relay | None = None
         self.reactors: list[Reactor] = []
         self._answering: set[asyncio.Task[None]] = set()
@@ -307,6 +309,9 @@ class Runtime:
 
     def health(self) -> Health:
         """How it was when it was last looked at."""
+        if not self.ready.is_set() and self.ended_before is not None:
+            said = f"it does not start, and is started again and again: {self.ended_before}"
+            return Health(self.service.name, ready=False, connected=False, problems=(said,))
         if self.checkup is None:
             return Health(self.service.name, ready=False, connected=False, problems=("it is still starting",))
         heals, gaps = self.relay.heals if self.relay is not None else 0, sum(reactor.gaps for reactor in self.reactors)

@@ -52,6 +52,7 @@ class Supervisor:
             try:
                 keys = KeyStore(self._settings.keys_dir)
                 self.runtimes[name] = runtime = Runtime(factory(keys), self._settings, keys, self._watch)
+                runtime.ended_before = self.failures.get(name)
                 # Each is made, which holds up the loop, before the first one connects: its patience ended meanwhile.
                 await asyncio.sleep(0)
                 await runtime.run()

@@ -115,7 +115,8 @@ async def _until_ready(child: Child, server: asyncio.Task[None], services: async
         if left <= 0:
             ready.cancel()
             raise StartError(
-                f"not ready after {READY_SECONDS} s; the services ended with {child.exits or 'nothing yet'}"
+                f"not ready after {READY_SECONDS} s; the log names what does not start, and why"
+                + (f"; the services ended with {child.exits}" if child.exits else "")
             )
         done, _ = await asyncio.wait({ready, server, services}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {ready}:

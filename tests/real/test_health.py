@@ -1,6 +1,7 @@
 """What a process says of itself: ready apart from alive, what waits, what is wrong and how to put it right; and its numbers."""
 
 import asyncio
+import contextlib
 import json
 import time
 import urllib.error
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bailiwick_contracts.subjects import stream_of
+from bailiwick_contracts.subjects import stream_of, subject_of
 from nats.js.api import ConsumerConfig
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.kernel.bus import connect
+from services.kernel.bus import connect, provision
 from services.kernel.liveness import ExitCode
+from services.kernel.relay import POSITION_HEADER
 from services.run.nats import free_port
 from tests import servers
 from tests.real.test_liveness import running, take_token
@@ -62,6 +64,29 @@ async def test_readiness_is_apart_from_liveness_and_the_numbers_count_what_was_a
         assert (sample.labels["type"], sample.labels["outcome"], sample.value) == ("toy.take_token.v1", "done", 1)
         assert {"bailiwick_relay_lag_facts", "bailiwick_dead_letters", "bailiwick_timers_overdue", "bailiwick_heals",
                 "bailiwick_batch_size", "bailiwick_batch_seconds"} <= set(families)  # fmt: skip
+
+
+async def test_what_keeps_a_service_from_starting_is_named_a_database_older_than_its_stream(
+    tmp_path: Path, nats_server: servers.NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("BAILIWICK_HEALTH_PORT", str(port))
+    client = await connect(nats_server.url, "test")
+    await provision(client.jetstream(), "registry", ())
+    subject = subject_of("registry.property_added.v1", "north-court", "event")
+    await client.jetstream().publish(subject, b"{}", headers={POSITION_HEADER: "99"})
+    with running(tmp_path, nats_server.url, "services.cli.entry", "serve", "registry") as registry:
+        deadline, said = time.monotonic() + 30, ""
+        while "Restore a newer backup" not in said:
+            assert time.monotonic() < deadline, said
+            await asyncio.sleep(0.2)
+            with contextlib.suppress(urllib.error.URLError):
+                code, body = await asyncio.to_thread(ask, port, "/health/ready")
+                said = body.decode()
+        assert (code, ask(port, "/health/live")[0]) == (503, 200)
+        assert (await client.jetstream().stream_info(stream_of("registry"))).state.messages == 1
+        assert (await asyncio.to_thread(registry.stop))[0] == 0
+    await client.close()
 
 
 async def test_settings_that_drift_while_it_runs_are_named_and_end_the_process(
