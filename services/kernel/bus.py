@@ -139,17 +139,26 @@ def durable_config(consumer: str) -> ConsumerConfig:
 
 _STREAM_FIELDS = (
     "subjects", "retention", "storage", "discard", "max_age", "deny_delete", "deny_purge", "allow_rollup_hdrs",
-    "allow_direct", "duplicate_window", "num_replicas",
+    "allow_direct", "duplicate_window", "num_replicas", "max_msgs", "max_bytes", "max_msg_size", "max_msgs_per_subject",
+    "sealed", "no_ack", "mirror", "sources", "republish", "subject_transform",
 )  # fmt: skip
-_DURABLE_FIELDS = ("ack_policy", "ack_wait", "max_ack_pending", "max_deliver", "filter_subject")
+_DURABLE_FIELDS = (
+    "ack_policy", "ack_wait", "max_ack_pending", "max_deliver", "filter_subject", "filter_subjects", "headers_only",
+    "inactive_threshold", "backoff", "rate_limit_bps", "replay_policy",
+)  # fmt: skip
 
 
 def _differences(found: object, wanted: object, fields: Iterable[str], name: str) -> list[str]:
     return [
         f"{name}: {field} is {getattr(found, field)!r}, should be {getattr(wanted, field)!r}"
         for field in fields
-        if (getattr(found, field) or None) != (getattr(wanted, field) or None)
+        if _limit(getattr(found, field)) != _limit(getattr(wanted, field))
     ]
+
+
+def _limit(value: Any) -> Any:
+    """A setting that limits nothing is -1, 0 or nothing at all, as the server likes."""
+    return None if value == -1 else value or None
 
 
 async def drift(js: JetStreamContext, service: str, consumes: Iterable[str], *, replicas: int = 1) -> list[str]:

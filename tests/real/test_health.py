@@ -14,7 +14,7 @@ from bailiwick_contracts.subjects import stream_of, subject_of
 from nats.js.api import ConsumerConfig
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.kernel.bus import connect, provision
+from services.kernel.bus import connect, drift, provision
 from services.kernel.liveness import ExitCode
 from services.kernel.relay import POSITION_HEADER
 from services.run.nats import free_port
@@ -107,6 +107,24 @@ async def test_settings_that_drift_while_it_runs_are_named_and_end_the_process(
         assert await asyncio.to_thread(echo.process.wait, 30) == ExitCode.UNHEALTHY
         assert "max_ack_pending is 7, should be 5000" in echo.log.read_text()
         assert toy.process.poll() is None
+
+
+async def test_a_limit_that_would_lose_or_stop_facts_is_drift_too(nats_server: servers.NatsServer) -> None:
+    client = await connect(nats_server.url, "operator")
+    js = client.jetstream()
+    await provision(js, "registry", ())
+    await provision(js, "attendance", ("registry",))
+    assert await drift(js, "attendance", ("registry",)) == []
+    stream = (await js.stream_info(stream_of("registry"))).config
+    stream.max_msgs, stream.max_bytes = 5, 10**6
+    await js.update_stream(stream)
+    durable = (await js.consumer_info(stream_of("registry"), "attendance")).config
+    durable.headers_only, durable.inactive_threshold = True, 5.0
+    await js.add_consumer(stream_of("registry"), durable)
+    found = "; ".join(await drift(js, "attendance", ("registry",)))
+    for said in ("max_msgs is 5", "max_bytes is 1000000", "headers_only is True", "inactive_threshold is 5.0"):
+        assert said in found
+    await client.close()
 
 
 async def test_what_waits_is_counted_with_its_age(
