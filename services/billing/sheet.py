@@ -62,7 +62,6 @@ def rows_of(text: str, delimiter: str) -> Iterator[Line]:
     A quoted cell may hold line breaks. A quotation mark that nobody closed swallows no row: a line that is as wide as the
     widest stands for itself.
     """
-    csv.field_size_limit(_LONGEST_CELL)
     lines = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     alone = [_cells(line, delimiter) if line.count('"') % 2 == 0 else None for line in lines]
     width = max((len(cells) for cells in alone if cells is not None), default=0)
@@ -82,9 +81,11 @@ def rows_of(text: str, delimiter: str) -> Iterator[Line]:
 
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, skipinitialspace=True), [])
+        cells = next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error as error:
         return [f"unreadable: {error}"]
+    # The library's own limit is one for the whole process, the door's too.
+    return cells if max(map(len, cells), default=0) <= _LONGEST_CELL else ["unreadable: a cell is too long"]
 
 
 def _width(line: str, delimiter: str) -> int:

@@ -1,5 +1,6 @@
 """Statement files: encodings, padding, signs, footers, refunds, wrong counts; what cannot be read says why."""
 
+import csv
 import io
 from datetime import date
 from decimal import Decimal
@@ -12,7 +13,7 @@ from bailiwick_contracts.statement import Chain, StatementRow, check_chain
 from services.billing.layout import ReadStatement
 from services.billing.message_file import read_statement
 from services.billing.profile import Profile, ProfileError, known_profiles, parse_profile
-from services.billing.sheet import FileError, money
+from services.billing.sheet import FileError, money, rows_of
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "bank"
 PROFILES = known_profiles()
@@ -277,3 +278,10 @@ def test_a_chain_is_closed_broken_at_its_line_or_unavailable() -> None:
     worked = [row(1, "2681831.46", None), row(2, "2554737.23", None, "out")]
     assert check_chain(worked, opening=opening, closing=closing) == Chain(state="closed")
     assert check_chain(worked, opening=opening, closing=closing + 1).state == "broken"
+
+
+def test_a_cell_that_is_too_long_is_unreadable_and_changes_no_limit_of_the_process() -> None:
+    before = csv.field_size_limit()
+    found = [line.cells for line in rows_of(f"1,2\n{'9' * 100_001},2\n3,4\n", ",")]
+    assert [cells[0][:10] for cells in found[:3]] == ["1", "unreadable", "3"]
+    assert csv.field_size_limit() == before
