@@ -44,7 +44,8 @@ from services.kernel.settings import Settings
 from services.kernel.store import Store
 from services.kernel.timers import Timers
 from services.kernel.turns import take_short_turns
-from services.kernel.writer import BusyError, Writer
+from services.kernel.work import BusyError
+from services.kernel.writer import Writer
 
 LOG = structlog.get_logger()
 STOP_SECONDS = 5

@@ -32,7 +32,7 @@ from services.kernel.rebuilding import AsyncFeed, waited_for
 from services.kernel.scope import ScopedReading
 from services.kernel.service import Change, Service, View
 from services.kernel.store import Store
-from services.kernel.writer import BusyError
+from services.kernel.work import BusyError
 
 LOG = structlog.get_logger()
 FACTS_LIMIT = 200_000

@@ -16,7 +16,8 @@ from pydantic_core import to_json
 from services.kernel.crash import crash_point
 from services.kernel.failure import told
 from services.kernel.going import go_on, rest
-from services.kernel.writer import GapError, Intake, Writer
+from services.kernel.work import GapError, Intake
+from services.kernel.writer import Writer
 
 LOG = structlog.get_logger()
 PULL = 500

@@ -14,6 +14,7 @@ from bailiwick_contracts.envelope import Answer, Command
 
 from services.kernel.decision import Rejected
 from services.kernel.store import Store
+from services.kernel.work import settle
 
 THREADS = 6
 PATIENCE_SECONDS = 0.01
@@ -112,13 +113,10 @@ class Readers:
             answered, self._answered = self._answered, deque()
             self._told = False
         for query, answer in answered:
-            if query.future.done():
-                continue
-            if isinstance(answer, Exception):
-                query.future.set_exception(answer)
-            else:
-                query.future.set_result(answer)
+            settle(query.future, answer)
 
     def close(self) -> None:
-        """Take no more; what is being answered ends by itself."""
+        """Take no more; what is being answered ends by itself, and what waits is not begun."""
+        with self._lock:
+            self._waiting.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -6,12 +6,12 @@ import hmac
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from bailiwick_contracts.envelope import Answer, Command, Event, FactReference, data_of, hash_of
+from bailiwick_contracts.envelope import Answer, Command, FactReference, data_of, hash_of
 from bailiwick_contracts.message import Refusal
 from bailiwick_contracts.stored import read_stored
 from eventsourcing.persistence import PersistenceError
@@ -35,6 +35,7 @@ from services.kernel.telemetry import BATCH_SIZE, DECISION_SECONDS
 from services.kernel.tracing import about
 from services.kernel.unit import WorkUnit
 from services.kernel.versions import adopt
+from services.kernel.work import BusyError, GapError, Intake, Job, Work, named, settle, settle_all
 
 LOG = structlog.get_logger()
 BATCH_LIMIT = 500
@@ -43,34 +44,6 @@ REFERENCES_LIMIT = 200
 """Facts that an answer refers to; a bulk command's answer has its rows instead."""
 ANSWERED_FACTS_LIMIT = 20
 """Facts whose data stands in the answer; beyond that an answer only refers to them."""
-
-
-class BusyError(Exception):
-    """More commands wait than the writer takes on; the caller should send again later."""
-
-
-@dataclass(frozen=True)
-class Intake:
-    """Facts of one chain of another service, in order, to be taken in."""
-
-    source: str
-    """`<log>:<property>`, the chain they belong to."""
-    raws: tuple[bytes, ...]
-    failure: str | None = None
-    """Set, for one fact, where its transaction failed as a whole: then it is parked unhandled."""
-    events: tuple[Event[Any], ...] | None = None
-    """The same facts, where they were read already."""
-
-
-class GapError(Exception):
-    """Facts arrived that do not follow what was taken in; what lies between must be fetched first."""
-
-    def __init__(self, source: str, have: int, got: int) -> None:
-        super().__init__(f"{source}: {got} arrived after {have}")
-        self.source, self.have, self.got = source, have, got
-
-
-Work = Command[Any] | Intake | Due | Again
 
 
 class Writer:
@@ -102,7 +75,7 @@ class Writer:
         self._clock = clock or (lambda: datetime.now(UTC))
         self._secret = keys.ensure(f"commands/{service.name}")
         self._memory = Memory()
-        self._waiting: asyncio.Queue[tuple[Work, bool, asyncio.Future[Any]]] = asyncio.Queue(WAITING_LIMIT)
+        self._waiting: asyncio.Queue[Job] = asyncio.Queue(WAITING_LIMIT)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{service.name}-writer")
         self.committed = asyncio.Event()
         """Set after each commit that stored facts; the relay waits for it."""
@@ -133,14 +106,14 @@ class Writer:
             PersistenceError: the database failed; whether it was stored is unknown, the same id may be sent again.
             GapError: an intake does not follow what was taken in.
         """
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._stopped:
-            raise BusyError("this service is stopping; send this one again in a second")
+            raise _stopping()
+        job = Job(work, own, asyncio.get_running_loop().create_future())
         try:
-            self._waiting.put_nowait((work, own, future))
+            self._waiting.put_nowait(job)
         except asyncio.QueueFull:
             raise BusyError(f"{WAITING_LIMIT} commands are waiting; send this one again in a second") from None
-        return await future
+        return await job.future
 
     def waits(self) -> bool:
         """Whether there is work that is not done."""
@@ -154,9 +127,7 @@ class Writer:
         finally:
             self._stopped = True
             while not self._waiting.empty():
-                _, _, future = self._waiting.get_nowait()
-                if not future.done():
-                    future.set_exception(BusyError("this service is stopping; send this one again in a second"))
+                settle(self._waiting.get_nowait().future, _stopping())
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -166,11 +137,11 @@ class Writer:
                 batch.append(self._waiting.get_nowait())
             self._busy = True
             begun = loop.time()
-            running = loop.run_in_executor(self._thread, self._checked, [(work, own) for work, own, _ in batch])
+            running = loop.run_in_executor(self._thread, self._checked, batch)
             try:
                 results = await asyncio.shield(running)
             except asyncio.CancelledError:
-                _settle(batch, await running)
+                settle_all(batch, await running)
                 raise
             self._busy = False
             self._measure(batch, results, loop.time() - begun)
@@ -178,31 +149,30 @@ class Writer:
             if self._timers_touched:
                 self._timers_touched = False
                 self.timers_changed.set()
-            _settle(batch, results)
+            settle_all(batch, results)
 
-    def _measure(self, batch: Sequence[tuple[Work, bool, Any]], results: Sequence[Any], seconds: float) -> None:
+    def _measure(self, batch: Sequence[Job], results: Sequence[Any], seconds: float) -> None:
         BATCH_SIZE.labels(self._service.name).observe(len(batch))
         DECISION_SECONDS.labels(self._service.name).observe(seconds)
-        for (work, _, _), result in zip(batch, results, strict=True):
-            if isinstance(work, Command) and not isinstance(result, Rejected):
+        for job, result in zip(batch, results, strict=True):
+            if isinstance(job.work, Command) and not isinstance(result, Rejected):
                 outcome = result.outcome if isinstance(result, Answer) else "unknown"
-                self.outcomes[work.commandtype, outcome] += 1
+                self.outcomes[job.work.commandtype, outcome] += 1
 
-    def _checked(self, given: Sequence[tuple[Work, bool]]) -> list[Any]:
+    def _checked(self, batch: Sequence[Job]) -> list[Any]:
         """Process what is to be decided; what is not is turned away."""
-        away: dict[int, Rejected] = {}
-        works = [work for work, _ in given]
-        for index, (work, own) in enumerate(given):
-            if self._check is not None and isinstance(work, Command) and not own:
-                try:
-                    self._check(work)
-                except Rejected as rejection:
-                    away[index] = rejection
-        if not away:
-            return self.process(works)
-        kept = [work for index, work in enumerate(works) if index not in away]
+        away = [self._turned_away(job) for job in batch]
+        kept = [job.work for job, rejection in zip(batch, away, strict=True) if rejection is None]
         results = iter(self.process(kept) if kept else ())
-        return [away[index] if index in away else next(results) for index in range(len(works))]
+        return [next(results) if rejection is None else rejection for rejection in away]
+
+    def _turned_away(self, job: Job) -> Rejected | None:
+        if self._check is not None and isinstance(job.work, Command) and not job.own:
+            try:
+                self._check(job.work)
+            except Rejected as rejection:
+                return rejection
+        return None
 
     def process(self, works: Sequence[Work]) -> list[Any]:
         """Decide a batch in one transaction; when that fails as a whole, each alone, so that no one fails its neighbours."""
@@ -212,7 +182,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - one command's fault must not end the writer of all
             self._memory = Memory()
             if len(works) == 1:
-                LOG.error("writer.failed", service=self._service.name, error=told(error), **_named(works[0]))
+                LOG.error("writer.failed", service=self._service.name, error=told(error), **named(works[0]))
                 return [self._alone(works[0], error)]
             return [self.process([work])[0] for work in works]
 
@@ -387,14 +357,8 @@ def _replayed(command: Command[Any], answer: Answer) -> Answer:
     return answer.model_copy(update={"replayed": True}) if command.precondition is not None else answer
 
 
-def _settle(batch: Sequence[tuple[Work, bool, asyncio.Future[Any]]], results: Sequence[Any]) -> None:
-    for (_, _, future), result in zip(batch, results, strict=True):
-        if future.done():
-            continue
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
+def _stopping() -> BusyError:
+    return BusyError("this service is stopping; send this one again in a second")
 
 
 def _another_body(command_id: str) -> Answer:
@@ -410,10 +374,3 @@ def _another_body(command_id: str) -> Answer:
             "remedy": "send the new command under a new id",
         },
     )
-
-
-def _named(work: Work) -> dict[str, str]:
-    """What a log line says of a piece of work."""
-    if isinstance(work, Command):
-        return about(work)
-    return {"timer": work.timer_id} if isinstance(work, Due) else {"source": work.source}

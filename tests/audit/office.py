@@ -42,7 +42,8 @@ from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.store import Store
-from services.kernel.writer import Intake, Writer
+from services.kernel.work import Intake
+from services.kernel.writer import Writer
 from services.registry.app import service as registry_service
 
 OPENED = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)

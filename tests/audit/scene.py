@@ -18,7 +18,8 @@ from services.kernel.doors import Door
 from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.store import Store
-from services.kernel.writer import Intake, Writer
+from services.kernel.work import Intake
+from services.kernel.writer import Writer
 from tests.contracts.examples import DOOR, keep_facts, keep_requests, keys_in
 
 NOW = datetime(2026, 3, 31, 1, 0, tzinfo=UTC)

@@ -10,7 +10,8 @@ from services.kernel.doors import Door
 from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.store import LOG_POSITION, Head, Store, StoredFact
-from services.kernel.writer import Intake, Writer
+from services.kernel.work import Intake
+from services.kernel.writer import Writer
 from tests.bench.figures import Figures
 from tests.bench.place import BOSS, PLACE, Place
 from tests.bench.streams import filled

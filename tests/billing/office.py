@@ -24,7 +24,8 @@ from services.kernel.scope import ScopedReading
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.store import Store
-from services.kernel.writer import Intake, Writer
+from services.kernel.work import Intake
+from services.kernel.writer import Writer
 from services.registry.app import service as registry_service
 from tests.kernel.due import fire_due
 

@@ -18,7 +18,8 @@ from services.kernel.parked import PARKED, Again
 from services.kernel.reading import QueryReading
 from services.kernel.store import Store
 from services.kernel.versions import VIEWS
-from services.kernel.writer import Intake, Work, Writer
+from services.kernel.work import Intake, Work
+from services.kernel.writer import Writer
 from tests.kernel.due import fire_due
 from tests.kernel.test_writer import NOON, Bench
 from tests.kernel.toy import ECHO, NOTED, POISON, GiveTokenBack

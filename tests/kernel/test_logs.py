@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from services.kernel.failure import place_of, reason_of, told
 from services.kernel.store import Store
-from services.kernel.writer import Intake, Writer
+from services.kernel.work import Intake
+from services.kernel.writer import Writer
 from services.run import logs
 from tests.kernel.test_writer import Bench
 from tests.kernel.toy import ECHO, NOTED, POISON

@@ -14,7 +14,8 @@ from services.kernel.rebuild import Rebuild, RebuildError, Rebuilt, together
 from services.kernel.service import Add, Change, Put, Service, View
 from services.kernel.store import Store
 from services.kernel.versions import ViewVersionError, to_rebuild
-from services.kernel.writer import Intake, Writer
+from services.kernel.work import Intake
+from services.kernel.writer import Writer
 from tests.kernel.test_dead_letters import Pair
 from tests.kernel.test_writer import Bench
 from tests.kernel.toy import ECHO, NOTED, POISON, TOKENS, TOY, TokenTaken

@@ -15,7 +15,8 @@ from services.kernel.doors import Door
 from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
 from services.kernel.store import Store
-from services.kernel.writer import GapError, Intake, Writer
+from services.kernel.work import GapError, Intake
+from services.kernel.writer import Writer
 from tests.kernel.toy import ECHO, HOLDER, NOTED, TOKENS, TOY, TakeToken
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

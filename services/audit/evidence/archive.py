@@ -119,10 +119,7 @@ def restore(
             file.extractall(into, filter="data")
         about = json.loads((into / "about.json").read_text())
         owners = list(about["properties"])
-        selection, reaches = (
-            Selection.parse(about["filter"]),
-            about.get("reaches", {}),
-        )
+        selection, reaches = Selection.parse(about["filter"]), about.get("reaches", {})
     except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(f"{path} is no archive of ours: {error}") from error
     kept = list(remembered)
