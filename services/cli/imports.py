@@ -14,6 +14,7 @@ from services.attendance.imports import (
     StaffMapping,
     read_mapping,
 )
+from services.cli import statements
 from services.cli.given import File, Property, Report
 from services.cli.output import BAD_INPUT, OUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
@@ -21,6 +22,8 @@ from services.run.desk import Desk, system
 
 M = TypeVar("M")
 app = typer.Typer(no_args_is_help=True, help="Take in files of other systems.")
+for _command in (statements.statement, statements.units, statements.meters, statements.readings):
+    app.command(_command.__name__)(_command)
 System = Annotated[str, typer.Option(help="The system whose ids the file uses.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Read and check the file, count what it comes to; record nothing.")

@@ -4,29 +4,48 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from services.cli import (
-    attendance,
-    audit,
-    billing,
-    dead_letters,
-    demo,
-    door,
-    imports,
-    payroll,
-    properties,
-    rebuild,
-    statements,
-    tickets,
-)
+from services.cli.later import Commands, Later
 from services.cli.output import BAD_INPUT, OUT, UNAVAILABLE, AsJson, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run import logs, traces
 
+
+class Bailiwick(Commands):
+    """Everything there is: what is defined here, and what other modules define."""
+
+    LATER: ClassVar = {
+        "property": Later("services.cli.properties:app", "Properties."),
+        "import": Later("services.cli.imports:app", "Take in files of other systems."),
+        "attendance": Later(
+            "services.cli.attendance:app",
+            "Attendance and discipline: leave, overtime, cases, sheets, appraisals.",
+        ),
+        "tickets": Later(
+            "services.cli.tickets:app", "Complaints, repairs, incidents and the rest: boards, histories, figures."
+        ),
+        "billing": Later("services.cli.billing:app", "Charges, receipts and what is said of them."),
+        "audit": Later("services.cli.audit:app", "Replay the history of decisions."),
+        "dead-letters": Later("services.cli.dead_letters:app", "Facts and timers that a handler failed on."),
+        "account": Later("services.cli.door:account", "People who come in with a password."),
+        "api-key": Later("services.cli.door:api_key", "Integrations that come in with a key."),
+        "listen": Later("services.cli.door:listen", "Print events as they happen, one a line, until Ctrl-C"),
+        "demo": Later(
+            "services.cli.demo:demo",
+            "Run a month of an office, decide at, under and over each limit, and judge everything again.",
+        ),
+        "payroll": Later(
+            "services.cli.payroll:payroll", "Write a month's deductions, each with its clause, ruling and clamps."
+        ),
+        "rebuild": Later("services.cli.rebuild:rebuild", "Rebuild a view while the system runs."),
+    }
+
+
 app = typer.Typer(
+    cls=Bailiwick,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,20 +53,6 @@ app = typer.Typer(
 )
 config = typer.Typer(no_args_is_help=True, help="Settings.")
 app.add_typer(config, name="config")
-app.add_typer(properties.app, name="property")
-statements.register(imports.app)
-app.add_typer(imports.app, name="import")
-app.add_typer(attendance.app, name="attendance")
-app.add_typer(tickets.app, name="tickets")
-app.add_typer(billing.app, name="billing")
-app.add_typer(audit.app, name="audit")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(door.account, name="account")
-app.add_typer(door.api_key, name="api-key")
-app.command()(door.listen)
-app.command()(demo.demo)
-app.command()(payroll.payroll)
-app.command()(rebuild.rebuild)
 
 
 @app.callback()
@@ -68,6 +73,7 @@ def up(as_json: AsJson = False) -> None:
 async def _up(as_json: bool) -> None:
     from bailiwick_contracts.subjects import SERVICES
 
+    from services.cli.door import has_accounts
     from services.run.up import up as running
 
     async with running(Settings(), SERVICES) as (settings, _):
@@ -79,7 +85,7 @@ async def _up(as_json: bool) -> None:
             "http_url": settings.http_url,
         }
         with contextlib.suppress(TimeoutError):
-            if not await door.has_accounts(settings):
+            if not await has_accounts(settings):
                 result["first_account"] = "bailiwick account add NAME --staff STAFF_ID"
         emit(result, as_json, "bailiwick is up; Ctrl-C stops it")
         OUT.file.flush()

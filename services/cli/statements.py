@@ -370,9 +370,3 @@ def _date(text: str) -> Any:
         return date.fromisoformat(text)
     except ValueError:
         return text
-
-
-def register(app: typer.Typer) -> None:
-    """Add these to `bailiwick import`."""
-    for command in (statement, units, meters, readings):
-        app.command(command.__name__)(command)

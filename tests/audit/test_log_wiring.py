@@ -30,6 +30,7 @@ from services.audit.views import CHAINS, LEDGER
 from services.kernel.decision import Rejected
 from services.kernel.reading import QueryReading
 from services.kernel.tables import FACTS, HEADS
+from tests.amounts import shows_amount
 from tests.audit.office import MONDAY, Office
 from tests.audit.test_wiring import Audited
 
@@ -289,6 +290,7 @@ def test_no_personal_data_and_no_amount_stands_in_a_log(audited: Audited, tmp_pa
     place = log_of(audited, tmp_path)
     text = b"".join(path.read_bytes() for path in place.rglob("*") if path.is_file()).decode(errors="ignore")
     assert "s-3" in text
-    for word in ("樣本", "4360", "ciphertext", "figures", "地址"):
+    for word in ("樣本", "ciphertext", "figures", "地址"):
         assert word not in text
+    assert not shows_amount(text, "4360")
     assert json.loads((place / "progress.json").read_text())["size"] > 30
