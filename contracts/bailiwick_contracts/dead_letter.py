@@ -34,7 +34,7 @@ class DeadLetterRaised(Fact):
     """Its number in that chain."""
     tries: int
     reason: Text
-    """What failed, where in the code, and what it said."""
+    """What failed and where in the code. What it said is asked for (`list_dead_letters`) and goes with the letter."""
 
 
 class DeadLetterRetried(Fact):

@@ -45,7 +45,10 @@ def told(error: BaseException) -> str:
 
 
 def told_of(reason: str) -> str:
-    """What a log says of a failure by its reason: what failed and where. Its words stand with the dead letter."""
+    """What a log line and a fact say of a failure by its reason: what failed and where.
+
+    Its words may be a handler's about a person. They stand in a row that goes with the letter, never in what is kept for good.
+    """
     return reason.partition(": ")[0]
 
 

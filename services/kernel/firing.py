@@ -87,7 +87,7 @@ def _failed(batch: Batch, due: Due, row: Row, reason: str) -> Answer:
                 subject_type=row["wire"],
                 stream=due.timer_id[:128],
                 tries=tries,
-                reason=reason,
+                reason=told_of(reason),
             )
             unit.append(letter_stream(due.commandid), raised)
     batch.timers[due.timer_id] = changed

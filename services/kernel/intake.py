@@ -171,7 +171,7 @@ def _failed(service: Service, batch: Batch, row: Row, event: Event[Any], reason:
                 source=row["source"],
                 number=row["number"],
                 tries=tries,
-                reason=reason,
+                reason=told_of(reason),
             )
             unit.append(letter_stream(row["fact_id"]), raised)
     LOG.error(
