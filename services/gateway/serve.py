@@ -119,6 +119,9 @@ async def serve_http(runtime: Any, client: Client, surface: Surface) -> None:
     server = _Server(config)
     family = socket.AF_INET6 if ":" in made.settings.http_host else socket.AF_INET
     listening = socket.create_server((made.settings.http_host, made.settings.http_port), family=family, backlog=1_024)
+    # asyncio does this for sockets of its own making alone. Without it the body of an answer waits for the caller's system to
+    # acknowledge its head, and that takes its time: 40 ms on Linux.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(made.tail.run())

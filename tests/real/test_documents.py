@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
+from tests.command_line import bailiwick
 
 ROOT = Path(__file__).parents[2]
 BAILIWICK = [sys.executable, "-m", "services.cli.entry"]
@@ -31,9 +32,7 @@ class Shown:
     nats_url: str
 
     def bailiwick(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*BAILIWICK, *arguments], env=self.environment, capture_output=True, text=True, check=False, cwd=ROOT
-        )
+        return bailiwick(self.environment, *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ from services.kernel.settings import Settings
 from services.kernel.store import Store
 from services.kernel.versions import VIEWS
 from services.run.catalogue import factories
+from tests.command_line import bailiwick
 
 ROOT = Path(__file__).parents[2]
 BAILIWICK = [sys.executable, "-m", "services.cli.entry"]
@@ -50,11 +51,13 @@ class Running:
     settings: Settings
     environment: dict[str, str]
 
-    def bailiwick(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        environment = self.environment | more
-        return subprocess.run(
-            [*BAILIWICK, *arguments], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
-        )
+    def bailiwick(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return bailiwick(self.environment, *arguments)
+
+    def killed_at(self, point: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = self.environment | {"BAILIWICK_CRASH_AT": point}
+        command = [*BAILIWICK, *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
 
     def store(self, name: str) -> Store:
         tables = [table for view in SERVICES[name].views for table in view.tables]
@@ -120,7 +123,7 @@ def test_from_the_command_line_killed_at_any_point_and_begun_again(running: Runn
     view = next(one.name for one in service.views if one.source == "attendance")
     before = rows(store, service, view)
     for point in ("rebuild-page", "rebuild-swap"):
-        killed = running.bailiwick("rebuild", "attendance", view, "--json", BAILIWICK_CRASH_AT=point)
+        killed = running.killed_at(point, "rebuild", "attendance", view, "--json")
         assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
         assert rows(store, service, view) == before
     done = running.bailiwick("rebuild", "attendance", view, "--json")
