@@ -2,12 +2,15 @@
 
 import json
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from bailiwick_contracts.dead_letter import TEMPLATE
 from bailiwick_contracts.envelope import CONTENT_TYPE
 from bailiwick_contracts.message import Fact, Message
 from bailiwick_contracts.schema import EXAMPLES, messages, schema_of
+from bailiwick_contracts.subjects import SERVICES
 
 ASYNCAPI = "3.0.0"
 
@@ -23,6 +26,14 @@ def release() -> str:
 def facts() -> dict[str, type[Message]]:
     """Every fact that is published, by its wire name."""
     return {wire: known for wire, known in messages().items() if issubclass(known, Fact)}
+
+
+@cache
+def choices() -> frozenset[str]:
+    """By what events can be chosen: `*` for every one, `service.*` for those of a service, and each wire name."""
+    shared = {wire for wire in facts() if wire.startswith(f"{TEMPLATE}.")}
+    of_each = {service + wire.removeprefix(TEMPLATE) for wire in shared for service in SERVICES}
+    return frozenset({"*", *(f"{service}.*" for service in SERVICES), *facts(), *of_each} - shared)
 
 
 def example_of(wire: str) -> dict[str, Any] | None:

@@ -114,10 +114,9 @@ def listen(
     as_json: AsJson = False,
 ) -> None:
     """Print events as they happen, one a line, until Ctrl-C; with --json the documents as they are stored."""
-    from bailiwick_contracts.asyncapi import facts
+    from bailiwick_contracts.asyncapi import choices
 
-    known = {"*", *facts(), *(f"{wire.partition('.')[0]}.*" for wire in facts())}
-    unknown = [one for one in types or () if one not in known]
+    unknown = [one for one in types or () if one not in choices()]
     if unknown:
         fail(f"--type {unknown[0]}: no such event; the page /docs/events has them all", BAD_INPUT, as_json)
     run(_listen(property_id, tuple(types or ("*",)), after, count, as_json), as_json)

@@ -37,13 +37,13 @@ def print_json(result: Any) -> None:
 
 
 def emit_rows(rows: Iterable[Mapping[str, Any]], columns: Iterable[str], title: str) -> None:
-    """Print rows as a table."""
+    """Print rows as a table. Ids stay in one piece, to be copied; what is not there is left empty."""
     table = Table(title=title, title_justify="left")
     names = list(columns)
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "id" or name.endswith("_id"))
     for row in rows:
-        table.add_row(*(str(row.get(name, "")) for name in names))
+        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in names))
     OUT.print(table)
 
 

@@ -53,6 +53,7 @@ from services.gateway.query import as_of_in, next_page, query_of
 from services.gateway.reply import answered
 from services.gateway.standing import Standing
 from services.gateway.surface import AS_OF, Operation
+from services.gateway.tail import chosen
 from services.gateway.target import RefusedTargetError, Target
 from services.gateway.token import hash_password
 
@@ -228,12 +229,13 @@ class Administration:
             return await self._list(request, ListWebhooks)
         who = await self._who(request)
         body = await self._read(request, WebhookBody)
+        types = chosen(body.types)
         await self._check(body.url)
         after = await self._place(body.after) if body.after is not None else None
         webhook_id = "w" + self._derived(who, request, "webhook-id").hex()[:20]
         secret = "whsec_" + base64.b64encode(self._derived(who, request, "webhook")).decode()
         asked = _made(
-            AddWebhook, webhook_id=webhook_id, url=body.url, property_id=body.property_id, types=tuple(body.types),
+            AddWebhook, webhook_id=webhook_id, url=body.url, property_id=body.property_id, types=types,
             secret=secret, after=after,
         )  # fmt: skip
         return await self._do(request, who, asked, {"webhook_id": webhook_id, "secret": secret})

@@ -6,11 +6,13 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from heapq import merge
 from typing import Any
 
 import structlog
+from bailiwick_contracts.asyncapi import choices
 from bailiwick_contracts.subjects import parse
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -71,6 +73,19 @@ class Wanted:
         if self.properties is not None and event.property_id not in self.properties:
             return False
         return any(one in ("*", event.type, f"{event.service}.*") for one in self.types)
+
+
+def chosen(types: Iterable[str]) -> tuple[str, ...]:
+    """Types that events are chosen by. Raises ProblemError for one that no event has: nothing would ever come of it."""
+    found = tuple(types)
+    unknown = [one for one in found if one not in choices()]
+    if unknown:
+        near = get_close_matches(unknown[0], choices(), 1)
+        rule = "`*`, `service.*`, or a wire name of the catalogue"
+        hint = f"meant {near[0]}?" if near else "see /docs/events"
+        problems = [{"field": "type", "value": unknown[0][:80], "rule": rule}]
+        raise ProblemError("invalid", f"type: {unknown[0][:80]!r} is no event; {hint}", problems=problems, remedy=hint)
+    return found
 
 
 @dataclass(frozen=True)

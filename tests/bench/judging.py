@@ -12,6 +12,7 @@ from bailiwick_contracts.conduct import DecidePenalty
 from bailiwick_contracts.deductions import Requested
 from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.sealed import Keys, keys_from
+from pydantic_core import from_json
 
 from services.kernel.store import StoredFact
 from tests.audit.office import FIFTH, MONDAY, Office, _row, at
@@ -96,8 +97,13 @@ def judging(place: Place) -> Figures:
     _judged(place, keys, summary := Summary())
     seconds = _judged(place, keys, summary := Summary())
     nothing = _judged(place, keys, Summary(), property_id="nowhere")
+    begun = time.perf_counter()
+    for raw in _from_store(place):
+        from_json(raw)
+    bare = time.perf_counter() - begun
     return {
         "re-adjudication, decisions/s": (summary.judged + summary.derivations) / seconds,
         "re-adjudication, penalties/s once the evidence is read": summary.judged / max(seconds - nothing, 1e-9),
         "re-adjudication, facts read/s": summary.read / seconds,
+        "re-adjudication, of the rate at which the same facts are read from the store as bare JSON": bare / seconds,
     }

@@ -17,7 +17,7 @@ from bailiwick_contracts.subjects import SERVICES, stream_of
 
 from services.gateway import tail
 from services.gateway.tail import Tail, Wanted
-from tests.gateway.conftest import NORTH, System
+from tests.gateway.conftest import NORTH, System, key
 from tests.gateway.test_webhooks import door, happen
 
 
@@ -55,6 +55,25 @@ def test_a_filter_by_type_and_property_leaves_the_rest_out(system: System) -> No
             assert all(event["type"].startswith(wanted.removesuffix("*")) for event in seen)
         both = [e for page in pages(http, type=["registry.*", "attendance.*"]) for e in page["events"]]
         assert {event["source"].split("/")[2] for event in both} == {NORTH}
+
+
+@pytest.mark.parametrize("mistyped", ["attendance.shift_rosterd.v1", "atendance.*", "attendance", "x" * 500, ""])
+def test_a_type_that_no_event_has_is_told_and_never_waited_for(system: System, mistyped: str) -> None:
+    with system.http("admin") as http:
+        told = http.get("/v1/events", params={"type": ["registry.*", mistyped]})
+        live = http.get("/v1/events", params={"type": mistyped}, headers={"accept": "text/event-stream"})
+        body = {"url": "https://93.184.215.14/hook", "types": ["attendance.*", mistyped]}
+        hook = http.post("/v1/webhooks", json=body, headers=key())
+    assert [answer.status_code for answer in (told, live, hook)] == [422, 422, 422]
+    (problem,) = told.json()["problems"]
+    assert (problem["field"], problem["value"]) == ("type", mistyped[:80])
+
+
+def test_a_near_type_is_offered_and_those_that_every_service_has_are_known(system: System) -> None:
+    with system.http("admin") as http:
+        told = http.get("/v1/events", params={"type": "attendance.shift_rosterd.v1"}).json()
+        assert told["remedy"] == "meant attendance.shift_rostered.v1?"
+        assert http.get("/v1/events", params={"type": "tickets.dead_letter_raised.v1"}).status_code == 200
 
 
 def test_a_cursor_holds_although_the_stream_is_made_anew(system: System) -> None:
