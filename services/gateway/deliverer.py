@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
@@ -22,6 +22,7 @@ from services.gateway.problem import ProblemError
 from services.gateway.tail import Tail, Wanted
 from services.gateway.target import Answered, Target
 from services.gateway.views import WEBHOOK_SECRETS, WEBHOOK_STATES, WEBHOOKS
+from services.kernel.failure import told
 from services.kernel.feed import read_log
 from services.kernel.going import go_on, rest
 from services.kernel.sealing import KeyStore
@@ -30,6 +31,7 @@ from services.kernel.store import Store
 LOG = structlog.get_logger()
 AT_ONCE = 8
 LOOK_SECONDS = 1.0
+TIDY_SECONDS = 3600.0
 Disable = Callable[[str, str], Awaitable[None]]
 
 
@@ -55,9 +57,13 @@ class Deliverer:
 
     def __init__(
         self, client: Client, store: Store, keys: KeyStore, deliveries: Deliveries, tail: Tail, target: Target, disable: Disable,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC), kept: timedelta = timedelta(days=90),
     ) -> None:  # fmt: skip
-        """`disable` records that a webhook failed for too long; `now` answers the instant that retries are counted from."""
+        """`disable` records that a webhook failed for too long; `now` answers the instant that retries are counted from.
+
+        `kept`: how long the log keeps what was delivered.
+        """
+        self._kept = kept
         self._client, self._store, self._keys, self._deliveries = client, store, keys, deliveries
         self._tail, self._target, self._disable, self._now = tail, target, disable, now
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -66,10 +72,14 @@ class Deliverer:
 
     async def run(self) -> None:
         """Send until cancelled."""
+        tidied = float("-inf")
         try:
             while True:
                 go_on()
                 self._arrange()
+                if time.monotonic() - tidied >= TIDY_SECONDS:
+                    await asyncio.to_thread(self._deliveries.forget, self._now() - self._kept)
+                    tidied = time.monotonic()
                 await rest(LOOK_SECONDS)
         finally:
             for task in self._tasks.values():
@@ -130,9 +140,7 @@ class Deliverer:
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - a webhook's loop goes on; what it owes stays in the table
-                LOG.warning(
-                    "webhook.again", webhook=endpoint.webhook_id, error=f"{type(error).__name__}: {error}"[:300]
-                )
+                LOG.warning("webhook.again", webhook=endpoint.webhook_id, error=told(error))
                 await rest(min(30, 2**attempt))
                 attempt += 1
 

@@ -214,6 +214,18 @@ class Deliveries:
             for table in (DELIVERIES, ATTEMPTS, PROGRESS):
                 connection.execute(sa.delete(table).where(table.c.webhook_id == webhook_id))
 
+    def forget(self, before: datetime) -> int:
+        """Let go of what was delivered and was last due before an instant, with its attempts; answers how many deliveries."""
+        old = (DELIVERIES.c.state == "delivered", DELIVERIES.c.next_at < text(before))
+        kept = sa.select(sa.literal(1)).where(
+            DELIVERIES.c.webhook_id == ATTEMPTS.c.webhook_id, DELIVERIES.c.event_id == ATTEMPTS.c.event_id
+        )
+        with self._engine.begin() as connection:
+            gone = connection.execute(sa.delete(DELIVERIES).where(*old)).rowcount
+            if gone:
+                connection.execute(sa.delete(ATTEMPTS).where(ATTEMPTS.c.at < text(before), ~kept.exists()))
+        return gone
+
     def log(self, webhook_id: str, after: int, limit: int, state: str | None) -> list[dict[str, Any]]:
         """The deliveries in the order of the feed after a number, each with its attempts."""
         query = sa.select(DELIVERIES).where(DELIVERIES.c.webhook_id == webhook_id, DELIVERIES.c.number > after)

@@ -5,7 +5,7 @@ import contextlib
 import ipaddress
 import socket
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -82,7 +82,15 @@ class Open:
         self.target = Target(settings.webhook_networks)
         self.deliveries = Deliveries(settings.store_url("gateway_deliveries"))
         self.deliverer = Deliverer(
-            client, runtime.store, keys, self.deliveries, self.tail, self.target, self.disable, now
+            client,
+            runtime.store,
+            keys,
+            self.deliveries,
+            self.tail,
+            self.target,
+            self.disable,
+            now,
+            timedelta(days=settings.webhook_log_days),
         )
         self.pages = Pages(surface)
         allowance = Allowance(self.standing)

@@ -23,6 +23,7 @@ from services.kernel.dead_letter_requests import with_dead_letters
 from services.kernel.dead_letters import DeadLetters
 from services.kernel.decision import Rejected
 from services.kernel.doors import Doors
+from services.kernel.failure import told
 from services.kernel.feed import log_page, page, stream_page
 from services.kernel.going import go_on
 from services.kernel.health import Checkup, Health, encoded
@@ -299,7 +300,7 @@ class Runtime:
                 continue
             step.cancel()
             is_there = is_there and what != "hello"
-            LOG.warning("service.stop", service=name, what=what, error=f"{type(error).__name__}: {error}")
+            LOG.warning("service.stop", service=name, what=what, error=told(error))
         for task in self._answering:
             task.cancel()
         if self.moments is not None:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import structlog
 
 from services.kernel.crash import crash_point
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.liveness import Part
 from services.kernel.store import Store
@@ -82,7 +83,7 @@ class Lease:
         try:
             return await asyncio.to_thread(self._try)
         except Exception as error:  # noqa: BLE001 - the database is away: nobody is told to be active
-            LOG.warning("lease.again", lease=self._name, error=f"{type(error).__name__}: {error}")
+            LOG.warning("lease.again", lease=self._name, error=told(error))
             return False
 
     def _try(self) -> bool:
@@ -118,16 +119,16 @@ class Lease:
 
     async def _beat(self) -> None:
         """Keep the lease; returns when it is lost, or could not be told to the database for too long."""
-        told = time.monotonic()
-        while time.monotonic() - told < SILENT_SECONDS - BEAT_SECONDS:
+        heard = time.monotonic()
+        while time.monotonic() - heard < SILENT_SECONDS - BEAT_SECONDS:
             await rest(BEAT_SECONDS)
             self.turns += 1
             try:
                 if not await asyncio.to_thread(self._write, self._seen):
                     return
-                told = time.monotonic()
+                heard = time.monotonic()
             except Exception as error:  # noqa: BLE001 - tried again until it must be given up
-                LOG.warning("lease.silent", lease=self._name, error=f"{type(error).__name__}: {error}")
+                LOG.warning("lease.silent", lease=self._name, error=told(error))
 
     def _give_back(self) -> None:
         with self._store.beside() as connection:

@@ -91,7 +91,7 @@ class Reactor:
         try:
             await self._heal()
         except Exception as error:  # noqa: BLE001 - tried again as long as nobody answers
-            LOG.warning("reactor.heal_failed", consumer=self._consumer, error=f"{type(error).__name__}: {error}")
+            LOG.warning("reactor.heal_failed", consumer=self._consumer, error=told(error))
         await rest(0.5)
 
     async def _reconcile(self) -> None:

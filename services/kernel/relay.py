@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from services.kernel import tracing
 from services.kernel.crash import crash_point
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.store import Store, StoredFact
 
@@ -70,14 +71,14 @@ class Relay:
             try:
                 await self._follow()
             except (FencedError, TimeoutError, NotFoundError, ConnectionError, OSError) as error:
-                LOG.warning("relay.again", service=self._service, error=f"{type(error).__name__}: {error}")
+                LOG.warning("relay.again", service=self._service, error=told(error))
                 await rest(random.uniform(0.1, 1.0))  # noqa: S311 - jitter between relays
                 if isinstance(error, NotFoundError):
                     await self._make_stream()
             except RestoredStoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - the client and the database raise kinds of their own; all are retried
-                LOG.warning("relay.again", service=self._service, error=f"{type(error).__name__}: {error}")
+                LOG.warning("relay.again", service=self._service, error=told(error))
                 await rest(random.uniform(0.5, 2.0))  # noqa: S311
 
     async def _make_stream(self) -> None:
@@ -85,7 +86,7 @@ class Relay:
         try:
             await self._heal()
         except Exception as error:  # noqa: BLE001 - tried again as long as the stream is missing
-            LOG.warning("relay.heal_failed", service=self._service, error=f"{type(error).__name__}: {error}")
+            LOG.warning("relay.heal_failed", service=self._service, error=told(error))
 
     async def check(self) -> tuple[int, int]:
         """Position and sequence of the stream's last message.

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """The system under which the registry maps the provider's subjects to people (external ids of `company`)."""
     webhook_networks: tuple[str, ...] = ()
     """Private networks that webhooks may reach, such as `10.1.0.0/16`; without one only public addresses."""
+    webhook_log_days: int = Field(90, ge=7)
+    """How long the log of deliveries keeps what was delivered; what waits is kept until it is delivered or its webhook removed."""
     batch_limit: int = 500
     """How many messages share a transaction, a publish window and a pull. The bench holds it to one to see what that costs."""
     replicas: int = 1

@@ -9,6 +9,7 @@ import structlog
 
 from services.kernel.app import Runtime
 from services.kernel.bus import DriftError
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.liveness import Watch
 from services.kernel.relay import RestoredStoreError
@@ -60,7 +61,9 @@ class Supervisor:
                 causes = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
                 self.failures[name] = "; ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
                 lasting = any(isinstance(cause, DriftError | RestoredStoreError) for cause in causes)
-                LOG.error("service.exited", service=name, error=self.failures[name][:500], needs_a_person=lasting)
+                # What stands against a start names settings and numbers; the words of anything else may be a handler's.
+                said = self.failures[name][:500] if lasting else "; ".join(told(cause) for cause in causes)
+                LOG.error("service.exited", service=name, error=said, needs_a_person=lasting)
             self.restarts += 1
             if time.monotonic() - begun > SETTLED_SECONDS:
                 attempt = 0

@@ -32,6 +32,7 @@ from services.audit.log.tree import TileMissingError, Tree
 from services.audit.views import CHECKPOINTS, chain_name, instant_text
 from services.kernel.beside import Beside
 from services.kernel.decision import Rejected
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.ids import uuid7
 from services.kernel.service import Reading, Unit
@@ -70,7 +71,7 @@ class Keeping:
                     for property_id in await asyncio.to_thread(self._to_be_asked_again, seconds):
                         await asyncio.to_thread(self._witnessed, property_id)
                 except Exception as error:  # noqa: BLE001 - the disk may be full or a file altered: said, and tried again
-                    LOG.error("tlog.build", error=f"{type(error).__name__}: {error}"[:500])
+                    LOG.error("tlog.build", error=told(error))
                     await rest(5)
                 await rest(min(LOOK_SECONDS, seconds))
         finally:
