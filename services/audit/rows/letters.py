@@ -14,7 +14,7 @@ from bailiwick_contracts.dead_letter import (
 )
 from bailiwick_contracts.envelope import Event
 
-from services.kernel.failure import RETRY_SECONDS
+from services.kernel.failure import RETRY_SECONDS, told_of
 
 LONGEST_US = int(max(RETRY_SECONDS, default=0) * 1e6)
 """The longest wait between two tries."""
@@ -76,7 +76,8 @@ def state_faults(row: Any, letter: Letter | None, now_us: int) -> dict[str, str]
     if standing == "given_up" and letter is not None:
         if row.tries != letter.tries:
             faults["tries"] = f"it was given up after {letter.tries}"
-        if row.reason != letter.reason:
+        # The row keeps what the failure said, the fact what failed and where; one of an earlier release says both.
+        if letter.reason not in (row.reason, told_of(row.reason or "")):
             faults["reason"] = "its dead letter says another"
     elif not 0 <= row.tries <= len(RETRY_SECONDS):
         faults["tries"] = f"what failed more than {len(RETRY_SECONDS)} times was given up"
