@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from bailiwick_contracts.envelope import Actor
 from bailiwick_contracts.subjects import events_of, stream_of
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from services.kernel.doors import Door, ask
 from services.kernel.due import TIMERS
@@ -206,7 +207,18 @@ def forget_broken_lines() -> None:
 
 
 async def published_of(client: Client, service: str) -> list[Published]:
-    """Every message of a service's stream."""
+    """Every message of a service's stream; read from its beginning again where a server that just came back is silent."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while True:
+        try:
+            return await _published_of(client, service)
+        except NatsError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+
+
+async def _published_of(client: Client, service: str) -> list[Published]:
     js = client.jetstream(timeout=5)
     state = (await js.stream_info(stream_of(service))).state
     found: list[Published] = []

@@ -130,8 +130,11 @@ GATE_HASH = hashlib.sha256(GATE_SECRET.encode()).hexdigest()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything that shares the one system runs in one process."""
+    """Everything here that shares the one system runs in one process."""
+    here = Path(__file__).parent
     for item in items:
+        if here not in item.path.parents:
+            continue
         for fixture, group in (("system", "gateway"), ("filled", "gateway-filled")):
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.xdist_group(group))
