@@ -279,7 +279,7 @@ class Runtime:
             "health": self.checkup,
             "lease": lease,
             "nudge": Nudge(client, name, writer, lease),
-            "moving": Moving(name, client, lambda: (client, self.broker.connection)),
+            "moving": Moving(name, lambda: (client, self.broker.connection)),
         }
         return parts | {label: Leased(lease, part) for label, part in active.items()}
 

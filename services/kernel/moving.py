@@ -7,6 +7,7 @@ where it does not lead, it does not answer (measured: neither changes within 20 
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from weakref import WeakKeyDictionary
 
 import structlog
 from bailiwick_contracts.subjects import stream_of
@@ -23,12 +24,15 @@ CUT_OFF_SECONDS = 5.0
 
 
 class Moving:
-    """Looks whether a majority of the cluster stands behind the connections of a service; of a single server it asks nothing."""
+    """Looks whether a majority of the cluster stands behind each connection of a service; of a single server it asks nothing.
 
-    def __init__(self, name: str, client: Client, connections: Callable[[], Iterable[Client]]) -> None:
-        """Ask through `client` for the stream of the service `name`; all of `connections` move together."""
-        self._name, self._client, self._connections = name, client, connections
-        self._stood_at = time.monotonic()
+    Connections that were made to move together may end on different nodes, so each is looked at where it is.
+    """
+
+    def __init__(self, name: str, connections: Callable[[], Iterable[Client]]) -> None:
+        """Ask through each of the connections for the stream of the service `name`."""
+        self._name, self._connections = name, connections
+        self._stood_at: WeakKeyDictionary[Client, float] = WeakKeyDictionary()
         self.turns = 0
         self.moves = 0
 
@@ -42,18 +46,27 @@ class Moving:
             go_on()
             self.turns += 1
             await asyncio.sleep(LOOK_SECONDS)
-            if len(self._client.servers) < 2 or not self._client.is_connected or await self._stands():
-                self._stood_at = time.monotonic()
-            elif time.monotonic() - self._stood_at >= CUT_OFF_SECONDS:
-                self._stood_at = time.monotonic()
-                self.moves += 1
-                LOG.warning("nats.moves", connection=self._name, away_from=_place(self._client))
-                for connection in self._connections():
-                    await connection.force_reconnect()
+            await self._look()
 
-    async def _stands(self) -> bool:
+    async def _look(self) -> None:
+        connections = list(self._connections())
+        asked = {_place(one): one for one in connections if len(one.servers) > 1 and one.is_connected}
+        answers = await asyncio.gather(*(self._stands(one) for one in asked.values()))
+        stands = dict(zip(asked, answers, strict=True))
+        now = time.monotonic()
+        for connection in connections:
+            place = _place(connection)
+            if stands.get(place, True):
+                self._stood_at[connection] = now
+            elif now - self._stood_at.setdefault(connection, now) >= CUT_OFF_SECONDS:
+                self._stood_at[connection] = now
+                self.moves += 1
+                LOG.warning("nats.moves", connection=self._name, away_from=place)
+                await connection.force_reconnect()
+
+    async def _stands(self, client: Client) -> bool:
         try:
-            return majority(await self._client.jetstream(timeout=ANSWER_SECONDS).stream_info(stream_of(self._name)))
+            return majority(await client.jetstream(timeout=ANSWER_SECONDS).stream_info(stream_of(self._name)))
         except Exception:  # noqa: BLE001 - whatever it is, nothing came back from the cluster
             return False
 

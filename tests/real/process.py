@@ -12,6 +12,7 @@ from services.run.signals import end_at_once
 if __name__ == "__main__":
     end_at_once()
 
+import sqlalchemy as sa
 from nats.aio.client import Client
 
 from services.kernel import timers, writer
@@ -38,9 +39,18 @@ async def _heal(client: Client, settings: Settings) -> object:
     return await provision(client.jetstream(timeout=5), "toy", (), replicas=settings.replicas)
 
 
+async def _opened(settings: Settings) -> Store:
+    """The store, as soon as its database answers: a whole service is started again until then (`services.run.embedded`)."""
+    while True:
+        try:
+            return Store(settings.store_url("toy"), schema="toy", views=[TOKENS])
+        except sa.exc.OperationalError:
+            await asyncio.sleep(0.5)
+
+
 async def _relay(settings: Settings, leased: bool) -> None:
     client = await connect(settings.nats_url, "relay", **settings.nats_options("relay"))
-    store = Store(settings.store_url("toy"), schema="toy", views=[TOKENS])
+    store = await _opened(settings)
     relay = Relay(client, "toy", store, asyncio.Event(), partial(_heal, client, settings))
     lease = Lease(store, "relay")
     part = Leased(lease, relay) if leased else relay
@@ -50,7 +60,7 @@ async def _relay(settings: Settings, leased: bool) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(watch.run())
         group.create_task(lease.run())
-        group.create_task(Moving("toy", client, lambda: (client,)).run())
+        group.create_task(Moving("toy", lambda: (client,)).run())
         while True:
             try:
                 await part.run()
