@@ -48,3 +48,8 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh database of each kind in turn: what a store does, it does on both."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+def pytest_sessionfinish() -> None:
+    """What the last test's lines left is no leak either."""
+    servers.forget_broken_lines()

@@ -4,6 +4,7 @@ What is started here ends with the process that started it, however that ends: t
 """
 
 import contextlib
+import gc
 import importlib.util
 import json
 import os
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -323,3 +325,10 @@ def database(server: sa.URL) -> Iterator[str]:
 
 def _open_to_all(path: Path) -> bool:
     return all(part.stat().st_mode & 0o005 == 0o005 for part in (path, *path.resolve().parents))
+
+
+def forget_broken_lines() -> None:
+    """The client leaves the sockets of lines that broke; they are collected here, where nobody takes it for a leak of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import gc
 import random
 import time
-import warnings
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +24,7 @@ from tests.crash.invariants import Evidence, Published, hold
 from tests.crash.parts import Parts
 from tests.kernel.toy import NOTED, TOKENS, TakeToken
 from tests.real.harness import PROPERTIES
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, forget_broken_lines
 
 CALLERS = 6
 ANSWER_SECONDS = 240
@@ -197,13 +195,6 @@ class System(Parts):
             growth=self.growth(), logs=logs, secrets=self.secrets, aged_out=self.aged_out, timed=self.timed_holders,
             parked=self.parked,
         )  # fmt: skip
-
-
-def forget_broken_lines() -> None:
-    """The client leaves the sockets of lines that broke; they are collected here, where nobody takes it for a leak of ours."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 async def published_of(client: Client, service: str) -> list[Published]:

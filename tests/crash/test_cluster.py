@@ -16,7 +16,7 @@ from services.kernel.moving import Moving
 from tests.cluster import NatsCluster
 from tests.crash.clustered import Clustered
 from tests.crash.faults.cluster import ROWS, ClusterFault, leader_killed
-from tests.crash.system import forget_broken_lines
+from tests.servers import forget_broken_lines
 
 COMMANDS = 24
 pytestmark = [

@@ -15,9 +15,9 @@ from tests.crash.faults import broker, database
 from tests.crash.house import DIRECTORS, JUDGED, House
 from tests.crash.house_invariants import Seen, hold
 from tests.crash.invariants import Evidence
-from tests.crash.system import forget_broken_lines, supervising
+from tests.crash.system import supervising
 from tests.kernel import test_scenes as scenes
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, forget_broken_lines
 from tests.servers import database as fresh_database
 
 POINTS = [

@@ -28,9 +28,8 @@ from services.kernel.store import Store
 from services.kernel.writer import Writer
 from services.registry.app import service as registry_of
 from tests.cluster import NODES, NatsCluster
-from tests.crash.system import forget_broken_lines
 from tests.real.test_doctor import examined
-from tests.servers import NatsServer, PostgresServer, database
+from tests.servers import NatsServer, PostgresServer, database, forget_broken_lines
 
 LONG_AGO = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 
