@@ -17,7 +17,6 @@ from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
-from bailiwick_contracts.message import with_utc
 from bailiwick_contracts.sealed import Keys, SealingError
 from bailiwick_contracts.stored import read_stored, recorded_at
 
@@ -85,8 +84,6 @@ def readjudicate(
         bench.summary.read += 1
         try:
             event = read_stored(raw)
-            if not event.recordedat.utcoffset():
-                event.__dict__["recordedat"] = with_utc(event.recordedat)
         except ValueError as error:
             yield Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200])
             bench.summary.unreadable += 1

@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from bailiwick_contracts.envelope import Event, Unknown, event_model, read_event
+from bailiwick_contracts.message import with_utc
 
 _TYPE, _RECORDED = b'"type":"', b'"recordedat":"'
 _AT_ONCE = frozenset(
@@ -61,7 +62,7 @@ def _read_now(event: Event[Any]) -> Event[Any]:
             values = _reader(None)(held["unread"]).__dict__
         except ValueError:
             values = read_event(held["unread"], held["type"]).__dict__
-        _become(event, {**values, "data": held["data"]})
+        _become(event, {**values, "data": held["data"], "recordedat": held["recordedat"]})
     return event
 
 
@@ -96,7 +97,10 @@ def read_stored(raw: bytes, wire: str | None = None) -> Event[Any]:
         return read_event(raw, wire)
     if event.type != named:
         return read_event(raw, wire)
-    event.__dict__["unread"] = raw
+    held = event.__dict__
+    held["unread"] = raw
+    if not held["recordedat"].utcoffset():
+        held["recordedat"] = with_utc(held["recordedat"])
     object.__setattr__(event, "__class__", LateEvent)  # the same fields: nothing is copied
     return event
 
