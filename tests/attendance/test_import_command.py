@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests import command_line
+
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
 FIGURES = ("present", "absent", "late_up_to_30", "late_over_30", "early_up_to_30", "early_over_30")
@@ -26,10 +28,7 @@ PUNCHES = (
 
 
 def bailiwick(directory: Path, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "services.cli.entry", *arguments, "--json"],
-        env=os.environ | {"BAILIWICK_DATA_DIR": str(directory)}, capture_output=True, text=True, check=False, cwd=ROOT,
-    )  # fmt: skip
+    done = command_line.bailiwick({"BAILIWICK_DATA_DIR": str(directory)}, *arguments, "--json")
     assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert "error" not in found, found
@@ -94,8 +93,9 @@ def test_the_real_year_comes_in_by_one_command_twice_and_in_any_order_to_the_sam
     shuffled.write_text("".join([head, *rows]))
     found = []
     for name, file in (("plain", DATA / "punches-2015.csv"), ("mixed", shuffled)):
-        bailiwick(tmp_path / name, "property", "add", "real-office")
-        found += [bailiwick(tmp_path / name, "import", "punches", str(file), *command) for _ in range(2)]
+        with up(tmp_path / name):
+            bailiwick(tmp_path / name, "property", "add", "real-office")
+            found += [bailiwick(tmp_path / name, "import", "punches", str(file), *command) for _ in range(2)]
     assert [(one["rows"], one["accepted"], one["duplicates"], one["rejected"], one["days"]) for one in found] == [
         (23_648, 23_648, 0, 0, 249), (23_648, 0, 23_648, 0, 249),
     ] * 2  # fmt: skip

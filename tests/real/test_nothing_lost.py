@@ -58,6 +58,7 @@ async def test_nothing_is_lost_over_many_rounds(tmp_path: Path, database_url: st
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.crash)], indirect=True)
 async def test_every_accepted_command_is_stored_published_and_taken_in_once_whatever_is_killed(
     tmp_path: Path, database_url: str
 ) -> None:
