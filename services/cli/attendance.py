@@ -138,7 +138,7 @@ _SAID = {
     "day": "What a person's days came to, and from which punches.",
     "rules": "The house's rules: leave kinds, offence ladders, headcount, appraisal form (S4).",
 }
-app = typer.Typer(no_args_is_help=True, help="Attendance and discipline: leave, overtime, cases, sheets, appraisals.")
+app = typer.Typer(no_args_is_help=True)
 By = Annotated[str, typer.Option("--by", help="Staff id of who asks; none for the set-up.")]
 Behalf = Annotated[
     str | None, typer.Option("--on-behalf-of", help="Whose authority is used, where one is lent (delegation).")

@@ -18,7 +18,7 @@ from services.kernel.reactor import read_feed, read_heads
 from services.kernel.settings import Settings
 from services.run.desk import Desk
 
-app = typer.Typer(no_args_is_help=True, help="Replay the history of decisions.")
+app = typer.Typer(no_args_is_help=True)
 PropertyOption = Annotated[str | None, typer.Option("--property", help="Only this property.")]
 app.add_typer(audit_log.app, name="log")
 app.command("verify")(audit_log.verify)

@@ -11,7 +11,7 @@ from services.cli.billing_desk import By, Grounds, ask, send
 from services.cli.given import File, Property
 from services.cli.output import AsJson, emit, emit_rows, print_json
 
-app = typer.Typer(no_args_is_help=True, help="Charges, receipts and what is said of them.")
+app = typer.Typer(no_args_is_help=True)
 Since = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The date from which it holds.")]
 
 

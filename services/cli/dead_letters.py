@@ -18,7 +18,7 @@ from services.kernel.reactor import read_feed
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
-app = typer.Typer(no_args_is_help=True, help="Facts and timers that a handler failed on.")
+app = typer.Typer(no_args_is_help=True)
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="The service whose handler failed.")]
 Letter = Annotated[str, typer.Argument(metavar="LETTER", help="The letter's id, as `list` shows it.")]
 By = Annotated[str, typer.Option("--by", help="Staff id of who asks.")]

@@ -19,8 +19,8 @@ from services.kernel.doors import Door
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
-account = typer.Typer(no_args_is_help=True, help="People who come in with a password.")
-api_key = typer.Typer(no_args_is_help=True, help="Integrations that come in with a key.")
+account = typer.Typer(no_args_is_help=True)
+api_key = typer.Typer(no_args_is_help=True)
 SETUP = Actor(actor="system-setup", authmethod="system", channel="system")
 
 
@@ -114,12 +114,14 @@ def listen(
     as_json: AsJson = False,
 ) -> None:
     """Print events as they happen, one a line, until Ctrl-C; with --json the documents as they are stored."""
-    from bailiwick_contracts.asyncapi import choices
+    from services.gateway.problem import ProblemError
+    from services.gateway.tail import chosen
 
-    unknown = [one for one in types or () if one not in choices()]
-    if unknown:
-        fail(f"--type {unknown[0]}: no such event; the page /docs/events has them all", BAD_INPUT, as_json)
-    run(_listen(property_id, tuple(types or ("*",)), after, count, as_json), as_json)
+    try:
+        wanted = chosen(types or ("*",))
+    except ProblemError as problem:
+        fail(f"--{problem.detail}", BAD_INPUT, as_json)
+    run(_listen(property_id, wanted, after, count, as_json), as_json)
 
 
 async def _listen(

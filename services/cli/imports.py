@@ -21,9 +21,11 @@ from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
 M = TypeVar("M")
-app = typer.Typer(no_args_is_help=True, help="Take in files of other systems.")
-for _command in (statements.statement, statements.units, statements.meters, statements.readings):
-    app.command(_command.__name__)(_command)
+app = typer.Typer(no_args_is_help=True)
+app.command("statement")(statements.statement)
+app.command("units")(statements.units)
+app.command("meters")(statements.meters)
+app.command("readings")(statements.readings)
 System = Annotated[str, typer.Option(help="The system whose ids the file uses.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Read and check the file, count what it comes to; record nothing.")

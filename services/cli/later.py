@@ -22,6 +22,7 @@ class Later(NamedTuple):
         found = getattr(import_module(module), attribute)
         if isinstance(found, typer.Typer):
             command: Any = get_group(found)
+            command.help = self.told
         else:
             alone = typer.Typer(add_completion=False)
             alone.command()(found)

@@ -11,7 +11,7 @@ from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_
 from services.kernel.settings import Settings
 from services.run.desk import system
 
-app = typer.Typer(no_args_is_help=True, help="Properties.")
+app = typer.Typer(no_args_is_help=True)
 SETUP = Actor(actor="system-setup", authmethod="system", channel="system")
 """Acts for whoever installs the system, before anybody holds a position."""
 

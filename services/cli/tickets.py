@@ -14,7 +14,7 @@ from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, p
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
-app = typer.Typer(no_args_is_help=True, help="Complaints, repairs, incidents and the rest: boards, histories, figures.")
+app = typer.Typer(no_args_is_help=True)
 READER = Actor(actor="system-reader", authmethod="system", channel="system")
 Property = Annotated[str, typer.Option("--property", help="The property.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="As recorded at an instant, e.g. 2026-03-02T09:31:00Z.")]

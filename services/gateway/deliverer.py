@@ -57,7 +57,7 @@ class Deliverer:
 
     def __init__(
         self, client: Client, store: Store, keys: KeyStore, deliveries: Deliveries, tail: Tail, target: Target, disable: Disable,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC), kept: timedelta = timedelta(days=90),
+        kept: timedelta, now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         """`disable` records that a webhook failed for too long; `now` answers the instant that retries are counted from.
 
@@ -78,13 +78,19 @@ class Deliverer:
                 go_on()
                 self._arrange()
                 if time.monotonic() - tidied >= TIDY_SECONDS:
-                    await asyncio.to_thread(self._deliveries.forget, self._now() - self._kept)
+                    await self._tidy()
                     tidied = time.monotonic()
                 await rest(LOOK_SECONDS)
         finally:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _tidy(self) -> None:
+        try:
+            await asyncio.to_thread(self._deliveries.forget, self._now() - self._kept)
+        except Exception as error:  # noqa: BLE001 - nothing hangs on it, and the next hour tries again
+            LOG.warning("webhook.tidy", error=told(error))
 
     def poke(self, webhook_id: str | None = None) -> None:
         """Look again now."""

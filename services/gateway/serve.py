@@ -82,16 +82,9 @@ class Open:
         self.target = Target(settings.webhook_networks)
         self.deliveries = Deliveries(settings.store_url("gateway_deliveries"))
         self.deliverer = Deliverer(
-            client,
-            runtime.store,
-            keys,
-            self.deliveries,
-            self.tail,
-            self.target,
-            self.disable,
-            now,
-            timedelta(days=settings.webhook_log_days),
-        )
+            client, runtime.store, keys, self.deliveries, self.tail, self.target, self.disable,
+            timedelta(days=settings.webhook_log_days), now,
+        )  # fmt: skip
         self.pages = Pages(surface)
         allowance = Allowance(self.standing)
         events = Events(self.tail, self.identity, self.standing, self.rates, self.asker, allowance, veil)

@@ -10,7 +10,7 @@ from services.cli.main import Bailiwick, app
 
 
 @pytest.mark.parametrize("name", Bailiwick.LATER)
-def test_the_list_says_of_a_command_what_it_says_of_itself(name: str) -> None:
+def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
     later = Bailiwick.LATER[name]
     assert later.made(name).get_short_help_str(200).startswith(later.told.rstrip("."))
     shown = CliRunner().invoke(app, [name, "--help"])

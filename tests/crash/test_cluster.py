@@ -76,8 +76,6 @@ def node_of(cluster: NatsCluster, client: Client) -> str | None:
     return next((name for name, one in cluster.servers.items() if at is not None and one.url.endswith(at.netloc)), None)
 
 
-@pytest.mark.crash
-@pytest.mark.containers
 async def test_each_connection_of_a_service_leaves_a_node_that_is_cut_off(tmp_path: Path) -> None:
     """Two that were made to move together may end on different nodes: the one beside the majority tells nothing of the other."""
     with NatsCluster(tmp_path / "cluster") as cluster:
