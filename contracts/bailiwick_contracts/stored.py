@@ -5,14 +5,13 @@ What folds and reactions mostly look at is read at once, the rest of the envelop
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, SupportsIndex, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
 from bailiwick_contracts.envelope import Event, Unknown, event_model, read_event
-from bailiwick_contracts.message import with_utc
 
 _TYPE, _RECORDED = b'"type":"', b'"recordedat":"'
 _AT_ONCE = frozenset(
@@ -76,6 +75,7 @@ def _reader(wire: str | None) -> Callable[[bytes], Any]:
         if name != "data" and (wire is None or name in _AT_ONCE)
     }
     if wire is not None:
+        fields["recordedat"] = (str, ...)  # read by `read_stored`, which gives it our own zone at once
         fields["data"] = (event_model(wire).__pydantic_fields__["data"].annotation, ...)
     made: Any = create_model("Stored", __config__=ConfigDict(extra="ignore"), **fields)
     return made.__pydantic_validator__.validate_json
@@ -93,14 +93,13 @@ def read_stored(raw: bytes, wire: str | None = None) -> Event[Any]:
         return read_event(raw)
     try:
         event: Event[Any] = _reader(named)(raw)
+        held = event.__dict__
+        recorded = datetime.fromisoformat(held["recordedat"])
     except ValueError:
         return read_event(raw, wire)
-    if event.type != named:
+    if event.type != named or recorded.tzinfo is not UTC:
         return read_event(raw, wire)
-    held = event.__dict__
-    held["unread"] = raw
-    if not held["recordedat"].utcoffset():
-        held["recordedat"] = with_utc(held["recordedat"])
+    held["recordedat"], held["unread"] = recorded, raw
     object.__setattr__(event, "__class__", LateEvent)  # the same fields: nothing is copied
     return event
 

@@ -5,9 +5,11 @@ import contextlib
 import json
 import sys
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from services.kernel.app import Runtime
 from services.kernel.bus import connect
@@ -57,18 +59,19 @@ async def _sustained(client: Client, door: Door, first: int, commands: int) -> f
 
 async def _alone(client: Client, door: Door) -> list[float]:
     """Milliseconds from a command sent to its fact recorded by the second service, by what that one published of it."""
-    recorded: asyncio.Queue[float] = asyncio.Queue()
+    recorded: dict[str, asyncio.Future[float]] = defaultdict(asyncio.get_running_loop().create_future)
 
-    async def on_recorded(_: object) -> None:
-        recorded.put_nowait(time.perf_counter())
+    async def on_recorded(message: Msg) -> None:
+        followed = json.loads(message.data)["causationid"]
+        recorded[followed].set_result(time.perf_counter())
 
     subscription = await client.subscribe(f"bailiwick.{PLACE}.echo.event.>", cb=on_recorded)
     taken = []
     for number in range(ALONE + 10):
         body = door.sign(TakeToken(holder_id=f"unbounded-{number}"), BOSS, PLACE)
         begun = time.perf_counter()
-        await ask(client, body, TakeToken, PLACE)
-        taken.append((await asyncio.wait_for(recorded.get(), 10) - begun) * 1000)
+        (fact,) = (await ask(client, body, TakeToken, PLACE)).facts
+        taken.append((await asyncio.wait_for(recorded[fact.id], 10) - begun) * 1000)
     await subscription.unsubscribe()
     return sorted(taken[10:])
 
