@@ -41,6 +41,8 @@ class Who:
     doorkeepers: frozenset[str] = frozenset()
     """The positions that may trust a door."""
     key: Key | None = None
+    is_person: bool = False
+    """Whether the registry knows, or knew, the actor as a person."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def role(who: Who, property_id: str) -> Role:
     at_company = who.positions.get(COMPANY)
     if at_company is not None:
         return "doorkeeper" if at_company in who.doorkeepers else "company"
-    if who.key is not None and not who.positions and property_id in who.key.properties:
+    if who.key is not None and not who.positions and not who.is_person and property_id in who.key.properties:
+        # A key that acts as a person goes with that person's positions, and is no integration once they ended.
         return "integration"
     position = who.positions.get(property_id)
     if position is None:

@@ -33,9 +33,9 @@ class Standing:
 
     def who(self, actor: str, authmethod: str, caller: str, key: Key | None = None) -> Who:
         """Somebody with the positions held today."""
-        staff_id, positions = self._remember(("held", actor), lambda: self._positions(actor))
+        staff_id, positions, is_person = self._remember(("held", actor), lambda: self._positions(actor))
         powers, doorkeepers = self._remember(("powers",), self._powers)
-        return Who(staff_id, authmethod, caller, positions, powers, doorkeepers, key)
+        return Who(staff_id, authmethod, caller, positions, powers, doorkeepers, key, is_person)
 
     def account(self, name: str) -> tuple[str, str, datetime] | None:
         """`staff_id`, the Argon2id hash and since when it holds; None for no account, or an erased person's."""
@@ -110,8 +110,8 @@ class Standing:
         rows = self._rows(sa.select(API_KEYS).where(API_KEYS.c.key_id == key_id))
         return rows[0] if rows else None
 
-    def _positions(self, actor: str) -> tuple[str, dict[str, str]]:
-        """The id that remains after merges, and the position held at each property today."""
+    def _positions(self, actor: str) -> tuple[str, dict[str, str], bool]:
+        """The id that remains after merges, the position held at each property today, and whether it is a person's."""
         today = self._now().date()
         for _ in range(10):
             rows = self._rows(sa.select(EMPLOYED).where(EMPLOYED.c.staff_id == actor))
@@ -119,8 +119,8 @@ class Standing:
                 break
             actor = rows[0].into
         if not rows or rows[0].gone or (rows[0].last_on is not None and rows[0].last_on < today):
-            return actor, {}
-        return actor, self._held(actor, today)
+            return actor, {}, bool(rows)
+        return actor, self._held(actor, today), True
 
     def _held(self, staff_id: str, today: date) -> dict[str, str]:
         query = sa.select(POSITIONS).where(POSITIONS.c.staff_id == staff_id, POSITIONS.c.effective_on <= today)

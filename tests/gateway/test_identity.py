@@ -14,7 +14,7 @@ import httpx
 import jwt
 import pytest
 from bailiwick_contracts.gateway import AddAccount
-from bailiwick_contracts.staff import AssignPosition, EndEmployment, RegisterStaff
+from bailiwick_contracts.staff import AssignPosition, EndEmployment, ErasePerson, RegisterStaff
 from cryptography.hazmat.primitives import serialization
 
 from services.gateway.oidc import AGAIN_SECONDS
@@ -174,6 +174,26 @@ def test_an_api_key_is_shown_once_kept_as_a_hash_and_ends_at_once(system: System
             )
             assert integration.get("/v1/events", params={"property": NORTH}).status_code == 401
         assert http.post("/v1/api-keys", json=body | {"acts_as": "system-setup"}, headers=key()).status_code == 422
+
+
+def test_a_key_that_acts_as_a_person_widens_nothing_when_that_person_leaves(system: System) -> None:
+    hired = date(2024, 1, 1)
+    system.done(RegisterStaff(staff_id="lender", name="樣本lender", home_property=NORTH, hired_on=hired))
+    system.done(
+        AssignPosition(staff_id="lender", property_id=NORTH, position="guard", grade="staff", effective_on=hired)
+    )
+    body = {"name": "clock", "acts_as": "lender", "properties": [NORTH], "access": ["command", "query", "events"]}
+    with system.http("admin") as http:
+        made = http.post("/v1/api-keys", json=body, headers=key()).json()
+    system.settled()
+    with system.http(authorization=f"Bearer {made['api_key']}") as clock:
+        assert [clock.get(path).status_code for path in (PAGE, "/v1/events")] == [403, 403]
+        system.done(EndEmployment(staff_id="lender", last_on=date(2026, 1, 31)))
+        system.settled()
+        assert [clock.get(path).status_code for path in (PAGE, "/v1/events")] == [404, 403]
+        system.done(ErasePerson(staff_id="lender"))
+        system.settled()
+        assert [clock.get(path).status_code for path in (PAGE, "/v1/events")] == [404, 403]
 
 
 def test_passwords_are_hashed_with_argon2id() -> None:

@@ -181,3 +181,5 @@ def test_a_key_narrows_what_its_person_may_and_never_widens_it() -> None:
     guard = Who("g", "apikey", "k", {NORTH: "guard"}, powers, key=narrow)
     assert may(guard, "query", Resource(frozenset({NORTH}))) == "forbidden"
     assert may(guard, "query", Resource(frozenset({NORTH}), about="g")) == "granted"
+    gone = Who("g", "apikey", "k", {}, powers, key=narrow, is_person=True)
+    assert may(gone, "query", Resource(frozenset({NORTH}))) == "hidden"
