@@ -4,6 +4,7 @@ A line may carry the version of the record it rests on: `if_match`, a member bes
 header If-Match would. Such a line is decided alone.
 """
 
+import asyncio
 import csv
 import io
 import json
@@ -38,6 +39,8 @@ from services.gateway.surface import ROWS, Operation, Parameter, parameters_of, 
 CHUNK_ROWS = 500
 CHUNK_BYTES = 150 * 1024
 LINES = 100_000
+PACE = 100
+"""After so many lines everybody else has a turn."""
 IF_MATCH = "if_match"
 Line = tuple[int, Any]
 """The number of a line, from 1, and its JSON value or the problem with it."""
@@ -80,7 +83,7 @@ async def answer(
     allowance.check(who, "command", property_id, operation, shared)
     times_of(request.headers)
     actor_of(who, request.headers)
-    lines = list(_lines(await request.body(), media_type, operation))
+    lines = await asyncio.to_thread(list, _lines(await request.body(), media_type, operation))
     if not lines:
         raise ProblemError("malformed", "body: no line in it")
     if len(lines) > LINES:
@@ -150,9 +153,16 @@ def _columns(operation: Operation) -> list[Parameter]:
     return list(parameters_of(resolved(rows["items"], root), root, ()))
 
 
+async def _paced(lines: list[Line]) -> AsyncIterator[Line]:
+    for count, line in enumerate(lines):
+        if count % PACE == 0:
+            await asyncio.sleep(0)
+        yield line
+
+
 async def _requests(sender: Sender, lines: list[Line]) -> AsyncIterator[dict[str, Any]]:
     """Each line a command of its own, with an id of its own that no caller's key is: none holds a line feed."""
-    for number, value in lines:
+    async for number, value in _paced(lines):
         try:
             if isinstance(value, ProblemError):
                 raise value
@@ -185,21 +195,24 @@ def _split(sender: Sender, value: Any) -> tuple[Any, Precondition | None]:
 
 
 async def _rows(sender: Sender, lines: list[Line], shared: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    """The lines as rows of as few commands as hold them; a row that fits no contract spoils no other."""
+    """The lines as rows of as few commands as hold them; a row that fits no contract spoils no other, and is told in its place."""
     chunk: list[Line] = []
+    wrong: list[dict[str, Any]] = []
     size = first = 0
-    for number, value in lines:
+    async for number, value in _paced(lines):
         try:
             row, precondition = _checked_row(sender, value)
         except ProblemError as problem:
-            yield _failed(number, problem)
+            wrong.append(_failed(number, problem))
+            if not chunk:
+                yield wrong.pop()
             continue
         length = len(json.dumps(row))
         full = len(chunk) >= CHUNK_ROWS or size + length > CHUNK_BYTES
         if chunk and (full or precondition is not None):
-            async for one in _chunk(sender, chunk, shared, f"rows:{first}"):
+            async for one in _in_place(_chunk(sender, chunk, shared, f"rows:{first}"), wrong):
                 yield one
-            chunk, size, first = [], 0, first + 1
+            chunk, wrong, size, first = [], [], 0, first + 1
         if precondition is not None:
             async for one in _chunk(sender, [(number, row)], shared, f"row:{number}", precondition):
                 yield one
@@ -207,8 +220,17 @@ async def _rows(sender: Sender, lines: list[Line], shared: dict[str, Any]) -> As
         chunk.append((number, row))
         size += length
     if chunk:
-        async for one in _chunk(sender, chunk, shared, f"rows:{first}"):
+        async for one in _in_place(_chunk(sender, chunk, shared, f"rows:{first}"), wrong):
             yield one
+
+
+async def _in_place(
+    answers: AsyncIterator[dict[str, Any]], wrong: list[dict[str, Any]]
+) -> AsyncIterator[dict[str, Any]]:
+    """What became of the rows of a command, and the lines between them that never were rows, in the order of the lines."""
+    found = [*wrong, *[one async for one in answers]]
+    for one in sorted(found, key=lambda answer: int(answer["line"])):
+        yield one
 
 
 def _checked_row(sender: Sender, value: Any) -> tuple[Any, Precondition | None]:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import threading
+import time
 from typing import Any
 
 from tests.gateway.conftest import NORTH, System, key
@@ -103,6 +105,36 @@ def test_what_is_wrong_with_one_row_of_a_file_spoils_no_other(system: System) ->
             problem(
                 http.post(WAGES, content=empty.encode(), headers={"Content-Type": "text/csv"} | key()), 400, "malformed"
             )
+
+
+def test_a_row_that_fits_no_contract_is_told_in_its_place(system: System) -> None:
+    rows = [
+        {"punch_id": f"place-{one}", "staff_id": "guard", "at": f"2026-06-0{one}T01:00:00Z", "direction": "in"}
+        for one in (1, 2, 3)
+    ]
+    sent = "\n".join(
+        [json.dumps(rows[0]), "{", json.dumps(rows[1]), json.dumps({"punch_id": "x"}), json.dumps(rows[2])]
+    )
+    path = f"/v1/properties/{NORTH}/attendance/record_punches"
+    with system.http("director") as http:
+        found = answers(http.post(path, content=sent, headers=NDJSON | key()).text)
+    assert [(one["line"], one["status"]) for one in found] == [(1, 200), (2, 400), (3, 200), (4, 422), (5, 200)], found
+
+
+def test_a_file_of_nothing_but_wrong_lines_leaves_everybody_else_a_turn(system: System) -> None:
+    path = f"/v1/properties/{NORTH}/attendance/record_punches"
+    waited: list[float] = []
+    with system.http("director") as http, system.http("hr") as other:
+        sender = threading.Thread(
+            target=lambda: http.post(path, content="{}\n" * 30_000, headers=NDJSON | key()).raise_for_status()
+        )
+        sender.start()
+        while sender.is_alive():
+            begun = time.monotonic()
+            assert other.get(STAFF.format("guard")).status_code == 200
+            waited.append(time.monotonic() - begun)
+        sender.join()
+    assert len(waited) > 5, waited
 
 
 def test_for_all_lines_the_header_may_only_say_whatever_version(system: System) -> None:
