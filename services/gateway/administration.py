@@ -49,7 +49,7 @@ from services.gateway.identity import API_KEY_PREFIX, Identity
 from services.gateway.limits import Rates
 from services.gateway.permission import Resource, Who, may
 from services.gateway.problem import ProblemError, not_found
-from services.gateway.query import as_of_in, next_page, query_of
+from services.gateway.query import as_of_in, given_in, next_page, query_of, wrong
 from services.gateway.reply import answered
 from services.gateway.standing import Standing
 from services.gateway.surface import AS_OF, Operation
@@ -284,13 +284,11 @@ class Administration:
             as_of_in(query[AS_OF])
             raise ProblemError("rejected", "the delivery log is about now alone", reason="as_of_impossible", field=AS_OF,
                                rule="what was sent to whom is no fact", remedy="each attempt is named with its instant")  # fmt: skip
-        if (
-            set(query) - {"after", "state"}
-            or not (after.isascii() and after.isdigit())
-            or len(after) > 15
-            or state not in (None, "waiting", "delivered")
-        ):
-            raise ProblemError("invalid", "after: a number; state: waiting or delivered")
+        given_in(request.scope["query_string"].decode(), {"after": False, "state": False})
+        if not (after.isascii() and after.isdigit()) or len(after) > 15:
+            raise wrong("after", after, "a number of the log")
+        if state not in (None, "waiting", "delivered"):
+            raise wrong("state", state, "waiting or delivered")
         if name not in self._deliverer.endpoints():
             raise not_found()
         rows = self._deliveries.log(name, int(after), PAGE, state)

@@ -18,11 +18,11 @@ PARAMETERS = 100
 _instant: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
-def query_of(text: str, operation: Operation) -> dict[str, Any]:
-    """The request's members from a query string.
+def given_in(text: str, known: Mapping[str, bool]) -> dict[str, list[str]]:
+    """What stands in a query string. `known`: each parameter, and whether it may be given more than once.
 
     Raises:
-        ProblemError: a parameter that the operation does not have, or one given twice that stands once.
+        ProblemError: a parameter that is not known, or one given twice that stands once.
     """
     try:
         pairs = parse_qsl(
@@ -33,20 +33,35 @@ def query_of(text: str, operation: Operation) -> dict[str, Any]:
     given: dict[str, list[str]] = {}
     for name, value in pairs:
         given.setdefault(name, []).append(value)
-    known = {parameter.name: parameter for parameter in operation.parameters}
     unknown = sorted(set(given) - set(known))
     if unknown:
-        problems = [
-            {"field": name[:80], "rule": f"one of {', '.join(sorted(known)) or 'none'}"} for name in unknown[:20]
-        ]
-        raise ProblemError("invalid", f"{unknown[0][:80]}: no such parameter", problems=problems)
-    body: dict[str, Any] = {}
+        rule = f"one of {', '.join(sorted(known)) or 'none'}"
+        problems = [{"field": name[:80], "value": given[name][0][:80], "rule": rule} for name in unknown[:20]]
+        raise ProblemError(
+            "invalid",
+            f"{unknown[0][:80]}: no such parameter",
+            problems=problems,
+            remedy="leave it out or correct its name",
+        )
     for name, texts in given.items():
+        if len(texts) > 1 and not known[name]:
+            problems = [{"field": name, "value": ", ".join(texts)[:80], "rule": "given once"}]
+            raise ProblemError("invalid", f"{name}: given {len(texts)} times", problems=problems, remedy="give it once")
+    return given
+
+
+def wrong(field: str, value: str, rule: str) -> ProblemError:
+    """A parameter whose value is none that it takes."""
+    problems = [{"field": field, "value": value[:80], "rule": rule}]
+    return ProblemError("invalid", f"{field}: {rule}", problems=problems, remedy=f"correct {field}")
+
+
+def query_of(text: str, operation: Operation) -> dict[str, Any]:
+    """The request's members from a query string. Raises ProblemError as `given_in` does."""
+    known = {parameter.name: parameter for parameter in operation.parameters}
+    body: dict[str, Any] = {}
+    for name, texts in given_in(text, {name: one.repeated for name, one in known.items()}).items():
         parameter = known[name]
-        if len(texts) > 1 and not parameter.repeated:
-            raise ProblemError(
-                "invalid", f"{name}: given {len(texts)} times", problems=[{"field": name, "rule": "given once"}]
-            )
         place = body
         for step in parameter.path[:-1]:
             place = place.setdefault(step, {})
@@ -63,7 +78,7 @@ def as_of_in(text: Any) -> datetime:
         return found.astimezone(UTC)
     except (ValueError, OverflowError):
         rule = "an instant with its offset from UTC (RFC 3339), e.g. 2026-03-02T18:00:00Z; `+` is written %2B in a URL"
-        raise ProblemError("invalid", f"{AS_OF}: {rule}", problems=[{"field": AS_OF, "rule": rule}]) from None
+        raise wrong(AS_OF, str(text), rule) from None
 
 
 def next_page(request: HttpRequest, operation: Operation, reply: bytes) -> str | None:

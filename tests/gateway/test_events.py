@@ -221,10 +221,18 @@ def test_what_happens_is_seen_at_once(system: System) -> None:
     assert [one for _, one in arrived] == ids
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "type=", "no=1"])
-def test_a_wrong_question_is_told_so(system: System, query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("limit=0", "limit"), ("limit=501", "limit"), ("limit=x", "limit"), ("limit=000000001" + "9" * 5000, "limit"),
+     ("limit=00000000199999", "limit"), ("limit=1&limit=2", "limit"), ("property=south-court&property=north-court", "property"),
+     ("type=", "type"), ("no=1", "no")],
+)  # fmt: skip
+def test_a_wrong_question_is_told_so(system: System, query: str, field: str) -> None:
     with system.http("director") as http:
-        assert http.get(f"/v1/events?{query}").status_code == 422
+        answer = http.get(f"/v1/events?{query}")
+        assert answer.status_code == 422, answer.text
+        (told,) = answer.json()["problems"]
+        assert (told["field"], set(told), bool(answer.json()["remedy"])) == (field, {"field", "value", "rule"}, True)
 
 
 def test_the_events_are_read_by_the_contracts_and_by_the_cloudevents_sdk(system: System) -> None:
