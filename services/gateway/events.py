@@ -71,12 +71,14 @@ class Events:
         text = request.query_params.get("limit", str(PAGE))
         if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= PAGES):
             raise wrong("limit", text, f"a number from 1 to {PAGES}")
-        found, after, _ = await self._tail.page(cursor, wanted, int(text), stored=True)
+        found, after, more = await self._tail.page(cursor, wanted, int(text), stored=True)
         after = self._tail.told(wanted)(after)
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
         link = f'<{request.url.path}?{urlencode([*kept, ("after", after)])}>; rel="next"'
         # The stored bytes as they are, one by one: nothing is serialised anew.
-        body = b'{"events":[' + b",".join(event.raw for event in found) + b'],"next":' + to_json(after) + b"}"
+        body = b'{"events":[' + b",".join(event.raw for event in found) + b'],"next":' + to_json(after)
+        # A page looks at so many facts at most: where none of them was wanted it is empty, and not the last.
+        body += b',"more":' + to_json(more) + b"}"
         return Response(body, headers={"Link": link}, media_type="application/json")
 
     async def _stream(self, request: HttpRequest, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[bytes]:

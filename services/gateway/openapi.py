@@ -210,6 +210,9 @@ def _own() -> dict[str, Any]:
         at("limit", {"type": "integer", "minimum": 1, "maximum": 500}, "query", required=False),
         at("Last-Event-ID", text, "header", required=False),
     )
+    members = {"events": {"type": "array", "items": {"type": "object"}}, "next": text, "more": {"type": "boolean"}}
+    page = {"type": "object", "required": list(members), "properties": members}
+    stream["responses"]["200"]["content"]["application/json"] = {"schema": page}
     stream["responses"]["200"]["content"]["text/event-stream"] = {"schema": text}
     identifier = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
     place = {"type": "string", "pattern": PROPERTY_PATTERN}

@@ -17,6 +17,7 @@ from bailiwick_contracts.subjects import SERVICES, stream_of
 
 from services.gateway import tail
 from services.gateway.tail import Tail, Wanted
+from services.kernel.feed import read_log
 from tests.gateway.conftest import NORTH, System, key
 from tests.gateway.test_webhooks import door, happen
 
@@ -28,7 +29,7 @@ def pages(http: httpx.Client, **query: Any) -> Iterator[dict[str, Any]]:
         assert answer.status_code == 200, answer.text
         page = answer.json()
         yield page
-        if not page["events"]:
+        if not page["events"] and not page["more"]:
             return
         after = page["next"]
 
@@ -219,6 +220,28 @@ def test_what_happens_is_seen_at_once(system: System) -> None:
     ids = happen(system, 1)
     listener.join(20)
     assert [one for _, one in arrived] == ids
+
+
+def test_an_empty_page_says_whether_it_is_the_last(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page looks at so many facts at most, and none of them may be wanted: whoever stopped there would miss the rest."""
+
+    async def one_by_one(*asked: Any, **more: Any) -> Any:
+        name, top, facts = await read_log(*asked, **more)
+        return name, top, facts[:1]
+
+    whole = [event for page in every(system, "registry.*") for event in page["events"]]
+    monkeypatch.setattr("services.gateway.tail.read_log", one_by_one)
+    rare = whole[-1]["type"]
+    wanted = [event["id"] for event in whole if event["type"] == rare]
+    found = every(system, rare)
+    assert any(not page["events"] and page["more"] for page in found)
+    assert [event["id"] for page in found for event in page["events"]] == wanted
+    assert [page["more"] for page in found][-1] is False
+
+
+def every(system: System, wanted: str) -> list[dict[str, Any]]:
+    with system.http("admin") as http:
+        return list(pages(http, type=wanted))
 
 
 @pytest.mark.parametrize(
