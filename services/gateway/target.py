@@ -47,6 +47,9 @@ class Target:
         """Whether an IP address may be reached."""
         found: _Address = ipaddress.ip_address(address.partition("%")[0])
         if isinstance(found, ipaddress.IPv6Address):
+            if found.is_site_local:
+                # Deprecated, and so no longer among what is_global leaves out; still the site's own (RFC 3879).
+                return any(network.version == 6 and found in network for network in self._allowed)
             found = found.ipv4_mapped or found.sixtofour or found
         if any(found.version == network.version and found in network for network in self._allowed):
             return True

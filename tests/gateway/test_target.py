@@ -15,7 +15,7 @@ from tests.gateway.receiver import Receiver
     [
         "https://127.0.0.1/", "https://localhost/", "https://localhost./", "https://127.1/", "https://0/", "https://[::]/", "https://017700000001/",
         "https://[2002:0a00:0001::]/", "https://[::10.0.0.1]/", "https://10.1.2.3/", "https://172.16.0.1/", "https://192.168.1.1/",
-        "https://169.254.169.254/latest", "https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/",
+        "https://169.254.169.254/latest", "https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://[fec0::1]/", "https://[::ffff:10.0.0.1]/",
         "https://0.0.0.0/", "https://2130706433/", "https://0x7f.1/", "https://100.64.0.1/", "https://224.0.0.1/", "https://[64:ff9b::a00:1]/",
         "http://93.184.216.34/", "https://no-such-name.invalid/", "https://93.184.216.34:99999/",
     ],
