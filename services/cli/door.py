@@ -110,7 +110,7 @@ def listen(
         list[str] | None, typer.Option("--type", help="A wire type, 'attendance.*' or '*'; again for more.")
     ] = None,
     after: Annotated[str | None, typer.Option(help="Begin behind this cursor; 'start': with the first event.")] = None,
-    count: Annotated[int | None, typer.Option(help="End after so many events.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many events.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print events as they happen, one a line, until Ctrl-C; with --json the documents as they are stored."""

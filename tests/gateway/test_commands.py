@@ -83,6 +83,7 @@ def test_listening_prints_what_happens_live_and_from_a_place(system: System) -> 
     assert [line.split()[2] for line in stored.stdout.splitlines()] == ["registry.property_added.v1"] * 2
     assert bailiwick(system, "listen", "--after", "nonsense").returncode == 2
     assert bailiwick(system, "listen", "--type", "attendance.nonsense.v1").returncode == 2
+    assert bailiwick(system, "listen", "--count", "0").returncode == 2
 
 
 @pytest.mark.long
