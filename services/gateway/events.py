@@ -19,6 +19,7 @@ from services.gateway.limits import Rates
 from services.gateway.permission import Resource, Who, may
 from services.gateway.problem import ProblemError, not_found
 from services.gateway.query import as_of_in, given_in, wrong
+from services.gateway.reply import unchanged
 from services.gateway.standing import REMEMBERED_SECONDS, Standing, everything
 from services.gateway.surface import AS_OF
 from services.gateway.tail import Tail, Wanted, chosen
@@ -113,7 +114,7 @@ class Events:
             recorded = as_of is None or datetime.fromisoformat(fact["recordedat"]) <= as_of
             return recorded and self._allowance.shows(who, path["property"], fact)
 
-        return await self._asker.record(path["service"], path["stream"], path["property"], shown)
+        return unchanged(request, await self._asker.record(path["service"], path["stream"], path["property"], shown))
 
     def _visible(self, who: Who, asked: str | None) -> frozenset[str] | None:
         """The properties whose events somebody may see; None: every one."""

@@ -16,6 +16,7 @@ from services.gateway.problem import KINDS, MEDIA_TYPE
 from services.gateway.surface import LOOKED_AT, ROWS, Operation, Parameter, Surface
 
 _PLACE = "#/components/schemas/"
+_SAME = {"description": "The record is at the version of If-None-Match."}
 _KEY = r'^("[\x20-\x7e]{1,253}"|[\x21\x23-\x7e][\x20-\x7e]{0,254})$'
 
 
@@ -82,8 +83,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         parameters = [path, *(_parameter(one) for one in operation.parameters)]
         result = {"type": "object", "description": "What was found; sealed fields stay sealed."}
         headers = {"ETag": _text("The version of the record that was read."), "Link": _text("rel=next: the next page.")}
-        same = {"description": "The record is at the version of If-None-Match."}
-        good = {"200": _good(result, headers), "304": same}
+        good = {"200": _good(result, headers), "304": _SAME}
         if not any(one.name == "after" for one in operation.parameters):
             good["200"]["headers"].pop("Link")
         return shared | {
@@ -216,21 +216,22 @@ def _own() -> dict[str, Any]:
     stream["responses"]["200"]["content"]["text/event-stream"] = {"schema": text}
     identifier = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
     place = {"type": "string", "pattern": PROPERTY_PATTERN}
+    record = looks(
+        "The facts of one record, oldest first",
+        at("property", place),
+        at("service", text),
+        at("stream", identifier),
+        as_of,
+    )
+    record["responses"] |= {"304": _SAME}
+    record["responses"]["200"]["headers"] = {"ETag": _text("The version of the record, where all of it may be seen.")}
     login = does("A token of an account", body="Login", key=False) | {"security": []}
     session = does("A session cookie of an account, for a browser", body="Login", key=False) | {"security": []}
     leave = does("The browser forgets the session", key=False)
     leave["responses"]["204"] = {"description": "Forgotten."}
     leave["responses"].pop("200")
     return {
-        "/v1/properties/{property}/records/{service}/{stream}": {
-            "get": looks(
-                "The facts of one record, oldest first",
-                at("property", place),
-                at("service", text),
-                at("stream", identifier),
-                as_of,
-            )
-        },
+        "/v1/properties/{property}/records/{service}/{stream}": {"get": record},
         "/v1/events": {"get": stream},
         "/v1/tokens": {"post": login},
         "/v1/session": {"post": session, "delete": leave},

@@ -20,7 +20,7 @@ from services.gateway.limits import BULK_TYPES, Rates
 from services.gateway.permission import Who
 from services.gateway.problem import ProblemError, not_found
 from services.gateway.query import as_of_in, next_page, query_of
-from services.gateway.reply import answered
+from services.gateway.reply import answered, unchanged
 from services.gateway.surface import AS_OF, Operation, Surface
 
 
@@ -82,6 +82,4 @@ class Operations:
         link = next_page(request, operation, reply)
         if link is not None:
             response.headers["Link"] = link
-        if "etag" in response.headers and request.headers.get("if-none-match") == response.headers["etag"]:
-            return Response(status_code=304, headers={"ETag": response.headers["etag"]})
-        return response
+        return unchanged(request, response)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import from_json, to_json
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from services.gateway.problem import ProblemError, not_found
@@ -27,6 +28,13 @@ RETRY = {"unavailable": {"Retry-After": "1"}, "outcome_unknown": {"Retry-After":
 def etag(stream: str, sequence: int) -> str:
     """The version of a record as an entity tag."""
     return f'"{stream}.{sequence}"'
+
+
+def unchanged(request: HttpRequest, response: Response) -> Response:
+    """The response, or 304 where If-None-Match names its version: alone or in a list, `W/` or not, or `*` (RFC 9110, 13.1.2)."""
+    tag, given = response.headers.get("etag"), ",".join(request.headers.getlist("if-none-match"))
+    named = {one.strip().removeprefix("W/") for one in given.split(",")}
+    return Response(status_code=304, headers={"ETag": tag}) if tag is not None and named & {tag, "*"} else response
 
 
 def answered(body: bytes, *, query: bool, headers: Mapping[str, str] | None = None) -> Response:
