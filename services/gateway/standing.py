@@ -13,7 +13,7 @@ from bailiwick_contracts.sealed import Personal, SealingError, open_field
 from pydantic_core import from_json
 
 from services.gateway.permission import Key, Who
-from services.gateway.views import ACCOUNTS, API_KEYS, EMPLOYED, HOMES, NAMES, POSITIONS, POWERS, PROPERTIES
+from services.gateway.views import ACCOUNTS, API_KEYS, EMPLOYED, ENDS, HOMES, NAMES, POSITIONS, POWERS, PROPERTIES
 from services.kernel.sealing import KeyStore
 from services.kernel.store import Store
 
@@ -124,6 +124,10 @@ class Standing:
 
     def _held(self, staff_id: str, today: date) -> dict[str, str]:
         query = sa.select(POSITIONS).where(POSITIONS.c.staff_id == staff_id, POSITIONS.c.effective_on <= today)
+        last = sa.select(sa.func.max(ENDS.c.last_on)).where(ENDS.c.staff_id == staff_id, ENDS.c.last_on < today)
+        ended = self._scalar(last)
+        if ended is not None:
+            query = query.where(POSITIONS.c.effective_on > ended)
         rows = self._rows(query.order_by(POSITIONS.c.effective_on, POSITIONS.c.number))
         return {row.property_id: row.position for row in rows}
 

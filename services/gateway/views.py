@@ -73,6 +73,8 @@ EMPLOYED = _table(
     sa.Column("gone", sa.Boolean),
     sa.Column("into", sa.Text),
 )
+ENDS = _table("ends", _key("event_id"), sa.Column("staff_id", sa.Text, index=True), sa.Column("last_on", sa.Date))
+"""Last days, which outlast a rehiring: no position from before one holds again."""
 HOMES = _table("homes", _key("staff_id"), sa.Column("property_id", sa.Text))
 NAMES = _table("names", _key("system"), _key("external_id"), sa.Column("staff_id", sa.Text))
 """How an identity provider names a person: external ids of the company."""
@@ -143,6 +145,7 @@ def fold_registry(event: Event[Any], _: bytes) -> Iterable[Change]:
             yield Put(POSITIONS, kept | {"event_id": event.id, "number": event.chainnumber})
         case EmploymentEnded():
             yield _employed(event.data.staff_id, last_on=event.data.last_on)
+            yield Put(ENDS, event.data.model_dump(include={"staff_id", "last_on"}) | {"event_id": event.id})
         case PersonErased():
             yield from (_employed(staff_id, gone=True) for staff_id in {event.data.staff_id, *event.data.staff_ids})
         case StaffMerged():
@@ -181,5 +184,5 @@ def _text(values: Iterable[str]) -> str:
 
 VIEWS = (
     View("own", 1, "gateway", (ACCOUNTS, API_KEYS, WEBHOOKS, WEBHOOK_STATES, WEBHOOK_SECRETS), fold_own),
-    View("registry", 1, "registry", (POSITIONS, EMPLOYED, HOMES, NAMES, PROPERTIES, POWERS), fold_registry),
+    View("registry", 2, "registry", (POSITIONS, EMPLOYED, ENDS, HOMES, NAMES, PROPERTIES, POWERS), fold_registry),
 )

@@ -14,7 +14,7 @@ import httpx
 import jwt
 import pytest
 from bailiwick_contracts.gateway import AddAccount
-from bailiwick_contracts.staff import AssignPosition, EndEmployment, ErasePerson, RegisterStaff
+from bailiwick_contracts.staff import AssignPosition, EndEmployment, ErasePerson, RegisterStaff, RehireStaff
 from cryptography.hazmat.primitives import serialization
 
 from services.gateway.oidc import AGAIN_SECONDS
@@ -153,6 +153,26 @@ def test_whoever_has_left_comes_in_no_more(system: System) -> None:
         system.done(EndEmployment(staff_id="leaver", last_on=date(2026, 1, 31)))
         system.settled()
         assert http.get(path).status_code == 404
+
+
+def test_whoever_comes_back_holds_nothing_from_before(system: System) -> None:
+    hired = date(2024, 1, 1)
+    system.done(RegisterStaff(staff_id="returner", name="樣本returner", home_property=NORTH, hired_on=hired))
+    post = AssignPosition(
+        staff_id="returner", property_id=NORTH, position="office_director", grade="manager", effective_on=hired
+    )
+    system.done(post)
+    system.done(AddAccount(account="returner", staff_id="returner", password_hash=hash_password(PASSWORD)))
+    system.settled()
+    with system.http("returner") as http:
+        assert http.get(PAGE).status_code == 200
+        system.done(EndEmployment(staff_id="returner", last_on=date(2026, 1, 31)))
+        system.done(RehireStaff(staff_id="returner", home_property=SOUTH, hired_on=date(2026, 2, 1)))
+        system.settled()
+        assert http.get(PAGE).status_code == 404
+        system.done(post.model_copy(update={"effective_on": date(2026, 2, 1)}))
+        system.settled()
+        assert http.get(PAGE).status_code == 200
 
 
 def test_an_api_key_is_shown_once_kept_as_a_hash_and_ends_at_once(system: System) -> None:
