@@ -76,7 +76,9 @@ async def _up(as_json: bool) -> None:
     from services.cli.door import has_accounts
     from services.run.up import up as running
 
-    async with running(Settings(), SERVICES) as (settings, _):
+    given = Settings()
+    _can_open(given, as_json)
+    async with running(given, SERVICES) as (settings, _):
         result: dict[str, object] = {
             "ready": True,
             "data_dir": str(settings.data_dir.absolute()),
@@ -90,6 +92,16 @@ async def _up(as_json: bool) -> None:
         emit(result, as_json, "bailiwick is up; Ctrl-C stops it")
         OUT.file.flush()
         await asyncio.Event().wait()
+
+
+def _can_open(settings: Settings, as_json: bool) -> None:
+    """Say what is wrong before anything runs: the processes would end and begin again for ever."""
+    from services.gateway.serve import check
+
+    try:
+        check(settings)
+    except ValueError as error:
+        fail(str(error), BAD_INPUT, as_json)
 
 
 @app.command()

@@ -63,6 +63,20 @@ def _protection(settings: Settings) -> dict[str, Any]:
     )
 
 
+def check(settings: Settings) -> None:
+    """Raises ValueError, saying what to do, for settings under which the door would never open."""
+    _protection(settings)
+    Provider(settings)
+    if settings.http_port:
+        family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+        try:
+            socket.create_server((settings.http_host, settings.http_port), family=family).close()
+        except OSError as error:
+            raise ValueError(
+                f"BAILIWICK_HTTP_PORT is {settings.http_port}: {error.strerror}; give another, or 0 for a free one"
+            ) from None
+
+
 class Open:
     """The parts of an open gateway."""
 

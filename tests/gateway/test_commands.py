@@ -52,6 +52,24 @@ def test_the_first_account_comes_from_the_command_line_and_comes_in(system: Syst
     }
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("HTTP_HOST", "0.0.0.0"), ("OIDC_ISSUER", "https://id.example"), ("HTTP_PORT", "taken")],  # noqa: S104 - refused
+)
+def test_a_door_that_would_never_open_is_told_before_anything_runs(
+    system: System, tmp_path: Path, setting: str, value: str
+) -> None:
+    given = str(system.settings.http_port) if value == "taken" else value
+    environment = os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path / "data"), f"BAILIWICK_{setting}": given}
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli.entry", "up", "--json"],
+        env=environment, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60,
+    )  # fmt: skip
+    said = json.loads(done.stderr or done.stdout)["error"]["message"]
+    assert (done.returncode, said.startswith(f"BAILIWICK_{setting}") or "JWKS_URL" in said) == (2, True), said
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.long
 def test_a_key_for_an_integration_is_shown_once(system: System) -> None:
     words = ("api-key", "add", "payroll", "--acts-as", "payroll-2", "--property", NORTH, "--access", "events", "--json")
