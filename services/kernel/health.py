@@ -17,7 +17,7 @@ from services.kernel.due import TIMERS, microseconds
 from services.kernel.going import go_on, rest
 from services.kernel.liveness import Watch
 from services.kernel.parked import PARKED
-from services.kernel.relay import POSITION_HEADER
+from services.kernel.relay import last_position
 from services.kernel.service import Service
 from services.kernel.store import Store
 
@@ -149,8 +149,7 @@ class Checkup:
         state = (await js.stream_info(stream_of(name))).state
         published = stored
         if state.messages:
-            last = await js.get_msg(stream_of(name), state.last_seq)
-            published = int((last.headers or {})[POSITION_HEADER])
+            published, _ = await last_position(js, stream_of(name), state)
         elif not state.last_seq:
             published = 0
         age = await asyncio.to_thread(self._age_after, published) if published < stored else 0.0

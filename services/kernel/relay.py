@@ -10,6 +10,8 @@ from bailiwick_contracts.subjects import stream_of, subject_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
+from nats.js.api import StreamState
 from nats.js.errors import NotFoundError
 from pydantic_core import from_json
 
@@ -140,20 +142,24 @@ class Relay:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._poke.wait()
             except TimeoutError:
-                if (await self._tail())[1] != sequence:
+                if (await self._state()).last_seq != sequence:
                     raise FencedError(f"{self._stream} moved without this relay") from None
 
+    async def _state(self) -> StreamState:
+        return (await self._client.jetstream(timeout=ACK_SECONDS).stream_info(self._stream)).state
+
     async def _tail(self) -> tuple[int, int]:
-        js = self._client.jetstream(timeout=ACK_SECONDS)
-        state = (await js.stream_info(self._stream)).state
+        state = await self._state()
         if state.messages == 0 and state.last_seq > 0:
             # Emptied, not wiped: every fact was published once. Who still misses one reads the feed.
             LOG.error("relay.stream_emptied", service=self._service, last_seq=state.last_seq)
             return await asyncio.to_thread(self._store.max_notification_id) or 0, state.last_seq
         if state.messages == 0:
             return 0, 0
-        last = await js.get_msg(self._stream, state.last_seq)
-        return int((last.headers or {})[POSITION_HEADER]), state.last_seq
+        position, foreign = await last_position(self._client.jetstream(timeout=ACK_SECONDS), self._stream, state)
+        if foreign:
+            LOG.error("relay.foreign_messages", service=self._service, count=foreign, last_seq=state.last_seq)
+        return position, state.last_seq
 
     async def _read(self, position: int) -> list[StoredFact]:
         return await asyncio.to_thread(self._store.after, position, self._window)
@@ -224,6 +230,26 @@ class Acks:
             ack = from_json(self._arrived[index])
             if "error" in ack or ack.get("duplicate") or ack["seq"] != sequence + index + 1:
                 raise FencedError(f"{stream} at {sequence + index}: {ack}")
+
+
+async def last_position(js: JetStreamContext, stream: str, state: StreamState) -> tuple[int, int]:
+    """Position of the last fact in a stream that holds messages, 0 for none; and how many messages behind it are no fact of ours.
+
+    Where nobody has to say who he is, anybody can publish on our subjects, and a stream that denies deletion keeps it.
+    """
+    foreign = 0
+    for sequence in range(state.last_seq, state.first_seq - 1, -1):
+        try:
+            message = await js.get_msg(stream, sequence)
+        except NotFoundError:
+            if sequence == state.last_seq:
+                raise
+            continue
+        position = (message.headers or {}).get(POSITION_HEADER, "")
+        if position.isdecimal():
+            return int(position), foreign
+        foreign += 1
+    return 0, foreign
 
 
 def _id_of(raw: bytes) -> str:

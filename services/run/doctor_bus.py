@@ -13,7 +13,7 @@ from nats.js.errors import NotFoundError
 
 from services.kernel.bus import connect, drift
 from services.kernel.health import OLD_SECONDS
-from services.kernel.relay import POSITION_HEADER
+from services.kernel.relay import last_position
 from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
 from services.kernel.store import Store
@@ -79,8 +79,7 @@ async def _streams(client: Client, settings: Settings) -> list[dict[str, Any]]:
 
 
 async def _lag(js: JetStreamContext, name: str, state: StreamState, settings: Settings) -> dict[str, Any]:
-    last = await js.get_msg(stream_of(name), state.last_seq) if state.messages else None
-    published = int((last.headers or {})[POSITION_HEADER]) if last is not None else 0
+    published, _ = await last_position(js, stream_of(name), state) if state.messages else (0, 0)
     store = Store(settings.store_url(name), schema=name)
     try:
         stored = await asyncio.to_thread(store.max_notification_id) or 0

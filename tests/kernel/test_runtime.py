@@ -24,6 +24,7 @@ from services.kernel.beside import Beside, system_command
 from services.kernel.bus import DriftError, connect, provision
 from services.kernel.doors import Door, ask
 from services.kernel.reactor import caught_up, read_heads
+from services.kernel.relay import Relay
 from services.kernel.settings import Settings
 from tests.kernel.toy import ECHO, TOY, CountTokens, TakeToken
 
@@ -181,6 +182,31 @@ async def test_a_stream_or_a_durable_that_is_gone_is_made_anew_and_nothing_is_lo
     await asyncio.gather(*(pair.take("unbounded") for _ in range(5)))
     assert await pair.noted() == list(range(1, 11))
     assert await pair.published() == 10
+
+
+async def test_what_others_publish_on_a_service_s_subjects_stops_neither_relay_nor_start(pair: Pair) -> None:
+    await pair.take()
+    assert await pair.published() == 1
+    js = pair.client.jetstream(timeout=5)
+    subject = f"bailiwick.{PLACE}.toy.event.token_taken.v1"
+    for headers in (None, {"Bailiwick-Position": "many"}):
+        await js.publish(subject, b"{no fact", headers=headers)
+    assert (await Relay(pair.client, "toy", pair.toy.store, asyncio.Event(), _nothing).check()) == (1, 3)
+    await pair.take()
+    following = await js.subscribe(subject, ordered_consumer=True)
+    async with asyncio.timeout(SECONDS):
+        bodies = [(await following.next_msg(SECONDS)).data for _ in range(4)]
+    await following.unsubscribe()
+    assert [body == b"{no fact" for body in bodies] == [False, True, True, False]
+    assert await pair.noted() == [1, 2]
+    await js.publish(subject, b"{no fact")
+    assert pair.toy.checkup is not None
+    health = await pair.toy.checkup.look()
+    assert (health.published, health.problems) == (2, ())
+
+
+async def _nothing() -> None:
+    pass
 
 
 async def test_a_durable_with_other_settings_is_named_and_nothing_is_changed(pair: Pair) -> None:
