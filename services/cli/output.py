@@ -10,11 +10,13 @@ import typer
 from bailiwick_contracts.envelope import Answer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 T = TypeVar("T")
-OUT = Console(width=None if sys.stdout.isatty() else 150)
-ERR = Console(stderr=True)
+OUT = Console(width=None if sys.stdout.isatty() else 150, emoji=False)
+ERR = Console(stderr=True, emoji=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 REFUSED, BAD_INPUT, UNAVAILABLE = 1, 2, 3
 """Exit codes: turned down by a rule; wrong input; the system or a part of it does not answer."""
@@ -27,7 +29,8 @@ def emit(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
         return
     table = Table(title=title or None, show_header=False)
     for name, value in result.items():
-        table.add_row(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        table.add_row(name, Text(shown))
     OUT.print(table)
 
 
@@ -43,7 +46,7 @@ def emit_rows(rows: Iterable[Mapping[str, Any]], columns: Iterable[str], title: 
     for name in names:
         table.add_column(name, overflow="fold", no_wrap=name == "id" or name.endswith("_id"))
     for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in names))
+        table.add_row(*(Text("" if row.get(name) is None else str(row[name])) for name in names))
     OUT.print(table)
 
 
@@ -52,9 +55,9 @@ def fail(message: str, exit_code: int, as_json: bool = False, /, **more: Any) ->
     if as_json:
         print_json({"error": {"message": message, **more}})
     else:
-        ERR.print(f"[bold red]error[/] {message}", highlight=False)
+        ERR.print(f"[bold red]error[/] {escape(message)}", highlight=False)
         for name, value in more.items():
-            ERR.print(f"  {name}: {value}", highlight=False)
+            ERR.print(f"  {name}: {value}", highlight=False, markup=False)
     raise typer.Exit(exit_code)
 
 

@@ -36,7 +36,7 @@ def show(answer: Answer, request: Request, place: str, named: Mapping[str, Any],
         else:
             ERR.print(f"[bold red]refused[/] and recorded as {told['fact_id']}", highlight=False)
             for name, value in told.items():
-                ERR.print(f"  {name.replace('_', ' ')}: {value}", highlight=False)
+                ERR.print(f"  {name.replace('_', ' ')}: {value}", highlight=False, markup=False)
         raise typer.Exit(REFUSED)
     shown: dict[str, Any] = {"property": place, "outcome": answer.outcome, **named, **told, **(answer.result or {})}
     if as_json:
