@@ -31,7 +31,10 @@ async def healths(settings: Settings) -> list[dict[str, Any]]:
             reply = await client.request(feed_of(name), b'{"health": true}', timeout=5)
             found: dict[str, Any] = json.loads(reply.data)
         except Exception as error:  # noqa: BLE001 - whatever it is, it does not answer
-            said = f"it does not answer ({type(error).__name__}); start it: bailiwick serve {name}"
+            said = (
+                f"it does not answer ({type(error).__name__}): see the log and bailiwick doctor for why it does not start; "
+                f"where nothing runs it: bailiwick serve {name}"
+            )
             return {"service": name, "healthy": False, "problems": [said]}
         else:
             return found

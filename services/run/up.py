@@ -97,8 +97,8 @@ async def up(settings: Settings, names: Sequence[str]) -> AsyncIterator[tuple[Se
         child = Child(settings, names)
         server, services = asyncio.create_task(nats.run()), asyncio.create_task(child.run())
         try:
-            await _until_ready(child, server, services)
-            with announced(settings):
+            with announced(settings):  # so that it can be asked why it is not ready yet
+                await _until_ready(child, server, services)
                 yield settings, child
         finally:
             for task in (services, server):
