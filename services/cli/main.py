@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 import typer
+from pydantic import ValidationError
 
 from services.cli.later import Commands, Later
 from services.cli.output import BAD_INPUT, OUT, UNAVAILABLE, AsJson, emit, emit_rows, fail, print_json, run
@@ -58,7 +60,13 @@ app.add_typer(config, name="config")
 @app.callback()
 def setup() -> None:
     """The back office of property management: decisions checked against written authority, kept for good."""
-    logs.configure(os.environ.get("BAILIWICK_LOG_LEVEL", "ERROR"))
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"BAILIWICK_{first['loc'][0]}".upper()
+        fail(f"{name}: {first['msg']}", BAD_INPUT, "--json" in sys.argv, field=name, value=first["input"])
+    logs.configure(settings.log_level if "log_level" in settings.model_fields_set else "ERROR")
     traces.configure()
 
 

@@ -81,6 +81,9 @@ def invalid(error: ValidationError, as_json: bool) -> NoReturn:
 
 def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
     """Run a command's work; what stands in the way of it is said in a line, not in a trace."""
+    from nats.errors import Error as NatsError
+
+    from services.kernel.settings import SettingError
     from services.run.nats import NatsMissingError
     from services.run.place import StartError
 
@@ -88,6 +91,10 @@ def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
         return asyncio.run(work)
     except (StartError, NatsMissingError, TimeoutError) as error:
         fail(str(error) or "no answer in time", UNAVAILABLE, as_json)
+    except NatsError as error:
+        fail(f"{error}; bailiwick health names what does not answer", UNAVAILABLE, as_json)
+    except SettingError as error:
+        fail(str(error), BAD_INPUT, as_json)
     except ValidationError as error:
         invalid(error, as_json)
     except OSError as error:

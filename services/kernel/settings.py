@@ -4,11 +4,15 @@ import contextlib
 import ipaddress
 import ssl
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingError(ValueError):
+    """A setting that nothing can be started with; the message names the variable and the way out."""
 
 
 class Settings(BaseSettings):
@@ -62,7 +66,7 @@ class Settings(BaseSettings):
     """How long a fact waits at most before the log of its property is signed over it."""
     checkpoint_entries: int = 10_000
     """How many facts wait at most."""
-    log_level: str = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
     progress_seconds: float = Field(60, gt=0)
     """How long a process may make no progress before it ends itself (`services.kernel.liveness`)."""
     nats_monitor_url: str | None = None
@@ -99,19 +103,29 @@ class Settings(BaseSettings):
         """How a user of NATS connects: its key, an inbox that nobody else may read, and TLS to another machine.
 
         Raises:
-            ValueError: the server is on another machine and the connection is not protected.
+            SettingError: the server is on another machine and the connection is not protected, or a file is not there.
         """
         options: dict[str, Any] = {"inbox_prefix": f"_INBOX_{user}".encode()}
         seed = self.nats_nkey_file
         if self.nats_nkeys_dir is not None:
             seed = self.nats_nkeys_dir / f"{user}.nk"
         if seed is not None:
+            if not seed.is_file():
+                raise SettingError(
+                    f"BAILIWICK_NATS_NKEYS_DIR, BAILIWICK_NATS_NKEY_FILE: there is no {seed}; bailiwick nats-accounts writes it"
+                )
             options["nkeys_seed"] = str(seed)
         parts = [urlsplit(url) for url in self.nats_url.split(",")]
         if self.nats_ca_file is not None or any(part.scheme == "tls" for part in parts):
-            options["tls"] = ssl.create_default_context(cafile=str(self.nats_ca_file) if self.nats_ca_file else None)
+            try:
+                options["tls"] = ssl.create_default_context(
+                    cafile=str(self.nats_ca_file) if self.nats_ca_file else None
+                )
+            except OSError as error:
+                said = f"BAILIWICK_NATS_CA_FILE: {self.nats_ca_file}: {error.strerror}; name the authority's certificate, in PEM"
+                raise SettingError(said) from None
         elif not self.unsafe_nats_without_tls and not all(_is_here(part.hostname or "") for part in parts):
-            raise ValueError(
+            raise SettingError(
                 "BAILIWICK_NATS_URL: commands would cross the network in clear text; use tls:// (and BAILIWICK_NATS_CA_FILE), "
                 "or set BAILIWICK_UNSAFE_NATS_WITHOUT_TLS where the network itself is protected"
             )

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from bailiwick_contracts.envelope import Actor, Answer
 from bailiwick_contracts.message import Request
 from nats.aio.client import Client
+from nats.errors import NoRespondersError
 
 from services.kernel.bus import connect
 from services.kernel.doors import Door, ask
@@ -45,7 +46,7 @@ class Desk:
             import_file=import_file, import_row=import_row,
         )  # fmt: skip
         for attempt in range(ATTEMPTS):
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, NoRespondersError):
                 answer = await ask(self.client, body, type(request), property_id, timeout=10)
                 if answer.error is None or answer.error.get("code") not in ("busy", "unknown"):
                     return answer
@@ -55,9 +56,15 @@ class Desk:
         )
 
     async def query(self, request: Request, actor: Actor, property_id: str) -> Answer:
-        """Ask what is stored."""
+        """Ask what is stored; asks again while the service is busy or not there."""
         body = self.door.sign(request, actor, property_id)
-        return await ask(self.client, body, type(request), property_id, kind="query", timeout=60)
+        for attempt in range(ATTEMPTS):
+            with contextlib.suppress(NoRespondersError):
+                answer = await ask(self.client, body, type(request), property_id, kind="query", timeout=60)
+                if answer.error is None or answer.error.get("code") != "busy":
+                    return answer
+            await asyncio.sleep(0.2 * 2**attempt)
+        raise TimeoutError(f"no answer to {type(request).wire()}: its service does not run; bailiwick health says why")
 
 
 @contextlib.asynccontextmanager

@@ -18,7 +18,13 @@ REBUILDING_SECONDS = 5
 
 
 async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, announce: bool = True) -> None:
-    """Run services against the NATS of the settings until a signal ends it, whatever state they and the broker are in."""
+    """Run services against the NATS of the settings until a signal ends it, whatever state they and the broker are in.
+
+    Raises:
+        SettingError: with these settings none of them can connect.
+    """
+    for name in factories:
+        settings.nats_options(name)  # what no new start mends is said at once
     stop = stop_event()
     watch = Watch(settings.progress_seconds)
     supervisor = Supervisor(settings, factories, watch)

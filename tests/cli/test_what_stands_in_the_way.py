@@ -1,11 +1,55 @@
 """What stands in the way of a command is said in a line that names it, with an exit code that tells the truth."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from services.kernel.settings import Settings
+from services.run import desk, up
+from services.run.place import running_at
 from tests.command_line import bailiwick
+from tests.servers import NatsServer
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("health",), ("config", "show"), ("serve", "registry")])
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("BAILIWICK_HEALTH_PORT", "many", "a valid integer"),
+        ("BAILIWICK_PROGRESS_SECONDS", "0", "greater than 0"),
+        ("BAILIWICK_LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_by_every_command(
+    tmp_path: Path, command: tuple[str, ...], name: str, value: str, rule: str
+) -> None:
+    done = bailiwick(os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path), name: value}, *command)
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 2
+    assert f"{name}: Input should be" in said
+    assert rule in said
+    assert f"value: {value}" in said
+
+
+@pytest.mark.parametrize("command", [("health",), ("doctor",), ("serve", "registry"), ("property", "list")])
+@pytest.mark.parametrize(
+    ("name", "value", "url"),
+    [
+        ("BAILIWICK_NATS_URL", "nats://10.0.0.1:4222", "nats://10.0.0.1:4222"),
+        ("BAILIWICK_NATS_CA_FILE", "/nowhere/ca.pem", "tls://127.0.0.1:9"),
+        ("BAILIWICK_NATS_CA_FILE", __file__, "tls://127.0.0.1:9"),
+        ("BAILIWICK_NATS_NKEYS_DIR", "/nowhere", "nats://127.0.0.1:9"),
+    ],
+)
+def test_a_connection_that_cannot_be_made_names_the_setting(
+    tmp_path: Path, command: tuple[str, ...], name: str, value: str, url: str
+) -> None:
+    environment = {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_NATS_URL": url, name: value}
+    done = bailiwick(os.environ | environment, *command)
+    assert done.returncode == 2
+    assert f"error {name}" in done.stderr
 
 
 @pytest.mark.parametrize("given", ["[/x]", "[red]", ":x:"])
@@ -14,3 +58,27 @@ def test_what_was_typed_is_shown_as_it_was_typed(tmp_path: Path, given: str) -> 
     assert done.returncode == 2
     assert f"error '{given}' is no service" in done.stderr
     assert f"value: {given}" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("property", "list"), ("property", "add", "north-court")])
+def test_a_service_that_is_not_there_is_asked_again_and_then_said_not_to_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(desk, "ATTEMPTS", 2)
+    with NatsServer(tmp_path / "nats") as server:
+        environment = {"BAILIWICK_DATA_DIR": str(tmp_path / "data"), "BAILIWICK_NATS_URL": server.url}
+        done = bailiwick(os.environ | environment, *command, "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["message"].startswith("no answer to registry.")
+
+
+async def test_a_system_that_is_not_ready_yet_can_be_asked_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+
+    async def not_ready(*_: object) -> None:
+        found.append(running_at(tmp_path))
+
+    monkeypatch.setattr(up, "_until_ready", not_ready)
+    async with up.up(Settings(data_dir=tmp_path), ("registry",)) as (settings, _):
+        assert found == [settings.nats_url]
+    assert running_at(tmp_path) is None
