@@ -318,7 +318,9 @@ class Runtime:
             return Health(self.service.name, ready=False, connected=False, problems=("it is still starting",))
         heals, gaps = self.relay.heals if self.relay is not None else 0, sum(reactor.gaps for reactor in self.reactors)
         ready = self.checkup.last.ready and self.ready.is_set()
-        return replace(self.checkup.last, ready=ready, heals=heals, gaps=gaps)
+        diverged = tuple(said for reactor in self.reactors for said in reactor.diverged.values())
+        problems = (*self.checkup.last.problems, *diverged)
+        return replace(self.checkup.last, ready=ready, heals=heals, gaps=gaps, problems=problems)
 
     async def _answered(self) -> None:
         if self._answering:

@@ -51,6 +51,8 @@ class Reactor:
         """Grows while the reactor makes progress, or tries to."""
         self.gaps = 0
         """Holes in the source's chain that were noticed."""
+        self.diverged: dict[str, str] = {}
+        """By property: how the source's chain is not the one that was taken in, and what to do."""
         self._resting = False
 
     def waits(self) -> bool:
@@ -101,17 +103,16 @@ class Reactor:
         may never come again. It is looked for at the start and whenever nothing arrives.
         """
         try:
+            taken = await read_taken_in(self._client, self._consumer)  # first, for no chain is taken in beyond its head
             heads = await read_heads(self._client, self._source)
-            taken = await read_taken_in(self._client, self._consumer)
         except Exception as error:  # noqa: BLE001 - the source may be down; it is asked again when nothing arrives
             LOG.info("reactor.reconcile", source=self._source, error=type(error).__name__)
             await rest(0.5)
             return
-        reached = {
-            name.partition(":")[2]: number for name, (number, _) in taken.items() if name.startswith(f"{self._source}-")
-        }
+        reached = {name.partition(":")[2]: at for name, at in taken.items() if name.startswith(f"{self._source}-")}
+        self._compare(heads, reached)
         for property_id, (head, _) in heads.items():
-            have = reached.get(property_id, 0)
+            have, _ = reached.get(property_id, (0, ""))
             while have < head:
                 go_on()
                 raws = await self._fetch(property_id, have, head + 1)
@@ -120,6 +121,24 @@ class Reactor:
                 log = read_stored(raws[0]).log
                 await self._until_taken(property_id, Intake(f"{log}:{property_id}", tuple(raws)))
                 have += len(raws)
+
+    def _compare(self, heads: dict[str, tuple[int, str]], reached: dict[str, tuple[int, str]]) -> None:
+        """Notice a source whose database is older than what it published: what it stores now has numbers that are known here.
+
+        Its relay notices by the stream, where that was not lost as well.
+        """
+        for property_id, (have, link) in reached.items():
+            head, head_link = heads.get(property_id, (0, ""))
+            if head > have:
+                continue
+            if (head, head_link) == (have, link):
+                self.diverged.pop(property_id, None)
+            elif property_id not in self.diverged:
+                self.diverged[property_id] = (
+                    f"{self._source}'s chain of {property_id} ends at {head} and is not the one taken in here up to {have}: "
+                    f"its database is older than what it published. Restore a newer backup; bailiwick audit complete names the facts"
+                )
+                LOG.error("reactor.diverged", consumer=self._consumer, source=self._source, have=have, head=head)
 
     async def _ask(self, inbox: str) -> None:
         """Ask for more before half of what was asked for has yet to come, so that neither the server nor we wait."""

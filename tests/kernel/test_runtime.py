@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from bailiwick_contracts.envelope import Actor, Answer, check_chain
 from bailiwick_contracts.subjects import stream_of
 from nats.aio.client import Client
@@ -26,6 +27,7 @@ from services.kernel.doors import Door, ask
 from services.kernel.reactor import caught_up, read_heads
 from services.kernel.relay import Relay
 from services.kernel.settings import Settings
+from services.kernel.tables import HEADS
 from tests.kernel.toy import ECHO, TOY, CountTokens, TakeToken
 
 PLACE = "north-court"
@@ -216,6 +218,30 @@ async def test_a_durable_with_other_settings_is_named_and_nothing_is_changed(pai
     with pytest.raises(DriftError, match="max_ack_pending is 7"):
         await provision(js, "echo", ("toy",))
     assert (await js.consumer_info(stream_of("toy"), "echo")).config.max_ack_pending == 7
+
+
+@pytest.mark.parametrize("older", [{"number": 1}, {"hash": "0" * 64}])
+async def test_a_source_whose_database_is_older_than_what_was_taken_in_is_named_though_its_stream_was_lost_too(
+    pair: Pair, older: dict[str, Any]
+) -> None:
+    await pair.take("unbounded")
+    await pair.take("unbounded")
+    await pair.noted()
+    with pair.toy.store.reading() as connection:
+        (row,) = connection.execute(sa.select(HEADS).where(HEADS.c.property == PLACE))
+
+    async def put_back(values: dict[str, Any], told: int) -> tuple[str, ...]:
+        with pair.toy.store.beside() as connection:
+            connection.execute(sa.update(HEADS).where(HEADS.c.property == PLACE).values(values))
+        for _ in range(10 * SECONDS):
+            if len(pair.echo.health().problems) == told:
+                return pair.echo.health().problems
+            await asyncio.sleep(0.1)
+        raise TimeoutError(pair.echo.health().problems)
+
+    (said,) = await put_back(older, 1)
+    assert f"toy's chain of {PLACE} ends at {older.get('number', 2)}" in said
+    await put_back(dict(row._mapping), 0)
 
 
 async def test_a_service_says_where_its_chains_stand(pair: Pair) -> None:
