@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,11 @@ async def test_a_system_that_is_not_ready_yet_can_be_asked_why(tmp_path: Path, m
     async with up.up(Settings(data_dir=tmp_path), ("registry",)) as (settings, _):
         assert found == [settings.nats_url]
     assert running_at(tmp_path) is None
+
+
+def test_a_port_for_health_that_another_has_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        environment = {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_HEALTH_PORT": str(other.getsockname()[1])}
+        done = bailiwick(os.environ | environment, "serve", "registry")
+    assert done.returncode == 3
+    assert f"error BAILIWICK_HEALTH_PORT: {environment['BAILIWICK_HEALTH_PORT']}: Address already in use" in done.stderr
