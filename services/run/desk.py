@@ -16,9 +16,10 @@ from services.kernel.doors import Door, ask
 from services.kernel.settings import Settings
 from services.run.catalogue import factories
 from services.run.embedded import embedded
-from services.run.place import running_at
+from services.run.place import StartError, running_at
 
 ATTEMPTS = 6
+CONNECT_SECONDS = 15.0
 
 
 @dataclass
@@ -69,13 +70,21 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def system(settings: Settings) -> AsyncIterator[Desk]:
-    """A desk at the running system; where none runs on the data directory, the embedded one is started meanwhile."""
+    """A desk at the running system; where none runs on the data directory, the embedded one is started meanwhile.
+
+    Raises:
+        StartError: its NATS does not answer, or the embedded one does not start.
+    """
     async with contextlib.AsyncExitStack() as stack:
         found = settings.nats_url if "nats_url" in settings.model_fields_set else running_at(settings.data_dir)
         if found is None:
             started, _ = await stack.enter_async_context(embedded(settings, factories()))
             found = started.nats_url
         connected = settings.model_copy(update={"nats_url": found})
-        client = await connect(found, "command-line", **connected.nats_options("office"))
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                client = await connect(found, "command-line", **connected.nats_options("office"))
+        except TimeoutError:
+            raise StartError(f"NATS at {found} does not answer; start it, or correct BAILIWICK_NATS_URL") from None
         stack.push_async_callback(client.close)
         yield Desk(client, Door(settings.doors_dir))

@@ -32,7 +32,9 @@ async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, 
     door = None
     if settings.health_port is not None:
         try:
-            door = observe(settings.health_port, len(factories), lambda: list(supervisor.runtimes.values()), watch.beats)
+            door = observe(
+                settings.health_port, len(factories), lambda: list(supervisor.runtimes.values()), watch.beats
+            )
         except OSError as error:
             said = f"BAILIWICK_HEALTH_PORT: {settings.health_port}: {error.strerror}; name another port, or 0 for a free one"
             raise StartError(said) from None

@@ -9,6 +9,7 @@ import pytest
 
 from services.kernel.settings import Settings
 from services.run import desk, up
+from services.run.nats import free_port
 from services.run.place import running_at
 from tests.command_line import bailiwick
 from tests.servers import NatsServer
@@ -71,6 +72,16 @@ def test_a_service_that_is_not_there_is_asked_again_and_then_said_not_to_answer(
         done = bailiwick(os.environ | environment, *command, "--json")
     assert done.returncode == 3
     assert json.loads(done.stdout)["error"]["message"].startswith("no answer to registry.")
+
+
+def test_a_server_that_is_not_there_is_waited_for_only_so_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "CONNECT_SECONDS", 0.5)
+    url = f"nats://127.0.0.1:{free_port()}"
+    done = bailiwick(
+        os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_NATS_URL": url}, "property", "list", "--json"
+    )
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["message"].startswith(f"NATS at {url} does not answer")
 
 
 async def test_a_system_that_is_not_ready_yet_can_be_asked_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
