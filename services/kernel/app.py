@@ -272,7 +272,14 @@ class Runtime:
             active["relay"] = self.relay
         lease = Lease(store, "active")
         self.checkup = Checkup(
-            self.service, store, client, self.watch, self.ready, self.settings.replicas, self.settings.health_seconds
+            self.service,
+            store,
+            client,
+            self.watch,
+            lease,
+            self.ready,
+            self.settings.replicas,
+            self.settings.health_seconds,
         )
         parts: dict[str, Part] = {
             "writer": writer,

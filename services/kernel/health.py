@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from services.kernel.bus import drift
 from services.kernel.due import TIMERS, microseconds
 from services.kernel.going import go_on, rest
+from services.kernel.lease import Lease
 from services.kernel.liveness import Watch
 from services.kernel.parked import PARKED
 from services.kernel.relay import last_position
@@ -74,12 +75,13 @@ class Checkup:
         store: Store,
         client: Client,
         watch: Watch,
+        lease: Lease,
         ready: asyncio.Event,
         replicas: int,
         seconds: float,
     ) -> None:
         """Look every `seconds`; `ready` is set once commands are taken."""
-        self._service, self._store, self._client, self._watch = service, store, client, watch
+        self._service, self._store, self._client, self._watch, self._lease = service, store, client, watch, lease
         self._replicas, self._seconds = replicas, seconds
         self.turns = 0
         self._looking = False
@@ -107,7 +109,12 @@ class Checkup:
         name, connected = self._service.name, self._client.is_connected
         try:
             found |= await asyncio.to_thread(self._stored)
-            store_answers = True
+            trouble = self._lease.trouble()
+            store_answers = trouble is None
+            if trouble is not None:
+                problems.append(
+                    f"the database cannot be written ({trouble}): see that its disk has room and nobody holds its lock"
+                )
         except Exception as error:  # noqa: BLE001 - whatever it is, the store does not answer
             store_answers = False
             problems.append(f"the database does not answer ({type(error).__name__}): see that it runs and is reachable")

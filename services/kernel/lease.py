@@ -50,10 +50,15 @@ class Lease:
         self.lost.set()
         self.turns = 0
         """Grows while it is kept or looked for."""
+        self._failed: str | None = None
 
     def waits(self) -> bool:
         """It beats or looks again and again, so it always has to move."""
         return True
+
+    def trouble(self) -> str | None:
+        """Why it cannot be had, where that is the database's doing: whoever cannot write it stores nothing either."""
+        return None if self.taken.is_set() else self._failed
 
     async def run(self) -> None:
         """Take the lease whenever it can be had, keep it, and give it back when cancelled."""
@@ -81,10 +86,13 @@ class Lease:
 
     async def _take(self) -> bool:
         try:
-            return await asyncio.to_thread(self._try)
+            taken = await asyncio.to_thread(self._try)
         except Exception as error:  # noqa: BLE001 - the database is away: nobody is told to be active
-            LOG.warning("lease.again", lease=self._name, error=told(error))
+            self._failed = told(error)
+            LOG.warning("lease.again", lease=self._name, error=self._failed)
             return False
+        self._failed = None
+        return taken
 
     def _try(self) -> bool:
         with self._store.reading() as connection:
@@ -126,9 +134,10 @@ class Lease:
             try:
                 if not await asyncio.to_thread(self._write, self._seen):
                     return
-                heard = time.monotonic()
+                heard, self._failed = time.monotonic(), None
             except Exception as error:  # noqa: BLE001 - tried again until it must be given up
-                LOG.warning("lease.silent", lease=self._name, error=told(error))
+                self._failed = told(error)
+                LOG.warning("lease.silent", lease=self._name, error=self._failed)
 
     def _give_back(self) -> None:
         with self._store.beside() as connection:

@@ -46,14 +46,16 @@ class Desk:
             request, actor, property_id, command_id=command_id, issued_at=issued_at, effective_on=effective_on,
             import_file=import_file, import_row=import_row,
         )  # fmt: skip
+        said = "no answer"
         for attempt in range(ATTEMPTS):
             with contextlib.suppress(TimeoutError, NoRespondersError):
                 answer = await ask(self.client, body, type(request), property_id, timeout=10)
                 if answer.error is None or answer.error.get("code") not in ("busy", "unknown"):
                     return answer
+                said = f"no answer but '{answer.error['message']}'"
             await asyncio.sleep(0.2 * 2**attempt)
         raise TimeoutError(
-            f"no answer to {type(request).wire()}: whether it was decided is unknown; send the same id again"
+            f"{said} to {type(request).wire()}: whether it was decided is unknown; bailiwick health says what is wrong"
         )
 
     async def query(self, request: Request, actor: Actor, property_id: str) -> Answer:

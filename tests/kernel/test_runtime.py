@@ -24,6 +24,7 @@ from services.kernel.app import Runtime
 from services.kernel.beside import Beside, system_command
 from services.kernel.bus import DriftError, connect, provision
 from services.kernel.doors import Door, ask
+from services.kernel.health import Health
 from services.kernel.reactor import caught_up, read_heads
 from services.kernel.relay import Relay
 from services.kernel.settings import Settings
@@ -205,6 +206,27 @@ async def test_what_others_publish_on_a_service_s_subjects_stops_neither_relay_n
     assert pair.toy.checkup is not None
     health = await pair.toy.checkup.look()
     assert (health.published, health.problems) == (2, ())
+
+
+async def test_a_database_that_cannot_be_written_though_it_is_read_is_a_problem_and_takes_no_commands(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise sa.exc.OperationalError("", None, Exception("database or disk is full"))
+
+    async def until(ready: bool) -> Health:
+        assert pair.toy.checkup is not None
+        async with asyncio.timeout(SECONDS):
+            while (health := await pair.toy.checkup.look()).ready is not ready:  # noqa: ASYNC110 - nothing tells that it changed
+                await asyncio.sleep(0.2)
+        return health
+
+    await until(ready=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(pair.toy.store, "beside", full)
+        health = await until(ready=False)
+    assert health.problems[0].startswith("the database cannot be written (OperationalError")
+    assert (await until(ready=True)).problems == ()
 
 
 async def _nothing() -> None:
