@@ -139,8 +139,15 @@ async def _provision(as_json: bool) -> None:
     from services.run.catalogue import factories
 
     settings = Settings()
-    async with asyncio.timeout(15):
-        client = await connect(settings.nats_url, "provision", **settings.nats_options("provision"))
+    try:
+        async with asyncio.timeout(15):
+            client = await connect(settings.nats_url, "provision", **settings.nats_options("provision"))
+    except TimeoutError:
+        fail(
+            f"NATS at {settings.nats_url} does not answer; start it, or correct BAILIWICK_NATS_URL",
+            UNAVAILABLE,
+            as_json,
+        )
     made = []
     try:
         for name, factory in factories().items():
@@ -178,7 +185,16 @@ def nats_accounts(
             fail(f"{name}: lower-case letters, digits and hyphens", BAD_INPUT, as_json)
     with tempfile.TemporaryDirectory() as empty:
         services = [factory(KeyStore(Path(empty))) for factory in factories().values()]
-    made = write(directory, services, {name: place or None for name, place in named.items()}, host or ())
+    try:
+        made = write(directory, services, {name: place or None for name, place in named.items()}, host or ())
+    except OSError as error:
+        fail(
+            f"{error.filename or directory}: {error.strerror}",
+            BAD_INPUT,
+            as_json,
+            field="directory",
+            value=str(directory),
+        )
     emit({"directory": str(directory), "users": made}, as_json, "NATS accounts")
 
 

@@ -54,6 +54,19 @@ def test_a_connection_that_cannot_be_made_names_the_setting(
     assert f"error {name}" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("nats-accounts", "/proc/nowhere"), "error /proc/nowhere: No such file or directory"),
+        (("listen", "--count", "0"), "Invalid value for '--count'"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_named(tmp_path: Path, command: tuple[str, ...], said: str) -> None:
+    done = bailiwick(os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path)}, *command)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("given", ["[/x]", "[red]", ":x:"])
 def test_what_was_typed_is_shown_as_it_was_typed(tmp_path: Path, given: str) -> None:
     done = bailiwick(os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path)}, "dead-letters", "list", given)
