@@ -11,6 +11,7 @@ import typer
 from bailiwick_contracts.envelope import Actor, read_event
 from bailiwick_contracts.gateway import AddAccount, AddApiKey, ListAccounts
 from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.registry import GetStaff
 from pydantic import ValidationError
 
 from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
@@ -47,6 +48,7 @@ def add_account(
 
 async def _add_account(request: AddAccount, password: str, is_given: bool, as_json: bool) -> None:
     async with system(Settings()) as desk:
+        settle(await desk.query(GetStaff(staff_id=request.staff_id), SETUP, COMPANY), as_json)  # a person who is there
         answer = settle(await desk.send(request, SETUP, COMPANY), as_json)
     shown = {} if is_given or answer.outcome != "done" else {"password": password}
     emit(

@@ -19,19 +19,19 @@ from services.wall_clock import Clocks, instant_of
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
-def options(request: type[Request], made_up: str | None = None) -> list[inspect.Parameter]:
+def options(request: type[Request], *filled: str) -> list[inspect.Parameter]:
     """One option per field of a request; every one may be left out, so that the request itself says what is missing.
 
     Args:
         request: whose fields.
-        made_up: the field that is given a new id where it is left out.
+        filled: the fields that are given something where they are left out, such as a new id.
     """
     found = []
     for name, field in request.model_fields.items():
         if name == "type":
             continue
         kind, many = _bare(field.annotation)
-        needed = field.is_required() and name != made_up
+        needed = field.is_required() and name not in filled
         told = ". ".join(part for part in (_told(kind), "needed" if needed else "") if part)
         flags = (f"{_flag(name, many)}/--not-{name}",) if kind is bool else (_flag(name, many),)
         annotation: Any = bool | None if kind is bool else list[str] | None if many else str | None
@@ -73,6 +73,8 @@ def asks_for_clocks(request: type[Request], typed: Mapping[str, Any]) -> bool:
 
 
 def _flag(name: str, many: bool) -> str:
+    if name == "property_id":
+        return "--property"
     return "--" + (name[:-1] if many and name.endswith("s") else name).replace("_", "-")
 
 

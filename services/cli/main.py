@@ -21,6 +21,9 @@ class Bailiwick(Commands):
 
     LATER: ClassVar = {
         "property": Later("services.cli.properties:app", "Properties."),
+        "registry": Later(
+            "services.cli.registry:app", "People, positions, wages, lent authority; the matrix and the law that hold."
+        ),
         "import": Later("services.cli.imports:app", "Take in files of other systems."),
         "attendance": Later(
             "services.cli.attendance:app",

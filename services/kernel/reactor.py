@@ -11,6 +11,7 @@ from bailiwick_contracts.stored import read_stored
 from bailiwick_contracts.subjects import feed_of, parse, stream_of
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from pydantic_core import to_json
 
 from services.kernel.crash import crash_point
@@ -208,8 +209,9 @@ class Reactor:
     async def _fetch(self, property_id: str, after: int, before: int) -> list[bytes]:
         try:
             page = await read_feed(self._client, self._source, property_id, after)
-        except (TimeoutError, OSError) as error:
-            LOG.warning("reactor.feed", source=self._source, error=str(error))
+        except (NatsError, TimeoutError, OSError) as error:
+            # The source may stop between its heads and its feed; its facts are asked for again.
+            LOG.warning("reactor.feed", source=self._source, error=told(error))
             return []
         return page[: before - after - 1]
 

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Actor, Answer, check_chain
-from bailiwick_contracts.subjects import stream_of
+from bailiwick_contracts.subjects import feed_of, stream_of
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig
 from nats.js.errors import NotFoundError
 
@@ -25,7 +26,7 @@ from services.kernel.beside import Beside, system_command
 from services.kernel.bus import DriftError, connect, provision
 from services.kernel.doors import Door, ask
 from services.kernel.health import Health
-from services.kernel.reactor import caught_up, read_heads
+from services.kernel.reactor import Reactor, caught_up, read_heads
 from services.kernel.relay import Relay
 from services.kernel.settings import Settings
 from services.kernel.tables import HEADS
@@ -264,6 +265,27 @@ async def test_a_source_whose_database_is_older_than_what_was_taken_in_is_named_
     (said,) = await put_back(older, 1)
     assert f"toy's chain of {PLACE} ends at {older.get('number', 2)}" in said
     await put_back(dict(row._mapping), 0)
+
+
+async def test_a_source_that_stops_between_its_heads_and_its_feed_ends_no_reactor(pair: Pair) -> None:
+    """It was asked for heads while it ran; that nobody answered for the facts a moment later ended the service."""
+    reactor = Reactor(pair.client, "echo", "gone", pair.echo.writer, _nothing)
+    asked = []
+
+    async def heads_alone(message: Msg) -> None:
+        asked.append(message.data)
+        await message.respond(b"" if b"taken_in" in message.data else f"{PLACE} 7 {'0' * 64}".encode())
+        if len(asked) == 1:
+            await only.unsubscribe()
+
+    only = await pair.client.subscribe(feed_of("gone"), cb=heads_alone)
+    running = asyncio.create_task(reactor.run())
+    async with asyncio.timeout(SECONDS):
+        while not reactor.turns:  # noqa: ASYNC110 - told by the reactor itself
+            await asyncio.sleep(0.01)
+    assert (len(asked), running.done()) == (1, False)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_service_says_where_its_chains_stand(pair: Pair) -> None:
