@@ -246,13 +246,21 @@ async def _health(as_json: bool) -> None:
         raise typer.Exit(UNAVAILABLE if any("ready" not in row for row in found) else 1)
 
 
+_OF_COMMANDS = {
+    "BAILIWICK_FONTS_DIR": "as --fonts has it by default",
+    "BAILIWICK_PROFILES": "the shipped ones",
+}
+"""Variables that stand for an option of some commands, and what holds without them."""
+
+
 @config.command("show")
 def config_show(as_json: AsJson = False) -> None:
     """Every setting with its value, secrets masked, and unknown BAILIWICK_ variables named."""
     settings = Settings()
-    known = {f"BAILIWICK_{name.upper()}" for name in Settings.model_fields}
+    known = {f"BAILIWICK_{name.upper()}" for name in Settings.model_fields} | set(_OF_COMMANDS)
     unknown = sorted({v for v in os.environ if v.startswith("BAILIWICK_") and "_TEST_" not in v} - known)
     shown: dict[str, object] = {f"BAILIWICK_{n.upper()}": str(v) for n, v in settings}
+    shown |= {name: os.environ.get(name) or told for name, told in _OF_COMMANDS.items()}
     if unknown:
         shown["unknown"] = unknown
     emit(shown, as_json, "settings")

@@ -1,6 +1,5 @@
 """How a failed handler is tried again, and how its failure is described to a person."""
 
-import os
 import traceback
 from pathlib import Path
 
@@ -9,8 +8,9 @@ from eventsourcing.persistence import InterfaceError, OperationalError, Persiste
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
-RETRY_SECONDS = tuple(float(part) for part in os.environ.get("BAILIWICK_RETRY_SECONDS", "1,5,15,60").split(","))
-"""Waits between the tries of a handler that fails by a bug: 5 tries within 81 seconds, then it becomes a dead letter."""
+from services.kernel.settings import Settings
+
+RETRY_SECONDS = Settings().retry_seconds
 _ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -8,11 +8,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class SettingError(ValueError):
     """A setting that nothing can be started with; the message names the variable and the way out."""
+
+
+def _listed(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -67,6 +71,13 @@ class Settings(BaseSettings):
     checkpoint_entries: int = 10_000
     """How many facts wait at most."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
+    retry_seconds: Annotated[tuple[Annotated[float, Field(gt=0)], ...], NoDecode, BeforeValidator(_listed)] = (
+        1,
+        5,
+        15,
+        60,
+    )
+    """Waits between the tries of a handler that fails by a bug, in seconds: 5 tries within 81, then it becomes a dead letter."""
     progress_seconds: float = Field(60, gt=0)
     """How long a process may make no progress before it ends itself (`services.kernel.liveness`)."""
     nats_monitor_url: str | None = None

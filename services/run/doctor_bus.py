@@ -62,7 +62,7 @@ async def _streams(client: Client, settings: Settings) -> list[dict[str, Any]]:
         try:
             different = await drift(js, name, consumes, replicas=settings.replicas)
             findings.append(finding(f"{name}: as described", not different, "; ".join(different) or "yes",
-                                    "put the settings back, or delete the durable: it is made anew and nothing is lost"))  # fmt: skip
+                                    "put the settings back, or delete it while its service runs: it is made anew and nothing is lost"))  # fmt: skip
             info = await js.stream_info(stream_of(name))
             findings += copies(f"{name}: stream", info.config.num_replicas or 1, info.cluster)
             findings.append(await _lag(js, name, info.state, settings))

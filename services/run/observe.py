@@ -39,6 +39,7 @@ def observe(port: int, expected: int, runtimes: Runtimes, alive: Callable[[], bo
 
 def answer(path: str, expected: int, runtimes: Runtimes, alive: Callable[[], bool]) -> tuple[int, str, bytes]:
     """Status, content type and body."""
+    path = path.partition("?")[0]
     if path == "/metrics":
         return 200, "text/plain; version=0.0.4; charset=utf-8", exposition(Numbers(runtimes))
     if path == "/version":

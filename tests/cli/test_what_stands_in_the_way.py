@@ -21,6 +21,7 @@ from tests.servers import NatsServer
     [
         ("BAILIWICK_HEALTH_PORT", "many", "a valid integer"),
         ("BAILIWICK_PROGRESS_SECONDS", "0", "greater than 0"),
+        ("BAILIWICK_RETRY_SECONDS", "soon", "a valid number"),
         ("BAILIWICK_LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"),
     ],
 )
