@@ -299,8 +299,7 @@ def on_import_penalty(unit: Unit, command: Command[ImportPenalty]) -> None:
     registry.settings(unit, unit.property_id)
     registry.reject_unknown(registry.people(unit, [request.staff_id]).events, request.staff_id)
     stream = penalty_stream(request.penalty_id)
-    is_import = command.channel == "import"
-    facts = take_over(request, unit.state(PENALTY, stream), property_id=unit.property_id, is_import=is_import)
+    facts = take_over(request, unit.state(PENALTY, stream), property_id=unit.property_id, channel=command.channel)
     unit.append(stream, *facts)
 
 

@@ -18,7 +18,7 @@ from bailiwick_contracts.conduct import (
     WithdrawalRefused,
     WithdrawPenalty,
 )
-from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.envelope import Channel, Event
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Verb
 from bailiwick_contracts.message import Fact
 from bailiwick_contracts.penalty import Adjudication, PenaltyCase, adjudicate_penalty
@@ -125,17 +125,18 @@ def _fact(found: Adjudication, case: PenaltyCase, common: dict[str, Any], positi
     )
 
 
-def take_over(request: ImportPenalty, penalty: Penalty, *, property_id: str, is_import: bool) -> list[Fact]:
+def take_over(request: ImportPenalty, penalty: Penalty, *, property_id: str, channel: Channel) -> list[Fact]:
     """Take over a penalty decided elsewhere; it counts under quotas and caps.
 
     Raises:
         Rejected: it does not come through the import channel, or the id names another penalty.
     """
-    if not is_import:
+    if channel != "import":
         raise Rejected(
             "an old penalty is taken over from a file, never entered by hand",
             code="import_only",
             field="channel",
+            value=channel,
             rule="channel is import",
             remedy="decide a new penalty with DecidePenalty, or import the file",
         )

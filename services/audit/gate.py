@@ -65,7 +65,8 @@ class Gate:
                 return
         if self.record is None:
             raise Rejected("the service does not run yet, so a reading cannot be put on record", code="not_on_record",
-                           rule="what is read is on record first", remedy="ask again in a second")  # fmt: skip
+                           field="commandtype", value=asked.query, rule="what is read is on record first",
+                           remedy="ask again in a second")  # fmt: skip
         self.record(asked)
         with self._lock:
             if len(self._recent) > 10_000:

@@ -380,7 +380,7 @@ def list_status_requests(reading: Reading, command: Command[ListStatusRequests])
         last = reading.rows(query.where(table.request_id == asked.after))
         if not last:
             raise Rejected(f"there is no {asked.after}", code="unknown_cursor", field="after", value=asked.after,
-                           rule="the last demand of the page before")  # fmt: skip
+                           rule="the last demand of the page before", remedy="begin again without it")  # fmt: skip
         at = last[0].asked_at
         query = query.where(sa.or_(table.asked_at < at, (table.asked_at == at) & (table.request_id > asked.after)))
     found = [

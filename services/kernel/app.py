@@ -141,8 +141,7 @@ class Runtime:
         except ValidationError as error:
             return _invalid(body, error)
         except Rejected as rejection:
-            return _error(body, rejection.code, rejection.message, field=rejection.field, value=rejection.value,
-                          rule=rejection.rule, remedy=rejection.remedy)  # fmt: skip
+            return _error(body, **rejection.as_error())
         except BusyError as error:
             return _error(body, "busy", str(error), remedy="send the same command id again in a second")
         except Exception as error:  # noqa: BLE001 - whatever failed, the caller learns that the outcome is not known
@@ -156,7 +155,7 @@ class Runtime:
                            value=command.property, rule=f"the subject says {property_id}", remedy="send it on its own subject")  # fmt: skip
         if command.commandtype != request.wire():
             raise Rejected("the command names another type than its subject", code="wrong_type", field="commandtype",
-                           value=command.commandtype, rule=f"the subject says {request.wire()}")  # fmt: skip
+                           value=command.commandtype, rule=f"the subject says {request.wire()}", remedy="send it on its own subject")  # fmt: skip
         self.doors.check_body(command, from_json(body)["data"])
 
     async def _on_command(self, command: Command[Any]) -> Answer:

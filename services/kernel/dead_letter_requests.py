@@ -77,14 +77,18 @@ def _letter(unit: Reading, letter_id: str) -> tuple[sa.Table, Row]:
         *((TIMERS, r) for r in _timers(unit) if command_id_of(r) == letter_id),
     ]
     if not found:
-        raise Rejected(f"there is no dead letter {letter_id}", code="unknown_letter", field="letter_id", value=letter_id,
-                       remedy="list them; it may be resolved or dropped already")  # fmt: skip
+        raise _no_letter(letter_id)
     table, row = found[0]
     if not row["raised"] or row["next_us"] is not None:
         state = "is being tried" if row["tries"] else "waits behind another"
         raise Rejected(f"{letter_id} {state}", code="not_given_up", field="letter_id", value=letter_id,
                        rule="only what was given up is retried or dropped by hand", remedy="wait, or deal with the first of its stream")  # fmt: skip
     return table, row
+
+
+def _no_letter(letter_id: str) -> Rejected:
+    return Rejected(f"there is no dead letter {letter_id}", code="unknown_letter", field="letter_id", value=letter_id,
+                    rule="what failed here and waits", remedy="list them; it may be resolved or dropped already")  # fmt: skip
 
 
 def _timers(reading: Reading) -> list[Row]:
@@ -107,8 +111,7 @@ def _on_list(reading: Reading, command: Command[Any]) -> Mapping[str, Any]:
         return {"letters": page} | ({"next": _place(page[-1])} if len(left) > limit else {})
     letters = [_with_proposal(reading, one) for one in letters if one["letter_id"] == wanted]
     if not letters:
-        raise Rejected(f"there is no dead letter {wanted}", code="unknown_letter", field="letter_id", value=wanted,
-                       remedy="list them; it may be resolved or dropped already")  # fmt: skip
+        raise _no_letter(wanted)
     lane = f"{(letters[0]['source'] or '').partition(':')[0]}/{letters[0]['stream']}"
     behind = sa.select(PARKED).where(PARKED.c.lane == lane, PARKED.c.tries == 0).order_by(PARKED.c.version)
     return {

@@ -65,7 +65,8 @@ class Doors:
             )
         except (BadSignatureError, ValueError) as error:
             raise Rejected("the signature is not this door's over this claim", code="wrong_signature", field="doorsignature",
-                           value=command.door, rule="Ed25519 of the door over the claim") from error  # fmt: skip
+                           value=command.door, rule="Ed25519 of the door over the claim",
+                           remedy="have the door sign it again; a new key of a door goes into the doors directory") from error  # fmt: skip
 
     def _key(self, door: str) -> VerifyKey:
         if door not in self._keys:

@@ -44,6 +44,8 @@ def _held(said: Precondition, facts: list[Event[Any]]) -> None:
             stream=said.stream or "",
             sequence=len(facts),
             since=[_shown(event) for event in facts[said.sequence or 0 :][:SHOWN]],
+            field="precondition",
+            value=f"{said.stream}.{said.sequence or 0}",
             rule="the version that was read is still the last one",
             remedy="read the record again, decide anew, and send that version",
         )
@@ -70,7 +72,8 @@ def after(unit: Unit, command: Command[Any], events: list[Event[Any]], *, bulk: 
             _held(said, unit.history(said.stream)[:seen])
     for stream, version in first.items():
         if version > 1 and command.property != COMPANY and unit.is_hidden(stream):
-            raise Rejected("there is no such record here", code="no_such_record", field="property", rule="a record of the property")  # fmt: skip
+            raise Rejected("there is no such record here", code="no_such_record", field="property", value=command.property,
+                           rule="a record of the property", remedy="name a record of the property")  # fmt: skip
     if len(first) > RECORDS or (bulk and said.stream is None):
         return
     if refused or said.any_version:
@@ -79,6 +82,7 @@ def after(unit: Unit, command: Command[Any], events: list[Event[Any]], *, bulk: 
         raise Unmet(
             f"the command changes {', '.join(sorted(first))}, not {said.stream}",
             code="precondition_failed", stream=min(first), sequence=first[min(first)] - 1, since=[],
+            field="precondition", value=said.stream,
             rule="If-Match names the record that is changed", remedy="read the record that is changed, and send its version",
         )  # fmt: skip
     if said.stream is None and len(first) == 1:
@@ -87,6 +91,7 @@ def after(unit: Unit, command: Command[Any], events: list[Event[Any]], *, bulk: 
             raise Unmet(
                 f"{stream} exists, and the command does not say which version of it was seen",
                 code="precondition_required", stream=stream, sequence=version - 1, since=[],
+                field="precondition", value="none",
                 rule="a change of an existing record names the version it was decided on",
                 remedy="read the record, and send its version",
             )  # fmt: skip

@@ -175,7 +175,7 @@ class WorkUnit:
             event, stored = self._render(stream, remembered.version + 1, fact, owner, occurred_at, importrow)
             if len(stored.raw) > FACT_LIMIT_BYTES:
                 raise Rejected(
-                    f"{type(fact).wire()} has {len(stored.raw)} bytes", code="too_large", field="body",
+                    f"{type(fact).wire()} has {len(stored.raw)} bytes", code="too_large", field="body", value=f"{len(stored.raw)} bytes",
                     rule=f"a fact has at most {FACT_LIMIT_BYTES} bytes, as the bus takes them", remedy="send it in smaller parts",
                 )  # fmt: skip
             self._heads_before.setdefault(owner, self._batch.head(owner))

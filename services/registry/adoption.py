@@ -69,7 +69,8 @@ def adopt_policy(
     if settings is not None and floor is not None and floor.currency != settings.currency:
         raise Rejected(f"{settings.property_id} pays in {settings.currency}", code="currency_differs",
                        field="policy.minimum_wage.currency", value=floor.currency,
-                       rule=f"the property's currency, {settings.currency}")  # fmt: skip
+                       rule=f"the property's currency, {settings.currency}",
+                       remedy=f"give the minimum wage in {settings.currency}")  # fmt: skip
     named = next((one for one in adoptions.policies if one.version == policy.version), None)
     if named is not None and named.policy != policy:
         raise _version_taken(policy.version)

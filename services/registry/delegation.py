@@ -34,15 +34,16 @@ def delegate(request: DelegateAuthority, lent: Lent, delegator: Staff, delegate_
         return []
     if lent.delegation is not None:
         raise Rejected(f"{request.delegation_id} is another delegation", code="already_delegated", field="delegation_id",
-                       value=request.delegation_id, rule="one delegation per id")  # fmt: skip
+                       value=request.delegation_id, rule="one delegation per id", remedy="send it under a new id")  # fmt: skip
     employed(delegator, request.from_staff_id)
     employed(delegate_to, request.to_staff_id)
     if request.from_staff_id == request.to_staff_id:
         raise Rejected("nobody lends to himself", code="same_id", field="to_staff_id", value=request.to_staff_id,
-                       rule="another person")  # fmt: skip
+                       rule="another person", remedy="name who is to act instead")  # fmt: skip
     if request.last_on < request.first_on:
         raise Rejected("it would end before it begins", code="dates_reversed", field="last_on",
-                       value=request.last_on.isoformat(), rule="on or after first_on")  # fmt: skip
+                       value=request.last_on.isoformat(), rule="on or after first_on",
+                       remedy="give a last day that is not before the first")  # fmt: skip
     if delegator.position_at(request.property_id, request.first_on) is None:
         raise Rejected(f"{request.from_staff_id} holds no position at {request.property_id}", code="no_position",
                        field="from_staff_id", value=request.from_staff_id, rule="a position held on the first day",
@@ -54,7 +55,8 @@ def known(lent: Lent, delegation_id: str) -> Delegation:
     """The delegation. Raises Rejected for one that nobody gave."""
     if lent.delegation is None:
         raise Rejected(f"there is no delegation {delegation_id}", code="unknown_delegation", field="delegation_id",
-                       value=delegation_id, rule="a delegation that was given")  # fmt: skip
+                       value=delegation_id, rule="a delegation that was given",
+                       remedy="take the id from the command that lent the authority")  # fmt: skip
     return lent.delegation
 
 

@@ -47,7 +47,8 @@ def calendar_days(calendar: str, first_year: int, last_year: int) -> tuple[Calen
         table = holidays.country_holidays(country, subdiv=part or None, years=years)
     except NotImplementedError:
         raise Rejected(f"no holidays are known for {calendar}", code="unknown_calendar", field="calendar", value=calendar,
-                       rule="an ISO 3166 code that the holidays table knows, such as CN or GB-SCT") from None  # fmt: skip
+                       rule="an ISO 3166 code that the holidays table knows, such as CN or GB-SCT",
+                       remedy="give the code of the country, with its part only where the part has holidays of its own") from None  # fmt: skip
     worked = {on for on in getattr(table, "weekend_workdays", ()) if first_year <= on.year <= last_year}
     days = {on: CalendarDay(on=on, kind="working_day") for on in worked}
     days |= {on: CalendarDay(on=on, kind="holiday") for on in table if first_year <= on.year <= last_year}
@@ -58,14 +59,12 @@ def offset_changes(time_zone: str, last_year: int) -> tuple[OffsetChange, ...]:
     """Each instant, to the second, at which the zone's offset from UTC changes, from 1990 to the end of `last_year`."""
     entry = files("tzdata").joinpath("zoneinfo", *time_zone.split("/"))
     if not entry.is_file():
-        raise Rejected(f"{time_zone} is no time zone", code="unknown_time_zone", field="time_zone", value=time_zone,
-                       rule="a zone of the IANA database, such as Asia/Shanghai")  # fmt: skip
+        raise _no_zone(time_zone)
     with entry.open("rb") as file:
         try:
             zone = ZoneInfo.from_file(file, key=time_zone)
         except ValueError:
-            raise Rejected(f"{time_zone} is no time zone", code="unknown_time_zone", field="time_zone", value=time_zone,
-                           rule="a zone of the IANA database, such as Asia/Shanghai") from None  # fmt: skip
+            raise _no_zone(time_zone) from None
     at = datetime(ZONE_FIRST_YEAR, 1, 1, tzinfo=UTC)
     end = datetime(last_year + 1, 1, 1, tzinfo=UTC)
     changes = [OffsetChange(at=at, offset_seconds=_offset(zone, at))]
@@ -82,6 +81,12 @@ def offset_changes(time_zone: str, last_year: int) -> tuple[OffsetChange, ...]:
             changes.append(OffsetChange(at=after, offset_seconds=_offset(zone, after)))
         at = following
     return tuple(changes)
+
+
+def _no_zone(time_zone: str) -> Rejected:
+    return Rejected(f"{time_zone} is no time zone", code="unknown_time_zone", field="time_zone", value=time_zone,
+                    rule="a zone of the IANA database, such as Asia/Shanghai",
+                    remedy="write the name of the zone as that database does; an offset is none")  # fmt: skip
 
 
 def _offset(zone: ZoneInfo, at: datetime) -> int:

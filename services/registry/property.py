@@ -82,6 +82,7 @@ def add(request: AddProperty, known: Property, expansion: Expansion) -> list[Fac
         raise Rejected(
             f"{request.property_id} is there with other settings", code="already_added", field="property_id",
             value=request.property_id, rule="one property per id",
+            remedy="add it under another id; facts rest on the settings that are there",
         )  # fmt: skip
     zone = ZoneAdopted(
         property_id=request.property_id,
@@ -122,7 +123,7 @@ def add_unit(request: AddUnitOfOrganisation, known: Property) -> list[Fact]:
     if present is not None:
         raise Rejected(
             f"{request.unit_id} is there already", code="already_added", field="unit_id", value=request.unit_id,
-            rule="one unit per id",
+            rule="one unit per id", remedy="add it under another id",
         )  # fmt: skip
     if request.parent_id is not None and request.parent_id not in known.units:
         raise Rejected(

@@ -73,9 +73,9 @@ def on_get_staff(reading: Reading, command: Command[GetStaff]) -> Mapping[str, A
         seen = sa.select(PEOPLE.c.staff_id).where(PEOPLE.c.staff_id == staff_id, _works_at(command.property))
         staff_id = staff_id if reading.rows(seen) else None
     if staff_id is None:
-        raise Rejected(
-            "nobody is known under that id", code="unknown_staff", field="staff_id", rule="an id or an external id"
-        )
+        given = asked.external.external_id if asked.staff_id is None and asked.external is not None else asked.staff_id
+        raise Rejected("nobody is known under that id", code="unknown_staff", field="staff_id", value=given,
+                       rule="an id or an external id", remedy="look it up with ListStaff")  # fmt: skip
     known = reading.state(STAFF, staff.stream(staff_id), until=asked.as_of)
     if asked.as_of is None:
         found = _people(reading, [staff_id])
@@ -83,7 +83,8 @@ def on_get_staff(reading: Reading, command: Command[GetStaff]) -> Mapping[str, A
             return found[0]
     if known.state == "unknown":
         raise Rejected(f"there is no {staff_id}", code="unknown_staff", field="staff_id", value=staff_id,
-                       rule="a person who was registered")  # fmt: skip
+                       rule="a person who was registered",
+                       remedy="look it up with ListStaff, or ask as of a later instant")  # fmt: skip
     on = (asked.as_of or reading.now).date()
     return dict(
         to_jsonable_python(

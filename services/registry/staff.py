@@ -143,13 +143,15 @@ def correct(request: CorrectStaff, staff: Staff) -> list[Fact]:
     present(staff, request.staff_id)
     if staff.state == "erased":
         raise Rejected(f"{request.staff_id} was erased", code="is_erased", field="staff_id", value=request.staff_id,
-                       rule="a person who was not erased")  # fmt: skip
+                       rule="a person who was not erased",
+                       remedy="leave the record as it is; who comes back is registered anew")  # fmt: skip
     if request.corrects not in staff.facts:
         raise Rejected(f"{request.corrects} is no fact about {request.staff_id}", code="unknown_fact", field="corrects",
-                       value=request.corrects, rule="a fact about this person")  # fmt: skip
+                       value=request.corrects, rule="a fact about this person",
+                       remedy="take the id from the answer to the command that recorded it")  # fmt: skip
     if (request.name, request.phone, request.hired_on) == (None, None, None):
-        raise Rejected("nothing to correct was given", code="nothing_given", field="name",
-                       rule="a name, a phone or a day of entry")  # fmt: skip
+        raise Rejected("nothing to correct was given", code="nothing_given", field="name", value="none",
+                       rule="a name, a phone or a day of entry", remedy="give at least one of them")  # fmt: skip
     return [
         StaffCorrected(
             staff_id=request.staff_id,
@@ -186,9 +188,12 @@ def set_base_wage(request: SetBaseWage, staff: Staff, home: PropertyAdded) -> li
     employed(staff, request.staff_id)
     if request.base_wage.currency != home.currency:
         raise Rejected(f"{home.property_id} pays in {home.currency}", code="currency_differs", field="base_wage.currency",
-                       value=request.base_wage.currency, rule=f"the property's currency, {home.currency}")  # fmt: skip
+                       value=request.base_wage.currency, rule=f"the property's currency, {home.currency}",
+                       remedy=f"give the wage in {home.currency}")  # fmt: skip
     if request.base_wage.amount < 0:
-        raise Rejected("a wage is not negative", code="negative", field="base_wage.amount", rule="0.00 or more")
+        # A wage is nobody else's business: not even a wrong one is told.
+        raise Rejected("a wage is not negative", code="negative", field="base_wage.amount", value="below 0.00",
+                       rule="0.00 or more", remedy="give what is paid a month, without a minus sign")  # fmt: skip
     return [
         BaseWageSet(
             staff_id=request.staff_id,
@@ -214,7 +219,8 @@ def rehire(request: RehireStaff, staff: Staff) -> list[Fact]:
         return []
     if staff.state != "left" or staff.last_on is None or request.hired_on <= staff.last_on:
         raise Rejected(f"{request.staff_id} is {staff.state}", code="not_left", field="hired_on",
-                       value=request.hired_on.isoformat(), rule="after the last day of a person who left")  # fmt: skip
+                       value=request.hired_on.isoformat(), rule="after the last day of a person who left",
+                       remedy="end the employment first, give a later day, or register anew after an erasure")  # fmt: skip
     return [StaffRehired(staff_id=request.staff_id, home_property=request.home_property, hired_on=request.hired_on)]
 
 
@@ -226,7 +232,7 @@ def merge(request: MergeStaff, staff: Staff, into: Staff) -> list[tuple[str, Fac
     present(into, request.into_staff_id)
     if request.staff_id == request.into_staff_id:
         raise Rejected("an id is not merged into itself", code="same_id", field="into_staff_id",
-                       value=request.into_staff_id, rule="another id")  # fmt: skip
+                       value=request.into_staff_id, rule="another id", remedy="name the id that is to remain")  # fmt: skip
     if "erased" in (staff.state, into.state) and staff.state != into.state:
         raise Rejected("one of the two was erased", code="is_erased", field="staff_id", value=request.staff_id,
                        rule="both erased or neither", remedy="erase the other first")  # fmt: skip
@@ -252,7 +258,8 @@ def retract(request: RetractFact, staff: Staff) -> list[Fact]:
     if found is None:
         raise Rejected(f"{request.fact_id} is nothing that stands and can be retracted", code="unknown_fact",
                        field="fact_id", value=request.fact_id,
-                       rule="a position, base wage or external id of this person")  # fmt: skip
+                       rule="a position, base wage or external id of this person",
+                       remedy="take the id from the answer to the command that recorded it")  # fmt: skip
     external = found.external if isinstance(found, ExternalIdMapped) else None
     return [
         FactRetracted(

@@ -233,7 +233,7 @@ def _progress(unit: Unit, command: Command[Any], ticket: Ticket) -> Sequence[Fac
 
 def on_import_tickets(unit: Unit, command: Command[imports.ImportTickets]) -> Outcome:
     """Take another system's cases over, case by case; nothing of what is known changes."""
-    request, is_import = command.data, command.channel == "import"
+    request = command.data
     registry.settings(unit, unit.property_id)
     ids = [imported_id(request.system, unit.property_id, case.external_id) for case in request.cases]
     unit.load(ticket_stream(ticket_id) for ticket_id in ids)
@@ -242,7 +242,7 @@ def on_import_tickets(unit: Unit, command: Command[imports.ImportTickets]) -> Ou
         stream = ticket_stream(ticket_id)
         log = unit.state(TICKET, stream).taken_over
         found = take_over(
-            case, log, ticket_id=ticket_id, system=request.system, is_import=is_import, importer=command.actor
+            case, log, ticket_id=ticket_id, system=request.system, channel=command.channel, importer=command.actor
         )
         for fact, entry in found:
             row = case.row if entry is None or isinstance(fact, TicketImported) else entry.row

@@ -75,6 +75,7 @@ def record(
         raise Rejected(
             "a visit with contact has a result, and one without has none", code="result", field="result",
             value=request.result, rule="result with contact_made, and only then",
+            remedy="give the result of the contact, or leave it out where there was none",
         )  # fmt: skip
     if visit.is_effective:
         if visit.result == request.result:

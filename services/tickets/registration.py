@@ -60,6 +60,7 @@ def register(
         raise Rejected(
             "a support request names the department that is asked, and no other ticket does", code="department",
             field="department", value=request.department, rule="a department with a support request",
+            remedy="name it with a support request, and leave it out of any other ticket",
         )  # fmt: skip
     if ruling is not None and ruling.outcome not in ("granted", "recommend_only"):
         return [

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bailiwick_contracts.envelope import Channel
 from bailiwick_contracts.message import Fact
 from bailiwick_contracts.ticket_import import ActivityImported, Anomaly, LogCase, LogEntry, TicketImported
 
@@ -59,17 +60,17 @@ def add_entry(log: TakenOver, fact: ActivityImported, at: datetime) -> TakenOver
 
 
 def take_over(
-    case: LogCase, log: TakenOver | None, *, ticket_id: str, system: str, is_import: bool, importer: str
+    case: LogCase, log: TakenOver | None, *, ticket_id: str, system: str, channel: Channel, importer: str
 ) -> list[tuple[Fact, LogEntry | None]]:
     """The facts of a case that are not known yet, each with the entry it comes from; anomalies are kept in them.
 
     Raises:
         Rejected: it does not come through the import channel.
     """
-    if not is_import:
+    if channel != "import":
         raise Rejected(
             "another system's tickets are taken over from a file, never entered by hand", code="import_only",
-            field="channel", rule="channel is import", remedy="register a new ticket, or import the file",
+            field="channel", value=channel, rule="channel is import", remedy="register a new ticket, or import the file",
         )  # fmt: skip
     found: list[tuple[Fact, LogEntry | None]] = []
     if log is None:

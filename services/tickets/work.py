@@ -40,6 +40,7 @@ def issue(request: IssueWorkOrder, ticket: Ticket, ruling: Ruling | None, manage
         raise Rejected(
             f"{request.work_order_id} names another work order of {request.ticket_id}", code="work_order_id_reused",
             field="work_order_id", value=request.work_order_id, rule="one id for one work order",
+            remedy="send it under a new id",
         )  # fmt: skip
     handled(ticket, request.ticket_id)
     if ruling is not None and ruling.outcome != "granted":
@@ -132,7 +133,7 @@ def answer(
     if known(ticket, request.ticket_id).kind != "support_request" or ticket.department is None:
         raise Rejected(
             f"{request.ticket_id} is no support request", code="wrong_kind", field="ticket_id", value=request.ticket_id,
-            rule="a support request",
+            rule="a support request", remedy="name the support request that is answered",
         )  # fmt: skip
     if ticket.status == ("accepted" if request.accepts else "declined"):
         return []

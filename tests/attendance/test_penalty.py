@@ -13,6 +13,7 @@ from bailiwick_contracts.conduct import (
     WithdrawalRefused,
     WithdrawPenalty,
 )
+from bailiwick_contracts.envelope import Channel
 from bailiwick_contracts.message import Fact
 from bailiwick_contracts.penalty import StandingPenalty
 
@@ -37,8 +38,8 @@ def withdrawn(penalty: Penalty, **who: Any) -> list[Fact]:
     return withdraw(withdrawal, penalty, asked(row_id="G4", verb="decide", **who), MATRIX, now=NOW)
 
 
-def imported(penalty: Penalty, *, is_import: bool = True) -> list[Fact]:
-    return take_over(old, penalty, property_id="north-court", is_import=is_import)
+def imported(penalty: Penalty, *, channel: Channel = "import") -> list[Fact]:
+    return take_over(old, penalty, property_id="north-court", channel=channel)
 
 
 (penalised,) = decided(Penalty())
@@ -94,7 +95,7 @@ def test_a_penalty_taken_back_stays_so_and_what_never_stood_cannot_be() -> None:
 def test_an_old_penalty_is_taken_over_from_a_file_once() -> None:
     given().when(imported).then_one(PenaltyImported, month="2026-03", origin="book 2025")
     given(taken_over).when(imported).then()
-    given().when(lambda p: imported(p, is_import=False)).then_rejects("import_only")
+    given().when(lambda p: imported(p, channel="live")).then_rejects("import_only")
 
 
 def test_an_old_penalty_can_be_taken_back_too() -> None:

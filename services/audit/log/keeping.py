@@ -130,7 +130,8 @@ class Keeping:
     def _blocking(self, request: Request, property_id: str, command_id: str) -> Answer:
         """Ask the running service from one of its threads."""
         if self._ask is None or self._loop is None:
-            raise Rejected("the service does not run yet", code="busy", remedy="ask again in a second")
+            raise Rejected("the service does not run yet", code="busy", field="commandtype", value=request.wire(),
+                           rule="asked of a service that runs", remedy="ask again in a second")  # fmt: skip
         made = self._ask(request, property_id, command_id)
         return asyncio.run_coroutine_threadsafe(made, self._loop).result(RECORD_SECONDS)  # type: ignore[arg-type]
 
