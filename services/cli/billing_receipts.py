@@ -21,14 +21,10 @@ from bailiwick_contracts.receipt import (
 from services.cli.billing_desk import By, Grounds, ask, parts_of, send
 from services.cli.given import Property
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json
+from services.row_reasons import words_of
 
 Receipt = Annotated[str, typer.Argument(help="The receipt's id.")]
 Sum = Annotated[str, typer.Option(help="An amount such as 120.00.")]
-_REMEDIES = {
-    "unknown_unit": ("unit", "a unit that was registered", "bailiwick import units"),
-    "receipt_id_reused": ("receipt_id", "one id, one receipt", "post it under a new id"),
-    "fee_beyond_amount": ("fee", "less than the amount", "correct the fee"),
-}
 
 
 def receive(
@@ -56,7 +52,7 @@ def receive(
         "receipt",
     )
     if answer.rows[0].outcome == "rejected":
-        field, rule, remedy = _REMEDIES[answer.rows[0].reason or ""]
+        field, rule, remedy = words_of(answer.rows[0].reason or "")
         fail("the receipt was not taken", BAD_INPUT, False, field=field, rule=rule, remedy=remedy)
 
 

@@ -25,6 +25,7 @@ from services.cli.given import IMPORT, SETUP, File, Property
 from services.cli.output import BAD_INPUT, ERR, OUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run, settle
 from services.kernel.reactor import caught_up
 from services.kernel.settings import Settings
+from services.row_reasons import words_of
 from services.run.desk import Desk, system
 from services.table import BadRow, read_table
 
@@ -235,19 +236,6 @@ def _row_error(number: int, error: ValidationError) -> dict[str, Any]:
             "rule": found["msg"], "remedy": "correct the row and import the file again"}  # fmt: skip
 
 
-_READING_REMEDIES = {
-    "unknown_meter": ("meter_id", "a meter that was registered", "register it with bailiwick import meters"),
-    "below_last": ("value", "not below the last reading", "mark it rollover or replacement, or read the meter again"),
-    "beyond_counter": ("value", "within the digits of the meter", "correct the reading"),
-    "implausible": ("value", "within the meter's usage limit", "read the meter again"),
-    "before_last": ("read_on", "not before the last reading", "take the later reading back first"),
-    "day_already_read": ("read_on", "one reading a meter and day", "take the other reading back first"),
-    "start_missing": ("start", "what the new meter shows", "give it in the column start"),
-    "reading_was_reversed": ("reading_id", "an id that was not taken back", "give it another id"),
-    "unknown_unit": ("unit_id", "a unit that was registered", "register it with bailiwick import units"),
-}
-
-
 async def _send_rows(
     desk: Desk, place: str, file: Path, rows: list[tuple[int, str, Any]], size: int, make: Any, as_json: bool
 ) -> tuple[int, int, list[dict[str, Any]]]:
@@ -263,9 +251,7 @@ async def _send_rows(
                 done += one.outcome == "done"
                 known += one.outcome == "ignored"
                 if one.outcome == "rejected":
-                    field, rule, remedy = _READING_REMEDIES.get(
-                        one.reason or "", ("row", one.reason or "", "see the rule")
-                    )
+                    field, rule, remedy = words_of(one.reason or "")
                     bad.append(
                         {"row": numbers[one.row], "field": field, "value": one.row, "rule": rule, "remedy": remedy}
                     )

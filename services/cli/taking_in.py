@@ -35,6 +35,7 @@ from services.cli.audit_desk import bar
 from services.cli.given import IMPORT, SETUP, Report
 from services.cli.output import BAD_INPUT, fail, settle
 from services.kernel.reactor import caught_up
+from services.row_reasons import words_of
 from services.run.desk import Desk
 from services.table import BadRow
 
@@ -194,22 +195,15 @@ async def _record(
     return outcomes.count("done"), outcomes.count("ignored")
 
 
-_REASONS = {
-    "unknown_staff": (
-        "staff_id",
-        "an id of {system} that is mapped to a person",
-        "register the people with bailiwick import staff, or name their file with --staff, then import again",
-    ),
-    "person_erased": ("staff_id", "a person who was not erased", "nothing is recorded about an erased person"),
-    "clock_in_future": ("at", "at most 5 minutes ahead of our clock", "set the device's clock and export again"),
-    "punch_id_reused": ("punch_id", "one id, one punch", "export the file anew"),
-}
+_UNKNOWN_STAFF = "register the people with bailiwick import staff, or name their file with --staff, then import again"
 
 
 def why(row: int, reason: str, value: str, system_id: str) -> Mapping[str, Any]:
     """A row that the service did not take, as a report names it."""
-    field, rule, remedy = _REASONS.get(reason, ("row", reason, "see the rule"))
-    return {"row": row, "field": field, "value": value, "rule": rule.format(system=system_id), "remedy": remedy}
+    field, rule, remedy = words_of(reason)
+    if reason == "unknown_staff":
+        rule, remedy = f"an id of {system_id} that is mapped to a person", _UNKNOWN_STAFF
+    return {"row": row, "field": field, "value": value, "rule": rule, "remedy": remedy}
 
 
 async def derive(desk: Desk, asked: Asked, days: Sequence[date]) -> None:

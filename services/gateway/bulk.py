@@ -35,6 +35,7 @@ from services.gateway.permission import Who
 from services.gateway.problem import KINDS, ProblemError
 from services.gateway.query import query_of
 from services.gateway.surface import ROWS, Operation, Parameter, parameters_of, resolved
+from services.row_reasons import told
 
 CHUNK_ROWS = 500
 CHUNK_BYTES = 150 * 1024
@@ -269,8 +270,11 @@ async def _chunk(
             async for one in _chunk(sender, [(number, value)], shared, f"row:{number}", precondition):
                 yield one
         return
-    for (number, _), row in zip(chunk, rows, strict=True):
-        yield {"line": number, "status": KINDS["rejected"].status if row["outcome"] == "rejected" else 200} | row
+    for (number, given), row in zip(chunk, rows, strict=True):
+        if row["outcome"] != "rejected":
+            yield {"line": number, "status": 200} | row
+            continue
+        yield {"line": number, "status": KINDS["rejected"].status} | row | told(row.get("reason", ""), given)
 
 
 async def _told(sender: Sender, reply: bytes) -> Response:

@@ -121,6 +121,33 @@ def test_a_row_that_fits_no_contract_is_told_in_its_place(system: System) -> Non
     assert [(one["line"], one["status"]) for one in found] == [(1, 200), (2, 400), (3, 200), (4, 422), (5, 200)], found
 
 
+def test_a_row_that_is_not_taken_is_told_the_rule_and_the_way_out(system: System) -> None:
+    """As a request that is not: the reason alone says neither."""
+    rows = [
+        {"punch_id": "told-1", "staff_id": "guard", "at": "2026-06-05T01:00:00Z", "direction": "in"},
+        {"punch_id": "told-1", "staff_id": "guard", "at": "2026-06-05T09:00:00Z", "direction": "out"},
+        {"punch_id": "told-2", "staff_id": "guard", "at": "2099-06-05T09:00:00Z", "direction": "out"},
+    ]
+    path = f"/v1/properties/{NORTH}/attendance/record_punches"
+    with system.http("director") as http:
+        taken, reused, ahead = answers(
+            http.post(path, content="\n".join(map(json.dumps, rows)), headers=NDJSON | key()).text
+        )
+    assert taken == {"line": 1, "status": 200, "row": "told-1", "outcome": "done"}
+    said = {name: reused[name] for name in ("status", "reason", "field", "value", "rule")}
+    assert said == {
+        "status": 422,
+        "reason": "punch_id_reused",
+        "field": "punch_id",
+        "value": "told-1",
+        "rule": "one id, one punch",
+    }
+    assert reused["remedy"]
+    assert (ahead["reason"], ahead["field"], ahead["value"]) == ("clock_in_future", "at", "2099-06-05T09:00:00Z")
+    assert ahead["rule"]
+    assert ahead["remedy"]
+
+
 def test_a_file_of_nothing_but_wrong_lines_leaves_everybody_else_a_turn(system: System) -> None:
     path = f"/v1/properties/{NORTH}/attendance/record_punches"
     waited: list[float] = []
