@@ -182,7 +182,7 @@ def _unread(release: str, raw: bytes) -> Iterator[str]:
         if "specversion" in document:
             data = read_event(raw).data
             if not isinstance(data, Fact) or type(data).__name__ == "Unknown":
-                yield f"{release} {wire}: its example is read as an unknown message"
+                yield f"{release} {wire}: its example is read as an unknown message; keep its class under this name"
         else:
             kind = messages()[wire]
             kind.model_validate_json(raw, strict=True)

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,10 @@ def test_other_words_for_the_same_are_accepted_once(tmp_path: Path) -> None:
     assert [line for line in check(tmp_path) if "accept-wording" in line]
     compatibility.accept_wording(tmp_path)
     assert list(check(tmp_path)) == []
+
+
+def test_the_release_that_the_package_says_it_is_is_kept() -> None:
+    assert (RELEASED / version("bailiwick-contracts") / "schemas.json").is_file()
 
 
 def test_a_changed_sentence_of_a_released_field_is_named_until_it_is_accepted(
