@@ -32,6 +32,8 @@ NESTING = 64
 _identifier = re.compile(IDENTIFIER_PATTERN)
 _property = re.compile(PROPERTY_PATTERN)
 _etag = re.compile(r'^"([A-Za-z0-9_-]{1,64})\.([0-9]{1,10})"$')
+_dated = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""How the text of an instant and of a date begins; pydantic would take a number's for seconds since 1970."""
 Shown = Callable[[Mapping[str, Any]], bool]
 """Whether a stored fact is to be shown."""
 _instant, _date = TypeAdapter(datetime), TypeAdapter(date)
@@ -64,11 +66,31 @@ def _no_constant(name: str) -> None:
 def validated(operation: Operation, body: Any) -> Request:
     """The request that a JSON value is. Raises ProblemError naming each field, value and rule."""
     try:
-        return operation.model.model_validate_json(json.dumps(body), strict=True)
+        found: Request = operation.model.model_validate_json(json.dumps(body), strict=True)
     except ValidationError as error:
         raise invalid(error) from None
     except (ValueError, RecursionError) as error:
         raise ProblemError("malformed", str(error)[:200]) from None
+    no_number_for_a_time(found, body)
+    return found
+
+
+def no_number_for_a_time(found: Any, given: Any, field: str = "") -> None:
+    """Raises ProblemError where what was read as an instant or a date stands there as a number, in quotes or without."""
+    if isinstance(found, date):
+        if not (isinstance(given, str) and _dated.match(given)):
+            rule = "an instant (RFC 3339)" if isinstance(found, datetime) else "a date (YYYY-MM-DD)"
+            problems = [{"field": field, "value": _shown(given), "rule": rule}]
+            raise ProblemError(
+                "invalid", f"{field}: {rule}", problems=problems, remedy="correct the fields named in problems"
+            )
+    elif isinstance(given, dict):
+        for name, inside in given.items():
+            member = found.get(name) if isinstance(found, Mapping) else getattr(found, name, None)
+            no_number_for_a_time(member, inside, f"{field}.{name}" if field else name)
+    elif isinstance(given, list) and isinstance(found, (list, tuple)):
+        for index, (member, inside) in enumerate(zip(found, given, strict=False)):
+            no_number_for_a_time(member, inside, f"{field}.{index}" if field else str(index))
 
 
 def invalid(error: ValidationError) -> ProblemError:
@@ -167,14 +189,18 @@ def times_of(headers: Mapping[str, str]) -> dict[str, Any]:
     try:
         for name, header in _HEADERS.items():
             if header in headers:
-                found[name] = _instant.validate_python(headers[header])
+                found[name] = _instant.validate_python(_time(headers[header]))
                 if found[name].utcoffset() is None:
                     raise ProblemError("malformed", f"{header}: an instant needs its offset from UTC (RFC 3339)")
         if "bailiwick-effective-on" in headers:
-            found["effective_on"] = _date.validate_python(headers["bailiwick-effective-on"])
+            found["effective_on"] = _date.validate_python(_time(headers["bailiwick-effective-on"]))
     except ValidationError:
         raise ProblemError("malformed", "bailiwick-…: an instant (RFC 3339) or a date (YYYY-MM-DD)") from None
     return found
+
+
+def _time(text: str) -> str | None:
+    return text if _dated.match(text) else None
 
 
 def precondition_of(headers: Mapping[str, str]) -> Precondition:

@@ -25,6 +25,7 @@ from services.gateway.ask import (
     command_id,
     idempotency_key,
     invalid,
+    no_number_for_a_time,
     precondition_of,
     read_json,
     times_of,
@@ -241,11 +242,12 @@ def _checked_row(sender: Sender, value: Any) -> tuple[Any, Precondition | None]:
     assert sender.operation.row is not None  # noqa: S101 - asked for by the caller
     row, precondition = _split(sender, value)
     try:
-        sender.operation.row.validate_json(json.dumps(row), strict=True)
+        found = sender.operation.row.validate_json(json.dumps(row), strict=True)
     except ValidationError as error:
         raise invalid(error) from None
     except (ValueError, RecursionError) as error:
         raise ProblemError("malformed", str(error)[:200]) from None
+    no_number_for_a_time(found, row)
     sender.allowance.check(sender.who, "command", sender.property_id, sender.operation, row)
     return row, precondition
 

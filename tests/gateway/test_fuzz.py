@@ -169,6 +169,42 @@ def test_a_bent_header_fails_nothing(system: System, name: str, value: str) -> N
         said(http.get(DAYS, headers=wire({name: value})))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Bailiwick-Occurred-At", "1700000000"), ("Bailiwick-Occurred-At", "-1"), ("Bailiwick-Issued-At", "5"),
+        ("Bailiwick-Issued-At", "1700000000.5"), ("Bailiwick-Effective-On", "1700006400"),
+    ],
+)  # fmt: skip
+def test_a_number_in_a_header_is_no_time(system: System, name: str, value: str) -> None:
+    with system.http("director") as http:
+        answer = http.post(ROSTERS, json=roster("seconds"), headers=key() | {name: value})
+        assert "RFC 3339" in problem(answer, 400, "malformed")["detail"]
+
+
+def test_a_number_in_a_body_a_line_or_a_query_is_no_time(system: System) -> None:
+    wage = {
+        "type": "registry.set_base_wage.v1",
+        "staff_id": "guard",
+        "base_wage": {"amount": "1.00"},
+        "effective_on": "1700006400",
+    }
+    with system.http("director") as http, system.http("hr") as office:
+        answer = http.post(ROSTERS, json=roster("seconds", days=[{"day": "1700006400"}]), headers=key())
+        assert problem(answer, 422, "invalid")["problems"][0]["field"] == "days.0.day"
+        shift = {"starts_at": 1700000000, "ends_at": "1700028800", "zone": "Asia/Shanghai"}
+        answer = http.post(
+            ROSTERS, json=roster("seconds", days=[{"day": "2026-03-02", "shifts": [shift]}]), headers=key()
+        )
+        assert problem(answer, 422, "invalid")["problems"][0]["field"] == "days.0.shifts.0.starts_at"
+        day = f"/v1/properties/{NORTH}/attendance/get_day?staff_id=guard&day=2026-03-02"
+        for query in (DAYS.replace("2026-03-02", "1700006400"), f"{DAYS}&as_of=1700000000", f"{day}&as_of=1700000000"):
+            problem(http.get(query), 422, "invalid")
+        path = "/v1/properties/company/registry/set_base_wage"
+        lines = office.post(path, content=json.dumps(wage), headers=key() | {"Content-Type": "application/x-ndjson"})
+        assert json.loads(lines.text)["status"] == 422
+
+
 def raw(system: System, sent: bytes) -> bytes:
     """What is answered to bytes on the wire, which no client would send."""
     port = int(system.settings.http_url.rpartition(":")[2])
