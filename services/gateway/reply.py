@@ -88,7 +88,9 @@ def refused(answer: Mapping[str, Any]) -> ProblemError:
     fact = next((fact for fact in answer["facts"] if _is_refusal(fact)), answer["facts"][-1])
     data = fact.get("data") or {}
     ruling = data.get("ruling") or {}
-    clause = {"row_id": ruling.get("row_id"), "matrix_version": ruling.get("matrix_version")} if ruling else None
+    # Turned down before any row of the matrix was asked: the fact itself names what was asked, and under which clause.
+    row_id, asked = (ruling.get("row_id"), ruling.get("asked")) if ruling else (data.get("clause"), data.get("asked"))
+    clause = {"row_id": row_id, "matrix_version": ruling.get("matrix_version")} if row_id else None
     replayed = {"Idempotency-Replayed": "true"} if answer.get("replayed") else {}
     return ProblemError(
         "refused",
@@ -98,7 +100,7 @@ def refused(answer: Mapping[str, Any]) -> ProblemError:
         clause=clause,
         condition=ruling.get("condition"),
         limit=ruling.get("limit"),
-        asked=ruling.get("asked"),
+        asked=asked,
         who_may=who_may(ruling),
         see=ruling.get("see"),
         commandid=answer["commandid"],

@@ -68,6 +68,22 @@ def test_a_refusal_names_the_clause_who_may_and_the_fact_that_records_it(system:
         assert again.json()["fact"]["id"] == refused["fact"]["id"]
 
 
+def test_a_refusal_before_any_ruling_says_what_was_asked_and_under_which_clause(system: System) -> None:
+    asked = {
+        "type": "attendance.decide_penalty.v1", "penalty_id": "no-day", "staff_id": "guard", "day": "2026-01-07",
+        "occurrence": "late", "clause": "A14", "requested": {"share": {"numerator": 1, "denominator": 10}}, "grounds": "Late.",
+    }  # fmt: skip
+    with system.http("director") as http:
+        refused = problem(http.post(PENALTIES, json=asked, headers=key()), 403, "refused")
+        assert "ruling" not in {name for name, value in refused["fact"]["data"].items() if value is not None}
+        assert refused["reason"] == "day_not_derived"
+        assert refused["clause"] == {"row_id": "A14", "matrix_version": None}
+        assert (refused["asked"]["occurrence"], refused["asked"]["requested_share"]) == (
+            "late",
+            {"numerator": 1, "denominator": 10},
+        )
+
+
 def test_a_change_of_a_record_names_the_version_that_was_read(system: System) -> None:
     path = "/v1/properties/company/registry/{}?staff_id=guard"
     with system.http("hr") as http:
