@@ -44,7 +44,7 @@ from services.gateway.ask import (
     validated,
 )
 from services.gateway.deliverer import Deliverer
-from services.gateway.delivery import Deliveries
+from services.gateway.delivery import Deliveries, Resent
 from services.gateway.identity import API_KEY_PREFIX, Identity
 from services.gateway.limits import Rates
 from services.gateway.permission import Resource, Who, may
@@ -54,7 +54,7 @@ from services.gateway.reply import answered
 from services.gateway.standing import Standing
 from services.gateway.surface import AS_OF, Operation
 from services.gateway.tail import chosen
-from services.gateway.target import RefusedTargetError, Target
+from services.gateway.target import Answered, RefusedTargetError, Target
 from services.gateway.token import hash_password
 
 _LISTS: dict[type[Request], Operation] = {
@@ -133,6 +133,7 @@ class Administration:
         self._identity, self._standing, self._asker, self._rates = identity, standing, asker, rates
         self._target, self._deliveries, self._deliverer, self._place = target, deliveries, deliverer, place
         self._secret = secret
+        self._resending: set[str] = set()
 
     async def _who(self, request: HttpRequest) -> Who:
         who = await self._identity.of(request)
@@ -299,20 +300,32 @@ class Administration:
         return Response(to_json({"deliveries": rows}), headers=headers, media_type="application/json")
 
     async def resend(self, request: HttpRequest) -> Response:
-        """Send one event again, now."""
-        await self._who(request)
-        idempotency_key(request.headers)
-        path = request.path_params
+        """Send one event again, now, and once for each Idempotency-Key."""
+        who = await self._who(request)
+        asked, path = command_id(who, idempotency_key(request.headers)), request.path_params
         endpoint = self._deliverer.endpoints().get(path["webhook_id"])
         one = self._deliveries.find(path["webhook_id"], path["event_id"])
         if endpoint is None or one is None:
             raise not_found()
+        if asked in self._resending:
+            raise ProblemError("still_running", headers={"Retry-After": "1"})
+        done = self._deliveries.resent(asked)
+        if done is not None:
+            if (done.webhook_id, done.event_id) != (path["webhook_id"], path["event_id"]):
+                raise ProblemError("idempotency_key_reused")
+            return _resent(done, {"Idempotency-Replayed": "true"})
+        self._resending.add(asked)
         try:
-            result = await self._deliverer.attempt(endpoint, one)
+            return _resent(await self._deliverer.attempt(endpoint, one, asked), {})
         except (NoRespondersError, TimeoutError):
             raise ProblemError("unavailable", headers={"Retry-After": "1"}) from None
-        body = {"delivered": result.taken, "status": result.status, "error": result.error or None}
-        return Response(to_json(body), media_type="application/json")
+        finally:
+            self._resending.discard(asked)
+
+
+def _resent(result: Answered | Resent, headers: dict[str, str]) -> Response:
+    body = {"delivered": result.taken, "status": result.status, "error": result.error or None}
+    return Response(to_json(body), headers=headers, media_type="application/json")
 
 
 def _made(kind: type[Request], **members: Any) -> Request:

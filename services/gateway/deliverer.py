@@ -208,14 +208,14 @@ class Deliverer:
             await self._end(name, f"{exhausted[0].event_id} was tried {exhausted[0].tries + 1} times in vain")
         return not failed
 
-    async def attempt(self, endpoint: Endpoint, one: Waiting) -> Answered:
-        """Send one event now, and write down how it went."""
+    async def attempt(self, endpoint: Endpoint, one: Waiting, command_id: str | None = None) -> Answered:
+        """Send one event now, and write down how it went, with the id of the request that asked for it where one did."""
         raw = await self._stored(one)
         at, began = self._now(), time.monotonic()
         answered = await self._target.post(endpoint.url, raw, self._headers(endpoint.webhook_id, one.event_id, raw, at))
         await asyncio.to_thread(
             self._deliveries.tried, endpoint.webhook_id, one, at=at, milliseconds=round((time.monotonic() - began) * 1000),
-            status=answered.status, error=answered.error, taken=answered.taken,
+            status=answered.status, error=answered.error, taken=answered.taken, command_id=command_id,
         )  # fmt: skip
         return answered
 

@@ -57,6 +57,31 @@ PROGRESS = sa.Table(
 )
 """Per webhook: how far the feed was read, how many rounds failed in a row, and when the next may begin."""
 
+RESENT = sa.Table(
+    "resent",
+    _tables,
+    sa.Column("command_id", sa.Text, primary_key=True),
+    sa.Column("webhook_id", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("taken", sa.Boolean, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("error", sa.Text),
+    sa.Index("resent_deliveries", "webhook_id", "event_id"),
+)
+"""What was sent again because somebody asked for it, by the id that the caller's key makes: asked again, it is answered alike."""
+
+
+@dataclass(frozen=True)
+class Resent:
+    """A delivery that somebody had sent again, and how that went."""
+
+    webhook_id: str
+    event_id: str
+    taken: bool
+    status: int | None
+    error: str | None
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -162,8 +187,9 @@ class Deliveries:
         status: int | None,
         error: str,
         taken: bool,
+        command_id: str | None = None,
     ) -> None:
-        """Write down an attempt and what follows from it: delivered, or the next try."""
+        """Write down an attempt and what follows from it: delivered, or the next try. `command_id`: who asked for it, if anybody did."""
         later = at + BACK_OFF[min(one.tries, len(BACK_OFF) - 1)]
         update = sa.update(DELIVERIES).where(
             DELIVERIES.c.webhook_id == webhook_id, DELIVERIES.c.event_id == one.event_id
@@ -180,6 +206,16 @@ class Deliveries:
                 sa.insert(ATTEMPTS), [row | {"milliseconds": milliseconds, "status": status, "error": error or None}]
             )
             connection.execute(update.values(values))
+            if command_id is not None:
+                asked = {"command_id": command_id, "webhook_id": webhook_id, "event_id": one.event_id, "at": text(at)}
+                answer = {"taken": taken, "status": status, "error": error or None}
+                connection.execute(sa.insert(RESENT).values(asked | answer))
+
+    def resent(self, command_id: str) -> Resent | None:
+        """What was sent again under a caller's key; None for a key that is new."""
+        with self._engine.begin() as connection:
+            r = connection.execute(sa.select(RESENT).where(RESENT.c.command_id == command_id)).first()
+        return None if r is None else Resent(r.webhook_id, r.event_id, r.taken, r.status, r.error)
 
     def round_ended(self, webhook_id: str, *, failed: bool, failing: int, now: datetime) -> None:
         """Begin the next round at once, or later when nothing got through."""
@@ -211,19 +247,19 @@ class Deliveries:
     def remove(self, webhook_id: str) -> None:
         """Forget a webhook that ended."""
         with self._engine.begin() as connection:
-            for table in (DELIVERIES, ATTEMPTS, PROGRESS):
+            for table in (DELIVERIES, ATTEMPTS, RESENT, PROGRESS):
                 connection.execute(sa.delete(table).where(table.c.webhook_id == webhook_id))
 
     def forget(self, before: datetime) -> int:
         """Let go of what was delivered and was last due before an instant, with its attempts; answers how many deliveries."""
         old = (DELIVERIES.c.state == "delivered", DELIVERIES.c.next_at < text(before))
-        kept = sa.select(sa.literal(1)).where(
-            DELIVERIES.c.webhook_id == ATTEMPTS.c.webhook_id, DELIVERIES.c.event_id == ATTEMPTS.c.event_id
-        )
         with self._engine.begin() as connection:
             gone = connection.execute(sa.delete(DELIVERIES).where(*old)).rowcount
-            if gone:
-                connection.execute(sa.delete(ATTEMPTS).where(ATTEMPTS.c.at < text(before), ~kept.exists()))
+            for table in (ATTEMPTS, RESENT) if gone else ():
+                kept = sa.select(sa.literal(1)).where(
+                    DELIVERIES.c.webhook_id == table.c.webhook_id, DELIVERIES.c.event_id == table.c.event_id
+                )
+                connection.execute(sa.delete(table).where(table.c.at < text(before), ~kept.exists()))
         return gone
 
     def log(self, webhook_id: str, after: int, limit: int, state: str | None) -> list[dict[str, Any]]:

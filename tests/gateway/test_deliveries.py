@@ -26,7 +26,10 @@ def test_what_was_delivered_is_let_go_after_its_time_and_what_waits_never_is(dat
         def tried(name: str, number: int, at: datetime, *, taken: bool) -> None:
             one = deliveries.find(name, f"e-{number}")
             assert one is not None
-            deliveries.tried(name, one, at=at, milliseconds=3, status=200 if taken else 500, error="", taken=taken)
+            asked = f"{name}-{number}" if taken else None
+            deliveries.tried(
+                name, one, at=at, milliseconds=3, status=200 if taken else 500, error="", taken=taken, command_id=asked
+            )
 
         tried("hook-1", 1, BEGUN, taken=False)
         tried("hook-1", 1, BEGUN + timedelta(minutes=1), taken=True)
@@ -40,6 +43,8 @@ def test_what_was_delivered_is_let_go_after_its_time_and_what_waits_never_is(dat
         assert left == [("e-2", "waiting", 1), ("e-3", "delivered", 1)]
         assert [one["event_id"] for one in deliveries.log("hook-2", 0, 10, None)] == ["e-2"]
         assert deliveries.find("hook-1", "e-1") is None
+        # With a delivery goes what its sending again was answered with.
+        assert [deliveries.resent(one) is None for one in ("hook-1-1", "hook-1-3")] == [True, False]
         # What comes later is counted on from where it was.
         deliveries.take_in("hook-2", [announced(4)], "c3", late)
         assert [one["number"] for one in deliveries.log("hook-2", 0, 10, None)] == [2, 3]

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 from typing import Any
 
@@ -331,6 +332,34 @@ def test_sending_again_while_the_service_is_away_is_told_so(
         answer = http.post(path, headers=key())
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
     monkeypatch.undo()
+    remove(system, webhook)
+
+
+def test_sending_again_under_one_key_sends_once(system: System, receiver: Receiver) -> None:
+    webhook = add(system, receiver)
+    first, second, *_ = happen(system, 2)
+    complete(receiver, [first, second])
+    sent: list[str] = []
+
+    def counting(handler: BaseHTTPRequestHandler) -> None:
+        sent.append(handler.headers["webhook-id"])
+        failing(handler)
+
+    receiver.behaviour = counting
+    with system.http("admin") as http:
+        path = f"/v1/webhooks/{webhook['webhook_id']}/deliveries/{{}}/resend"
+        used = key()
+        answer = http.post(path.format(first), headers=used)
+        again = http.post(path.format(first), headers=used)
+        assert (again.status_code, again.json()) == (200, answer.json())
+        assert (answer.json()["delivered"], answer.json()["status"]) == (False, 500)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert "idempotency-replayed" not in answer.headers
+        assert sent.count(first) == 1
+        other = http.post(path.format(second), headers=used)
+        assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency_key_reused")
+        assert "idempotency-replayed" not in http.post(path.format(first), headers=key()).headers
+        assert (sent.count(first), sent.count(second)) == (2, 0)
     remove(system, webhook)
 
 
