@@ -83,6 +83,7 @@ def _registered(unit: Unit, command: Command[tickets.RegisterTicket], ticket: Ti
         request,
         ticket,
         gather.terming(unit),
+        registered=gather.registered(unit, request) if ticket.is_there else None,
         accountable_id=ticket.accountable_id or gather.accountable(unit, command, request.accountable_id),
         ruling=gather.ruling_of(unit, command, "P6", "request") if asks else None,
         positions=gather.positions(unit),

@@ -1,5 +1,6 @@
 """What a handler reads before it decides: rulings, superiors and departments from the registry's copies, policy and calendar."""
 
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -13,6 +14,7 @@ from bailiwick_contracts.matrix import AuthorityMatrix, Verb
 from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.registry import CalendarAdopted, ZoneAdopted
 from bailiwick_contracts.registry_evidence import ADOPTIONS, person, place
+from bailiwick_contracts.sealed import KeyErasedError
 from bailiwick_contracts.staff import PositionAssigned
 from bailiwick_contracts.standing import (
     Post,
@@ -26,6 +28,7 @@ from bailiwick_contracts.standing import (
     reports_to,
     same_person,
 )
+from bailiwick_contracts.ticket import RegisterTicket, TicketRegistered, ticket_stream
 from bailiwick_contracts.working_time import WorkingCalendar
 
 from services import registry_copy as registry
@@ -139,6 +142,30 @@ def accountable(unit: Unit, command: Command[Any], named_id: str | None) -> str:
             remedy="name somebody, or appoint an office_director in the registry",
         )  # fmt: skip
     return head.staff_ids[0]
+
+
+def registered(unit: Unit, request: RegisterTicket) -> RegisterTicket | None:
+    """What was asked when the ticket of this id was registered; None for one that was not registered here.
+
+    Where that cannot be told it is taken to be as `request` has it: a text whose key was erased, of which nothing could be
+    recorded now, and whoever is accountable without having been named.
+    """
+    found = next(
+        (one for one in unit.history(ticket_stream(request.ticket_id)) if isinstance(one.data, TicketRegistered)), None
+    )
+    if found is None:
+        return None
+    fact: TicketRegistered = found.data
+    asked = {name: value for name, value in fact if name in RegisterTicket.model_fields and name != "type"}
+    for name in ("contact", "description"):
+        sealed, asked[name] = asked[name], getattr(request, name)
+        with suppress(KeyErasedError):
+            asked[name] = unit.open(sealed, found.id, name) if sealed is not None else None
+    named = request.accountable_id
+    remaining = registry.people(unit, [one for one in (named, fact.accountable_id) if one is not None]).known
+    if named is None or remaining.get(named, named) == remaining.get(fact.accountable_id, fact.accountable_id):
+        asked["accountable_id"] = named
+    return request.model_copy(update=asked)
 
 
 def superior(unit: Unit, position: str, property_id: str = "") -> Superior:

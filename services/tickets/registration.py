@@ -30,31 +30,33 @@ def register(
     ticket: Ticket,
     terming: Terming | None,
     *,
+    registered: RegisterTicket | None,
     accountable_id: str,
     ruling: Ruling | None,
     positions: tuple[CopyPosition, ...],
     now: datetime,
 ) -> list[Fact]:
-    """Open a ticket; the same one again is nothing new. A support request without the power (P6) is refused.
+    """Open a ticket; the same content again is nothing new. A support request without the power (P6) is refused.
 
     Args:
         request: what was reported.
         ticket: what is known under its id.
         terming: policy and working time; None where no policy is in force.
+        registered: what was asked when the ticket of this id was registered; None where none was registered here.
         accountable_id: who is accountable from now on.
         ruling: under P6, for a support request.
         positions: how far the registry's copies reach.
         now: the instant of the registration, from which the terms run.
 
     Raises:
-        Rejected: the id names another ticket, or a support request names no department.
+        Rejected: the id names a ticket with another content, or a support request names no department.
     """
     if ticket.is_there:
-        if (ticket.kind, ticket.unit_id, ticket.resident_id) == (request.kind, request.unit_id, request.resident_id):
+        if request == registered:
             return []
         raise Rejected(
-            f"{request.ticket_id} names another ticket", code="ticket_id_reused", field="ticket_id", value=request.ticket_id,
-            rule="one id for one ticket", remedy="send it under a new id",
+            f"{request.ticket_id} names a ticket with another content", code="ticket_id_reused", field="ticket_id",
+            value=request.ticket_id, rule="one id for one ticket", remedy="send it under a new id",
         )  # fmt: skip
     if (request.kind == "support_request") != (request.department is not None):
         raise Rejected(

@@ -1,7 +1,9 @@
 """What the office may and must do with a ticket: one person answers for it, some need more before they close, much reaches the manager."""
 
 from datetime import date
+from typing import Any
 
+import pytest
 from bailiwick_contracts.accountability import faults, intervals
 from bailiwick_contracts.escalation import EscalateTicket
 from bailiwick_contracts.follow_up import RecordFollowUp
@@ -17,7 +19,7 @@ from bailiwick_contracts.incident import FileIncidentReport, PostIncidentUpdate,
 from bailiwick_contracts.letter import DraftLetter, IssueLetter, ReviewLetter
 from bailiwick_contracts.sealed import open_field
 from bailiwick_contracts.staff import EndEmployment
-from bailiwick_contracts.ticket import RegisterTicket
+from bailiwick_contracts.ticket import ClassifyTicket, RegisterTicket
 from bailiwick_contracts.ticket_query import (
     AnalyseFollowUps,
     CountTopics,
@@ -266,6 +268,39 @@ def test_what_is_personal_is_sealed_under_the_residents_own_key(office: Office) 
     assert {event.data.contact.key, event.data.description.key} == {"person/owner-7"}
     assert open_field(event.data.contact, event_id=event.id, path="contact", keys=office.keys) == "138 0000"
     assert all(b"138 0000" not in fact.raw for fact in office.store.chain("north-court", 0, 10))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"description": "Gas."}, {"severity": "major"}, {"topic": "gas"}, {"contact": "139 0000"}, {"contact": None}, {"kind": "repair"},
+        {"unit_id": "A-1301"}, {"reported_through": "app"}, {"accountable_id": BEN}, {"attachments": (PHOTO,)}, {"feedback_of": "visit-9"},
+    ],
+    ids=lambda other: f"{other}",
+)  # fmt: skip
+def test_another_content_under_a_taken_id_is_told_so_and_the_same_one_is_nothing_new(
+    office: Office, other: dict[str, Any]
+) -> None:
+    said = {"kind": "help_request", "contact": "138 0000", "accountable_id": ANN}
+    office.report(**said)
+    # What became of the ticket since is no other content.
+    office.ask(ClassifyTicket(ticket_id="t1", topic="plumbing"))
+    office.ask(AssignTicket(ticket_id="t1", assignee_id=BEN), by=DIRECTOR)
+    stored = len(office.facts())
+    assert office.report(**said).outcome == "ignored"
+    assert office.report(**said, by=BEN).outcome == "ignored"
+    answer = office.report(**said | other)
+    assert (answer.outcome, (answer.error or {}).get("code")) == ("rejected", "ticket_id_reused")
+    assert {"field", "value", "rule", "remedy"} <= set(answer.error or {})
+    assert len(office.facts()) == stored
+
+
+def test_what_was_erased_since_is_no_other_content(office: Office) -> None:
+    said = {"resident_id": "owner-7", "contact": "138 0000"}
+    office.report(**said)
+    office.keys.erase("person/owner-7")
+    assert office.report(**said).outcome == "ignored"
+    assert office.report(**said, severity="major").outcome == "rejected"
 
 
 # -- boards and histories --------------------------------------------------------------------------------------------
