@@ -133,6 +133,16 @@ class Allowance:
         if properties != {property_id} or not all(self._standing.seen_at(one, property_id) for one in people):
             raise not_found()
 
+    def actor(self, who: Who, headers: Mapping[str, str], property_id: str) -> Actor:
+        """Who asks, and on whose behalf: of somebody who may be seen there. Whether the power is lent the ruling says.
+
+        Raises ProblemError, the same for a person who is not there and for one who may not be seen.
+        """
+        found, at = actor_of(who, headers), None if COMPANY in who.positions else property_id
+        if found.onbehalfof is not None and not self._standing.seen_at(found.onbehalfof, at):
+            raise not_found()
+        return found
+
     async def told(self, reply: bytes, asker: "Asker", who: Who, property_id: str, operation: Operation) -> Response:
         """What a service answered a command, with nothing in it of a record's facts that may not be seen. Raises ProblemError."""
         try:
@@ -180,6 +190,11 @@ def actor_of(who: Who, headers: Mapping[str, str]) -> Actor:
     for name, value in names.items():
         if value is not None and not _identifier.fullmatch(value):
             raise ProblemError("malformed", f"{name}: an id of letters, digits, - and _")
+    if (names["onbehalfof"] is None) != (names["delegation"] is None):
+        raise ProblemError(
+            "malformed",
+            "Bailiwick-On-Behalf-Of, Bailiwick-Delegation: both, or neither; nobody acts for another without one",
+        )
     return Actor(actor=who.actor, authmethod=who.authmethod, **names)
 
 

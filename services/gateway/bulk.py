@@ -21,7 +21,6 @@ from starlette.responses import Response, StreamingResponse
 from services.gateway.ask import (
     Allowance,
     Asker,
-    actor_of,
     command_id,
     idempotency_key,
     invalid,
@@ -84,7 +83,7 @@ async def answer(
     shared = query_of(request.url.query, operation) if request.url.query else {}
     allowance.check(who, "command", property_id, operation, shared)
     times_of(request.headers)
-    actor_of(who, request.headers)
+    allowance.actor(who, request.headers, property_id)
     lines = await asyncio.to_thread(list, _lines(await request.body(), media_type, operation))
     if not lines:
         raise ProblemError("malformed", "body: no line in it")
@@ -285,7 +284,8 @@ async def _told(sender: Sender, reply: bytes) -> Response:
 
 async def _ask(sender: Sender, body: Any, key: str, precondition: Precondition) -> bytes:
     asked = validated(sender.operation, body)
+    actor = sender.allowance.actor(sender.who, sender.headers, sender.property_id)
     return await sender.asker.ask(
-        asked, actor_of(sender.who, sender.headers), sender.property_id, "command",
+        asked, actor, sender.property_id, "command",
         command_id=command_id(sender.who, key), precondition=precondition, **times_of(sender.headers),
     )  # fmt: skip

@@ -136,7 +136,7 @@ def _claims() -> Iterable[dict[str, Any]]:
     identifier = {"type": "string", "pattern": IDENTIFIER_PATTERN}
     instant, day = {"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}
     for name, schema, about in (
-        ("On-Behalf-Of", identifier, "Whose authority is used."),
+        ("On-Behalf-Of", identifier, "Whose authority is used: together with the delegation, or not at all."),
         ("Delegation", identifier, "The delegation under which it is used."),
         ("Occurred-At", instant, "When it happened."),
         ("Issued-At", instant, "When it was decided."),

@@ -7,7 +7,6 @@ from services.gateway import bulk
 from services.gateway.ask import (
     Allowance,
     Asker,
-    actor_of,
     command_id,
     idempotency_key,
     precondition_of,
@@ -63,7 +62,7 @@ class Operations:
         key = idempotency_key(request.headers)
         asked = validated(operation, body)
         reply = await self._asker.ask(
-            asked, actor_of(who, request.headers), property_id, "command",
+            asked, self._allowance.actor(who, request.headers, property_id), property_id, "command",
             command_id=command_id(who, key), precondition=precondition_of(request.headers), **times_of(request.headers),
         )  # fmt: skip
         return await self._allowance.told(reply, self._asker, who, property_id, operation)
@@ -77,7 +76,9 @@ class Operations:
         if operation.takes_property:
             body["property_id"] = property_id
         asked = validated(operation, body)
-        reply = await self._asker.ask(asked, actor_of(who, request.headers), property_id, "query", **claims)
+        reply = await self._asker.ask(
+            asked, self._allowance.actor(who, request.headers, property_id), property_id, "query", **claims
+        )
         response = answered(reply, query=True)
         link = next_page(request, operation, reply)
         if link is not None:

@@ -74,10 +74,10 @@ class Standing:
         query = sa.select(PROPERTIES.c.property_id).order_by(PROPERTIES.c.property_id)
         return self._remember(("properties",), lambda: tuple(row[0] for row in self._rows(query)))
 
-    def seen_at(self, staff_id: str, property_id: str) -> bool:
-        """Whether a person belongs to a property, or holds or held a position there or at the company."""
+    def seen_at(self, staff_id: str, property_id: str | None) -> bool:
+        """Whether a person belongs to a property (None: to any), or holds or held a position there or at the company."""
         found = self._remember(("seen", staff_id), lambda: self._places(staff_id))
-        return property_id in found or COMPANY in found
+        return bool(found) if property_id is None else property_id in found or COMPANY in found
 
     def accounts(self) -> int:
         """How many accounts there are."""

@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from bailiwick_contracts.envelope import Actor
+from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.registry import DelegateAuthority
 from bailiwick_contracts.schema import EXAMPLES
 from bailiwick_contracts.staff import AssignPosition, RegisterStaff
 from starlette.requests import Request
@@ -82,6 +85,46 @@ def test_a_refusal_before_any_ruling_says_what_was_asked_and_under_which_clause(
             "late",
             {"numerator": 1, "denominator": 10},
         )
+
+
+def test_somebody_acts_for_another_who_is_seen_there_and_names_the_delegation(system: System) -> None:
+    tickets = f"/v1/properties/{NORTH}/tickets/register_ticket"
+
+    def said(name: str) -> dict[str, Any]:
+        return {"type": "tickets.register_ticket.v1", "ticket_id": name, "kind": "repair", "description": "Wet."}
+
+    def acting(behalf: str, delegation: str = "lent-door") -> dict[str, str]:
+        return key() | {"Bailiwick-On-Behalf-Of": behalf, "Bailiwick-Delegation": delegation}
+
+    lent = DelegateAuthority(
+        delegation_id="lent-door", from_staff_id="director", to_staff_id="guard", property_id=NORTH,
+        first_on=date(2024, 1, 1), last_on=date(2099, 12, 31),
+    )  # fmt: skip
+    system.done(lent, COMPANY, Actor(actor="director"))
+    system.settled()
+    with system.http("guard") as http, system.http("admin") as office:
+        for alone in ("Bailiwick-On-Behalf-Of", "Bailiwick-Delegation"):
+            answer = http.post(tickets, json=said("for-nobody"), headers=key() | {alone: "director"})
+            assert "both" in problem(answer, 400, "malformed")["detail"]
+        lines = {"Content-Type": "application/x-ndjson"}
+        for unseen in ("system-setup", "southern", "southguard", "nobody", "never-there"):
+            answer = http.post(tickets, json=said("for-nobody"), headers=acting(unseen))
+            never = http.post(tickets.replace("register", "no"), headers=key())
+            assert problem(answer, 404, "not_found") == never.json() | {"instance": tickets}
+            many = http.post(tickets, content=json.dumps(said("for-nobody")), headers=acting(unseen) | lines)
+            problem(many, 404, "not_found")
+        # A position at the company sees everybody, and nobody who is none.
+        problem(office.post(tickets, json=said("for-nobody"), headers=acting("system-setup")), 404, "not_found")
+        assert office.post(tickets, json=said("for-southern"), headers=acting("southern")).status_code == 200
+        record = f"/v1/properties/{NORTH}/records/tickets/ticket-for-nobody"
+        assert office.get(record).status_code == 404, "nothing was recorded"
+        done = http.post(ROSTERS, json=roster("lent", days=[{"day": "2026-04-02"}]), headers=acting("director"))
+        assert (done.status_code, done.json()["outcome"]) == (200, "done"), done.text
+        # Whether the power is lent at all is the ruling's to say, and is recorded.
+        other = http.post(
+            ROSTERS, json=roster("unlent", days=[{"day": "2026-04-03"}]), headers=acting("director", "none")
+        )
+        assert problem(other, 403, "refused")["reason"] == "no_delegation"
 
 
 def test_a_change_of_a_record_names_the_version_that_was_read(system: System) -> None:
