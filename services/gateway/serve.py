@@ -141,18 +141,19 @@ async def serve_http(runtime: Any, client: Client, surface: Surface) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(made.tail.run())
             group.create_task(made.deliverer.run())
-            group.create_task(_until_cancelled(server, listening))
+            group.create_task(_until_cancelled(server, listening, made.tail))
     finally:
         listening.close()
         made.deliveries.close()
 
 
-async def _until_cancelled(server: uvicorn.Server, listening: socket.socket) -> None:
-    """Serve, and let what is being answered come to its end."""
+async def _until_cancelled(server: uvicorn.Server, listening: socket.socket, tail: Tail) -> None:
+    """Serve, and let what is being answered come to its end: who listens to events would never come to one."""
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         await asyncio.shield(serving)
     finally:
+        tail.close()
         server.should_exit = True
         with contextlib.suppress(Exception):
             await asyncio.wait_for(serving, 5)

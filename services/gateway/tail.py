@@ -115,6 +115,7 @@ class Tail:
         """How many were announced in all; the last is `announced[-1]`."""
         self._shared: dict[tuple[int, Wanted], Batch] = {}
         self._changed: asyncio.Future[None] | None = None
+        self._closing = asyncio.Event()
         self._incoming: asyncio.Queue[tuple[str, int, bytes]] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -183,8 +184,16 @@ class Tail:
         self.announced.append(Announced.of(service, log, position, raw, written(self.heads)))
         self.count += 1
         self._shared.clear()
+        self._wake()
+
+    def _wake(self) -> None:
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
+
+    def close(self) -> None:
+        """Let everybody who follows come to an end, between two batches: the door closes, and each comes again from its last."""
+        self._closing.set()
+        self._wake()
 
     async def wait(self, seen: int, seconds: float) -> None:
         """Return once more was announced than `seen`, or after `seconds`."""
@@ -257,19 +266,24 @@ class Tail:
         return kept or merged[:1], True
 
     async def follow(self, cursor: Cursor | None, wanted: Wanted) -> AsyncIterator[Batch]:
-        """Everything wanted after a cursor (None: from now on), as it comes; nothing at all when nothing wanted came for a while."""
+        """Everything wanted after a cursor (None: from now on), as it comes; nothing at all when nothing wanted came for a while.
+
+        It ends when the door closes.
+        """
         seen, after = self.count, written(self.heads)
         more = cursor is not None
-        while more:
+        while more and not self._closing.is_set():
             events, place, more = await self.page(cursor or {}, wanted, 500, until=read(after))
             cursor = read(place)
             if events:
                 yield Batch(tuple(events), self.told(wanted))
         ahead = {service: last for service, (_, last) in (cursor or {}).items()}
         told_at = time.monotonic()
-        while True:
+        while not self._closing.is_set():
             if self.count == seen:
                 await self.wait(seen, max(0.0, told_at + QUIET_SECONDS - time.monotonic()))
+            if self._closing.is_set():
+                return
             found = Batch()
             if self.count - seen > len(self.announced):
                 # Fell too far behind: what was missed is read from the feed.

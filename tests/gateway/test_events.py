@@ -3,8 +3,11 @@
 import asyncio
 import hashlib
 import json
+import logging
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +21,7 @@ from bailiwick_contracts.subjects import SERVICES, stream_of
 from services.gateway import tail
 from services.gateway.tail import Tail, Wanted
 from services.kernel.feed import read_log
-from tests.gateway.conftest import NORTH, System, key
+from tests.gateway.conftest import NORTH, System, key, running
 from tests.gateway.test_webhooks import door, happen
 
 
@@ -141,6 +144,35 @@ def test_who_listens_hears_nothing_more_once_the_key_is_revoked(system: System) 
         assert not [line for line in lines if any(one in line for one in missed)]
 
 
+def test_when_the_door_closes_whoever_listens_is_let_go_at_once_and_in_order(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret, heard = "u" * 43, list[str]()
+    context = running(tmp_path)
+    system = context.__enter__()
+    system.done(AddProperty(property_id=NORTH, name=NORTH), NORTH)
+    added = AddApiKey(
+        key_id="k-open", name="ears", acts_as="ears-1", properties=(NORTH,), access=("events",),
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+    )  # fmt: skip
+    system.done(added)
+    headers = {"accept": "text/event-stream", "authorization": f"Bearer bwk_k-open.{secret}"}
+    with system.http() as http, http.stream("GET", "/v1/events", headers=headers, timeout=30) as answer:
+        assert answer.status_code == 200, answer.read()
+        lines = answer.iter_lines()
+        heard.append(next(lines))
+        began = time.monotonic()
+        closing = threading.Thread(target=context.__exit__)
+        with caplog.at_level(logging.ERROR):
+            closing.start()
+            # A stream that is cut off raises.
+            heard.extend(lines)
+            assert time.monotonic() - began < 1.5
+            closing.join(30)
+    assert heard[0] == "retry: 2000"
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 async def test_a_listener_hears_that_the_line_stands_however_busy_the_others_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -205,8 +237,6 @@ def announced(system: System) -> None:
 
 
 def test_what_happens_is_seen_at_once(system: System) -> None:
-    import threading  # noqa: PLC0415
-
     announced(system)
     arrived: list[tuple[float, str]] = []
 
