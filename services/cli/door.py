@@ -11,7 +11,7 @@ import typer
 from bailiwick_contracts.envelope import Actor, read_event
 from bailiwick_contracts.gateway import AddAccount, AddApiKey, ListAccounts
 from bailiwick_contracts.message import COMPANY
-from bailiwick_contracts.registry import GetStaff
+from bailiwick_contracts.registry import GetProperty, GetStaff
 from pydantic import ValidationError
 
 from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
@@ -136,7 +136,11 @@ async def _listen(
     from services.gateway.tail import Tail, Wanted
 
     wanted = Wanted(types, None if property_id is None else frozenset({property_id}))
+    named = GetProperty(property_id=property_id) if property_id not in (None, COMPANY) else None
     async with system(Settings()) as desk:
+        if named is not None:
+            # Of one that is not there nothing is ever told.
+            settle(await desk.query(named, SETUP, COMPANY), as_json)
         tail = Tail(desk.client, SERVICES)
         following = asyncio.create_task(tail.run())
         try:

@@ -46,13 +46,13 @@ class Events:
         query = request.query_params
         given_in(request.scope["query_string"].decode(), PARAMETERS)
         visible = self._visible(who, query.get("property"))
-        wanted = Wanted(chosen(query.getlist("type") or ("*",)), visible)
+        wanted, limit = Wanted(chosen(query.getlist("type") or ("*",)), visible), _limit(query.get("limit", str(PAGE)))
         if "text/event-stream" in request.headers.get("accept", ""):
             last = request.headers.get("last-event-id") or query.get("after")
             cursor = self._read(who, last) if last else None
             await self._tail.page(cursor or dict(self._tail.heads), wanted, 1)
             return StreamingResponse(self._stream(request, cursor, wanted), media_type="text/event-stream")
-        return await self._page(request, self._read(who, query.get("after") or "start"), wanted)
+        return await self._page(request, self._read(who, query.get("after") or "start"), wanted, limit)
 
     async def place(self, text: str) -> str:
         """The place in the feed that a cursor is, as it is kept. Raises ProblemError for one of another installation."""
@@ -68,11 +68,8 @@ class Events:
     def _sees_all(who: Who) -> bool:
         return may(who, "events", Resource(frozenset({COMPANY}))) == "granted"
 
-    async def _page(self, request: HttpRequest, cursor: Cursor, wanted: Wanted) -> Response:
-        text = request.query_params.get("limit", str(PAGE))
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= PAGES):
-            raise wrong("limit", text, f"a number from 1 to {PAGES}")
-        found, after, more = await self._tail.page(cursor, wanted, int(text), stored=True)
+    async def _page(self, request: HttpRequest, cursor: Cursor, wanted: Wanted, limit: int) -> Response:
+        found, after, more = await self._tail.page(cursor, wanted, limit, stored=True)
         after = self._tail.told(wanted)(after)
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
         link = f'<{request.url.path}?{urlencode([*kept, ("after", after)])}>; rel="next"'
@@ -137,3 +134,9 @@ class Events:
             raise not_found()
         if verdict == "forbidden":
             raise ProblemError("forbidden")
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= PAGES):
+        raise wrong("limit", text, f"a number from 1 to {PAGES}")
+    return int(text)

@@ -84,6 +84,18 @@ def test_a_key_for_an_integration_is_shown_once(system: System) -> None:
     )
 
 
+def test_listening_at_a_property_that_is_not_there_is_told_so(system: System) -> None:
+    for wrong in ("nope", "No such"):
+        told = bailiwick(system, "listen", "--property", wrong, "--count", "1", "--json")
+        assert told.returncode == 2, told.stdout + told.stderr
+        assert json.loads(told.stdout)["error"]["field"] == "property_id"
+    told = bailiwick(system, "listen", "--property", "nope", "--after", "start")
+    assert "there is no property nope" in told.stderr
+    for right in (NORTH, "company"):
+        heard = bailiwick(system, "listen", "--property", right, "--after", "start", "--count", "1", "--json")
+        assert (heard.returncode, len(heard.stdout.splitlines())) == (0, 1), heard.stderr
+
+
 @pytest.mark.long
 def test_listening_prints_what_happens_live_and_from_a_place(system: System) -> None:
     heard: list[subprocess.CompletedProcess[str]] = []

@@ -288,6 +288,14 @@ def test_a_wrong_question_is_told_so(system: System, query: str, field: str) -> 
         assert (told["field"], set(told), bool(answer.json()["remedy"])) == (field, {"field", "value", "rule"}, True)
 
 
+@pytest.mark.parametrize("query", ["limit=abc", "limit=0", "limit=501"])
+def test_a_wrong_question_is_told_who_listens_too(system: System, query: str) -> None:
+    headers = {"accept": "text/event-stream"}
+    with system.http("director") as http, http.stream("GET", f"/v1/events?{query}", headers=headers) as answer:
+        assert answer.status_code == 422
+        assert json.loads(answer.read())["problems"][0]["field"] == "limit"
+
+
 def test_the_events_are_read_by_the_contracts_and_by_the_cloudevents_sdk(system: System) -> None:
     from cloudevents.core.bindings.http import HTTPMessage, from_structured  # noqa: PLC0415
     from cloudevents.core.formats.json import JSONFormat  # noqa: PLC0415
