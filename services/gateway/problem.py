@@ -33,7 +33,6 @@ KINDS: Mapping[str, Kind] = {
     "not_found": Kind(404, "There is nothing here", "找不到", "There is no such thing, or none that may be seen from here.", "沒有此項目，或從此處不可見。"),
     "method_not_allowed": Kind(405, "This is not done with that method", "不支援此方法", "What changes something is a POST, what looks is a GET.", "變更用 POST，查詢用 GET。"),
     "still_running": Kind(409, "The same request is still being decided", "同一請求仍在處理", "Send it again in a moment under the same key; it answers what was decided.", "請稍後以同一鍵重發。"),
-    "conflict": Kind(409, "It contradicts what is recorded", "與現有記錄衝突", "Nothing was recorded; `detail` says what stands against it.", "未作記錄，詳見 detail。"),
     "precondition_failed": Kind(412, "The record has changed since it was read", "記錄已更改", "`since` lists what was stored after the version in If-Match. Read the record again and decide anew.", "since 列出其後的變更。請重新讀取後再決定。"),
     "too_large": Kind(413, "The request is too large", "請求過大", "A message holds at most 256 KiB, a bulk upload at most 10 MiB. Send it in parts.", "單一訊息上限 256 KiB，批量上限 10 MiB，請分批發送。"),
     "unsupported_media_type": Kind(415, "The body's format is not taken here", "不支援的格式", "JSON, and for many at once NDJSON or CSV; never compressed.", "接受 JSON，批量可用 NDJSON 或 CSV；不接受壓縮。"),

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from bailiwick_contracts.schema import EXAMPLES
 from bailiwick_contracts.staff import AssignPosition, RegisterStaff
 from starlette.requests import Request
 
+from services.gateway import problem as problems
 from services.gateway.identity import Identity
 from services.gateway.login import Doorway
 from tests.gateway.conftest import NORTH, SOUTH, System, key
@@ -265,6 +267,12 @@ def test_every_failure_says_its_kind_and_every_kind_has_its_page(system: System)
         answer = http.get(f"/v1/properties/{NORTH}/attendance/list_days")
         problem(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_every_problem_that_has_a_page_is_one_that_something_answers() -> None:
+    # A row of the table is `"code": Kind(…`; whatever else names a code answers it.
+    raising = "".join(one.read_text() for one in Path(problems.__file__).parent.glob("*.py"))
+    assert [code for code in problems.KINDS if not re.search(f'"{code}"(?!: Kind)', raising)] == []
 
 
 def test_the_document_names_every_body_and_every_header_that_a_command_takes(system: System) -> None:
