@@ -206,7 +206,8 @@ def _escalate(unit: Unit, command: Command[Any], ticket: Ticket) -> Sequence[Fac
 def _issue(unit: Unit, command: Command[Any], ticket: Ticket) -> Sequence[Fact]:
     power = power_over_work(ticket.kind, ticket.feedback_of)
     ruling = gather.ruling_of(unit, command, *power) if power is not None else None
-    return work.issue(command.data, ticket, ruling, gather.manager(unit) if ticket.feedback_of else None)
+    told = gather.manager(unit) if ticket.feedback_of else None
+    return work.issue(command.data, ticket, ruling, told, issued=gather.issued(unit, command.data))
 
 
 def _forward(unit: Unit, command: Command[Any], ticket: Ticket) -> Sequence[Fact]:

@@ -11,7 +11,7 @@ from bailiwick_contracts.deadline_adoption import POLICIES as POLICY_STREAM
 from bailiwick_contracts.envelope import Command, Event
 from bailiwick_contracts.manual import DIRECTOR, MANAGER
 from bailiwick_contracts.matrix import AuthorityMatrix, Verb
-from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.message import COMPANY, Request
 from bailiwick_contracts.registry import CalendarAdopted, ZoneAdopted
 from bailiwick_contracts.registry_evidence import ADOPTIONS, person, place
 from bailiwick_contracts.sealed import KeyErasedError
@@ -29,6 +29,7 @@ from bailiwick_contracts.standing import (
     same_person,
 )
 from bailiwick_contracts.ticket import RegisterTicket, TicketRegistered, ticket_stream
+from bailiwick_contracts.ticket_work import IssueWorkOrder, WorkOrderIssued
 from bailiwick_contracts.working_time import WorkingCalendar
 
 from services import registry_copy as registry
@@ -156,16 +157,30 @@ def registered(unit: Unit, request: RegisterTicket) -> RegisterTicket | None:
     if found is None:
         return None
     fact: TicketRegistered = found.data
-    asked = {name: value for name, value in fact if name in RegisterTicket.model_fields and name != "type"}
-    for name in ("contact", "description"):
-        sealed, asked[name] = asked[name], getattr(request, name)
-        with suppress(KeyErasedError):
-            asked[name] = unit.open(sealed, found.id, name) if sealed is not None else None
+    asked = _asked(unit, request, found, "contact", "description")
     named = request.accountable_id
     remaining = registry.people(unit, [one for one in (named, fact.accountable_id) if one is not None]).known
     if named is None or remaining.get(named, named) == remaining.get(fact.accountable_id, fact.accountable_id):
         asked["accountable_id"] = named
     return request.model_copy(update=asked)
+
+
+def issued(unit: Unit, request: IssueWorkOrder) -> IssueWorkOrder | None:
+    """What was asked when the work order of this id was issued, as `registered` has it; None where none was."""
+    for one in unit.history(ticket_stream(request.ticket_id)):
+        if isinstance(one.data, WorkOrderIssued) and one.data.work_order_id == request.work_order_id:
+            return request.model_copy(update=_asked(unit, request, one, "task"))
+    return None
+
+
+def _asked(unit: Unit, request: Request, event: Event[Any], *sealed: str) -> dict[str, Any]:
+    """The members of a request as the fact that came of it has them, sealed ones opened; of an erased one the request's."""
+    asked = {name: value for name, value in event.data if name in type(request).model_fields and name != "type"}
+    for name in sealed:
+        closed, asked[name] = asked[name], getattr(request, name)
+        with suppress(KeyErasedError):
+            asked[name] = unit.open(closed, event.id, name) if closed is not None else None
+    return asked
 
 
 def superior(unit: Unit, position: str, property_id: str = "") -> Superior:

@@ -27,15 +27,24 @@ from services.tickets.handling import refused
 from services.tickets.state import Ticket, WorkOrder, handled, known, not_now
 
 
-def issue(request: IssueWorkOrder, ticket: Ticket, ruling: Ruling | None, manager: Superior | None) -> list[Fact]:
+def issue(
+    request: IssueWorkOrder,
+    ticket: Ticket,
+    ruling: Ruling | None,
+    manager: Superior | None,
+    *,
+    issued: IssueWorkOrder | None,
+) -> list[Fact]:
     """Send a work order 《工作單》; the same one again is nothing new. One from feedback is told to the manager (D5c).
+
+    `issued` is what was asked when the work order of this id was issued; None where none was.
 
     Raises:
         Rejected: the ticket is not handled now, or the id names another work order of it.
     """
-    order = known(ticket, request.ticket_id).work_orders.get(request.work_order_id)
-    if order is not None:
-        if (order.to, order.to_id) == (request.to, request.to_id):
+    known(ticket, request.ticket_id)
+    if issued is not None:
+        if issued == request:
             return []
         raise Rejected(
             f"{request.work_order_id} names another work order of {request.ticket_id}", code="work_order_id_reused",
@@ -45,7 +54,7 @@ def issue(request: IssueWorkOrder, ticket: Ticket, ruling: Ruling | None, manage
     handled(ticket, request.ticket_id)
     if ruling is not None and ruling.outcome != "granted":
         return refused(request, request.ticket_id, ticket, ruling.reason, ruling)
-    issued = WorkOrderIssued(
+    order = WorkOrderIssued(
         ticket_id=request.ticket_id,
         work_order_id=request.work_order_id,
         to=request.to,
@@ -55,7 +64,7 @@ def issue(request: IssueWorkOrder, ticket: Ticket, ruling: Ruling | None, manage
         ruling=ruling,
     )
     told = [notify(request.ticket_id, "feedback_work_order", manager)] if manager and ticket.feedback_of else []
-    return [issued, *told]
+    return [order, *told]
 
 
 def finish(request: CompleteWorkOrder, ticket: Ticket) -> list[Fact]:

@@ -295,6 +295,19 @@ def test_another_content_under_a_taken_id_is_told_so_and_the_same_one_is_nothing
     assert len(office.facts()) == stored
 
 
+@pytest.mark.parametrize(
+    "other", [{"task": "Dry it."}, {"wanted_by": local("12:00")}], ids=lambda other: next(iter(other))
+)
+def test_another_task_under_the_id_of_a_work_order_is_told_so(office: Office, other: dict[str, Any]) -> None:
+    office.report(kind="repair")
+    order = IssueWorkOrder(ticket_id="t1", work_order_id="w1", to="department", to_id="engineering", task="Look.")
+    assert office.ask(order).outcome == "done"
+    office.ask(CompleteWorkOrder(ticket_id="t1", work_order_id="w1", result="Seen."))
+    assert office.ask(order).outcome == "ignored"
+    answer = office.ask(order.model_copy(update=other))
+    assert (answer.outcome, (answer.error or {}).get("code")) == ("rejected", "work_order_id_reused")
+
+
 def test_what_was_erased_since_is_no_other_content(office: Office) -> None:
     said = {"resident_id": "owner-7", "contact": "138 0000"}
     office.report(**said)
