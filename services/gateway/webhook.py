@@ -29,6 +29,7 @@ class Webhook:
     url: str | None = None
     property_id: str | None = None
     types: tuple[str, ...] = ()
+    after: str | None = None
     enabled: bool = False
     removed: bool = False
 
@@ -45,7 +46,8 @@ def key_of(webhook_id: str) -> str:
 
 def add(request: AddWebhook, webhook: Webhook) -> list[Fact]:
     """A new webhook; nothing where the same one is there."""
-    same = (webhook.url, webhook.property_id, webhook.types) == (request.url, request.property_id, request.types)
+    asked = (request.url, request.property_id, request.types, request.after)
+    same = (webhook.url, webhook.property_id, webhook.types, webhook.after) == asked
     if webhook.url is not None and not webhook.removed and same:
         return []
     if webhook.url is not None:
@@ -101,7 +103,7 @@ def evolve(webhook: Webhook, event: Event[Any]) -> Webhook:
     match event.data:
         case WebhookAdded():
             added = event.data
-            return Webhook(url=added.url, property_id=added.property_id, types=added.types, enabled=True)
+            return Webhook(added.url, added.property_id, added.types, added.after, enabled=True)
         case WebhookDisabled():
             return replace(webhook, enabled=False)
         case WebhookEnabled():

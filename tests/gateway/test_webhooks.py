@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from bailiwick_contracts.attendance import PublishRoster, RosterDay
 from bailiwick_contracts.envelope import Actor
+from bailiwick_contracts.gateway import AddWebhook
 from bailiwick_contracts.lateness import Shift
 from nats.errors import NoRespondersError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from services.gateway import administration
+from services.gateway import administration, webhook
 from services.gateway import target as targets
 from services.gateway.delivery import BACK_OFF
 from tests.gateway.conftest import NORTH, System, key
@@ -32,6 +33,7 @@ from tests.gateway.receiver import (
     hanging,
     redirecting,
 )
+from tests.given import Given
 
 DIRECTOR = Actor(actor="director")
 
@@ -376,6 +378,17 @@ def test_a_webhook_begins_at_a_place_that_there_is(system: System, receiver: Rec
         log = f"/v1/webhooks/{added.json()['webhook_id']}/deliveries"
         assert http.get(log, params={"after": "²"}).status_code == 422
         remove(system, added.json())
+
+
+def test_another_beginning_under_a_taken_id_is_another_webhook() -> None:
+    asked = AddWebhook(
+        webhook_id="w1", url="https://x.example/", property_id=NORTH, types=("*",), secret="whsec_" + "c" * 44
+    )
+    (added,) = webhook.add(asked, webhook.Webhook())
+    there = Given(webhook.WEBHOOK)(added)
+    there.when(lambda one: webhook.add(asked, one)).then()
+    other = asked.model_copy(update={"after": "registry-1.7"})
+    there.when(lambda one: webhook.add(other, one)).then_rejects("webhook_id_reused")
 
 
 def test_a_webhook_to_the_inside_is_refused_when_it_is_added(system: System) -> None:
