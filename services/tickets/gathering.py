@@ -13,12 +13,13 @@ from bailiwick_contracts.manual import DIRECTOR, MANAGER
 from bailiwick_contracts.matrix import AuthorityMatrix, Verb
 from bailiwick_contracts.message import COMPANY, Request
 from bailiwick_contracts.registry import CalendarAdopted, ZoneAdopted
-from bailiwick_contracts.registry_evidence import ADOPTIONS, person, place
+from bailiwick_contracts.registry_evidence import ADOPTIONS, lent, person, place
 from bailiwick_contracts.sealed import KeyErasedError
 from bailiwick_contracts.staff import PositionAssigned
 from bailiwick_contracts.standing import (
     Post,
     asked_of,
+    delegation_of,
     holders_of,
     local_date,
     matrix_in_force,
@@ -257,9 +258,32 @@ def department_of(unit: Unit, staff_id: str) -> tuple[str, str | None]:
 
 
 def principal(unit: Unit, command: Command[Any]) -> str:
-    """Whose act a command is, by the id that remains."""
-    acting = command.onbehalfof or command.actor
+    """Whose act a command is, by the id that remains: of whom it is on behalf of, where that person lent everything to who asks."""
+    acting = command.onbehalfof if command.onbehalfof is not None and _is_lent(unit, command) else command.actor
     return remaining_id(registry.registry_facts(unit, [person(acting)]), acting)
+
+
+def _is_lent(unit: Unit, command: Command[Any]) -> bool:
+    """Whether the delegation named is one of all that a person may, to who asks, at this property, and holds today.
+
+    What is done without a row of the matrix, such as accepting a ticket, no delegation of single rows covers.
+    """
+    if command.delegation is None or command.onbehalfof is None:
+        return False
+    events = registry.registry_facts(
+        unit, [person(command.actor), person(command.onbehalfof), lent(command.delegation)]
+    )
+    given, _ = delegation_of(events, command.delegation)
+    today = local_date(registry.settings(unit, unit.property_id), unit.property_id, unit.now)
+    if given is None or today is None or given.row_ids or given.property_id != unit.property_id:
+        return False
+    ends = [remaining_id(events, one) for one in (given.from_staff_id, given.to_staff_id)]
+    revoked = given.revoked_at is not None and given.revoked_at <= unit.now
+    return (
+        ends == [remaining_id(events, one) for one in (command.onbehalfof, command.actor)]
+        and not revoked
+        and given.first_on <= today <= given.last_on
+    )
 
 
 def next_letter_number(unit: Unit, year: int) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from bailiwick_contracts.accountability import faults, intervals
+from bailiwick_contracts.envelope import Actor
 from bailiwick_contracts.escalation import EscalateTicket
 from bailiwick_contracts.follow_up import RecordFollowUp
 from bailiwick_contracts.handling import (
@@ -17,6 +18,7 @@ from bailiwick_contracts.handling import (
 )
 from bailiwick_contracts.incident import FileIncidentReport, PostIncidentUpdate, ReportProgress
 from bailiwick_contracts.letter import DraftLetter, IssueLetter, ReviewLetter
+from bailiwick_contracts.registry import DelegateAuthority, RevokeDelegation
 from bailiwick_contracts.sealed import open_field
 from bailiwick_contracts.staff import EndEmployment
 from bailiwick_contracts.ticket import ClassifyTicket, RegisterTicket
@@ -34,7 +36,7 @@ from bailiwick_contracts.ticket_query import (
 from bailiwick_contracts.ticket_work import AnswerSupport, CompleteWorkOrder, ForwardRenovation, IssueWorkOrder
 
 from tests.tickets.examples import play
-from tests.tickets.office import ANN, BEN, DIRECTOR, EVA, MANAGER, MONDAY, PHOTO, Office, local
+from tests.tickets.office import ANN, BEN, DIRECTOR, EVA, MANAGER, MONDAY, NORTH, PHOTO, Office, local
 
 
 def done(office: Office, ticket_id: str = "t1") -> None:
@@ -110,6 +112,33 @@ def test_a_ticket_and_a_letter_of_another_property_do_not_exist_here(office: Off
         office.report("t2", at="london-court", by="mia-sample")
         assert (office.ask(request, at="london-court", by="mia-sample").error or {})["code"] == code
     assert (office.report("t1", at="london-court", by="mia-sample").error or {})["code"] == "no_such_ticket"
+
+
+def test_on_somebody_s_behalf_acts_only_whom_that_person_lent_it_to_here_and_today(office: Office) -> None:
+    """A delegation that nobody made, one of single rows, and one that is over lend nothing where no row rules."""
+    day = date(2026, 3, 1)
+    lend = {
+        "from_staff_id": ANN,
+        "to_staff_id": BEN,
+        "property_id": NORTH,
+        "first_on": day,
+        "last_on": day.replace(day=31),
+    }
+    office.register_in_registry(
+        DelegateAuthority(delegation_id="rows", row_ids=("D1",), **lend),
+        DelegateAuthority(delegation_id="over", **lend | {"last_on": day}),
+        DelegateAuthority(delegation_id="other", **lend | {"to_staff_id": EVA}),
+        DelegateAuthority(delegation_id="all", **lend),
+        DelegateAuthority(delegation_id="revoked", **lend),
+        RevokeDelegation(delegation_id="revoked", why="back early"),
+    )
+    office.report("t1")
+    found = {}
+    for name in ("nobody-made-it", "rows", "over", "other", "revoked", "all"):
+        actor = Actor(actor=BEN, onbehalfof=ANN, delegation=name)
+        (answer,) = office.tickets.process([office.sign(AcceptTicket(ticket_id="t1"), actor, NORTH)])
+        found[name] = answer.outcome
+    assert found == dict.fromkeys(("nobody-made-it", "rows", "over", "other", "revoked"), "refused") | {"all": "done"}
 
 
 # -- what its kind demands -------------------------------------------------------------------------------------------
