@@ -117,7 +117,7 @@ def test_a_ticket_and_a_letter_of_another_property_do_not_exist_here(office: Off
 def test_on_somebody_s_behalf_acts_only_whom_that_person_lent_it_to_here_and_today(office: Office) -> None:
     """A delegation that nobody made, one of single rows, and one that is over lend nothing where no row rules."""
     day = date(2026, 3, 1)
-    lend = {
+    lend: dict[str, Any] = {
         "from_staff_id": ANN,
         "to_staff_id": BEN,
         "property_id": NORTH,
