@@ -62,20 +62,25 @@ class Claim(Actor):
 
     def statement(self, property_id: PropertyId) -> bytes:
         """The bytes a door signs with its Ed25519 key."""
-        parts = (
-            "bailiwick-command-v1",
-            property_id,
-            self.commandid,
-            self.commandtype,
-            self.commanddigest,
-            self.actor,
-            self.onbehalfof or "",
-            self.delegation or "",
-            self.authmethod,
-            self.channel,
-            self.door,
-        )
-        return "\n".join(parts).encode()
+        return stated(property_id, self.__dict__)
+
+
+def stated(property_id: PropertyId, claim: Mapping[str, Any]) -> bytes:
+    """The bytes a door signs of a claim (`Claim.statement`), from its values by name."""
+    parts = (
+        "bailiwick-command-v1",
+        property_id,
+        claim["commandid"],
+        claim["commandtype"],
+        claim["commanddigest"],
+        claim["actor"],
+        claim["onbehalfof"] or "",
+        claim["delegation"] or "",
+        claim["authmethod"],
+        claim["channel"],
+        claim["door"],
+    )
+    return "\n".join(parts).encode()
 
 
 class Event(Claim, Generic[F]):

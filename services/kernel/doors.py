@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bailiwick_contracts.envelope import Actor, Answer, Command, Precondition
+from bailiwick_contracts.envelope import Actor, Answer, Command, Precondition, stated
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.subjects import Kind, subject_of
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 from nats.aio.client import Client
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from services.kernel.decision import Rejected
 from services.kernel.ids import uuid7
@@ -121,7 +121,7 @@ class Door:
         as_of: datetime | None = None,
     ) -> bytes:
         """The signed command, ready to send. The same command id again is the same command."""
-        data = from_json(request.model_dump_json(exclude_none=True))
+        data = request.model_dump(mode="json", exclude_none=True)
         salt = secrets.token_hex(16)
         claims = actor.model_dump() | {
             "commandid": command_id or uuid7(),
@@ -140,8 +140,7 @@ class Door:
             "asof": as_of,
             "doorsignature": "",
         }
-        unsigned = Command[Any].model_construct(None, **claims, data=data)
-        signature = base64.b64encode(self._key.sign(unsigned.statement(property_id)).signature).decode()
+        signature = base64.b64encode(self._key.sign(stated(property_id, claims)).signature).decode()
         return to_json({**claims, "doorsignature": signature, "data": data}, exclude_none=True)
 
 
