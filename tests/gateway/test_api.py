@@ -14,11 +14,8 @@ from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.registry import DelegateAuthority
 from bailiwick_contracts.schema import EXAMPLES
 from bailiwick_contracts.staff import AssignPosition, RegisterStaff
-from starlette.requests import Request
 
 from services.gateway import problem as problems
-from services.gateway.identity import Identity
-from services.gateway.login import Doorway
 from tests.gateway.conftest import NORTH, SOUTH, System, key
 
 PENALTIES = f"/v1/properties/{NORTH}/attendance/decide_penalty"
@@ -325,42 +322,6 @@ def test_too_many_requests_are_told_when_to_come_again(system: System) -> None:
         assert answers[0].status_code == 401
         problem(answers[-1], 429, "too_many_requests")
         assert int(answers[-1].headers["retry-after"]) > 0
-
-
-def test_a_session_cookie_changes_nothing_without_its_counterpart(system: System) -> None:
-    with system.http() as http:
-        entered = http.post("/v1/session", json={"account": "director", "password": "correct horse battery"})
-        assert "HttpOnly" in entered.headers["set-cookie"]
-        assert "SameSite=strict" in entered.headers["set-cookie"]
-        assert http.get(f"/v1/properties/{NORTH}/registry/get_property").status_code == 200
-        problem(http.post(ROSTERS, json=roster("csrf"), headers=key()), 403, "csrf")
-        with_token = key() | {"X-CSRF-Token": entered.json()["csrf_token"]}
-        problem(
-            http.post(ROSTERS, json=roster("csrf"), headers=with_token | {"Origin": "https://evil.example"}),
-            403,
-            "csrf",
-        )
-        assert http.post(ROSTERS, json=roster("csrf"), headers=with_token).status_code == 200
-        # Behind something that speaks TLS the browser names the page as it knows it.
-        page = str(http.base_url).replace("http://", "https://").rstrip("/")
-        assert (
-            http.post(ROSTERS, json=roster("csrf-tls"), headers=with_token | key() | {"Origin": page}).status_code
-            == 200
-        )
-
-
-@pytest.mark.parametrize(("scheme", "is_behind_tls"), [("http", False), ("http", True), ("https", False)])
-async def test_over_tls_the_session_cookie_goes_over_tls_alone(scheme: str, is_behind_tls: bool) -> None:
-    class Entered(Doorway):
-        async def _enter(self, request: Request) -> tuple[str, int]:
-            return "token", 3600
-
-    tokens: Any = None
-    identity = Identity(tokens, tokens, tokens, b"secret")
-    made = Entered(tokens, tokens, identity, is_behind_tls=is_behind_tls)
-    scope = {"type": "http", "scheme": scheme, "server": ("door", 443), "path": "/v1/session", "headers": []}
-    answer = await made.session(Request(scope))
-    assert ("Secure" in answer.headers["set-cookie"]) is (is_behind_tls or scheme == "https")
 
 
 def test_a_record_of_another_property_is_answered_like_one_that_never_was(system: System) -> None:
