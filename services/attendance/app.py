@@ -1,6 +1,6 @@
 """Attendance's wiring: each request to what it needs to know, and on to its decision."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import sqlalchemy as sa
@@ -40,6 +40,8 @@ from bailiwick_contracts.conduct import (
 from bailiwick_contracts.confirmation import CLAUSE as CONFIRMS
 from bailiwick_contracts.confirmation import ConfirmationCase
 from bailiwick_contracts.envelope import Command, RowAnswer
+from bailiwick_contracts.lateness import Punch
+from bailiwick_contracts.message import built
 from bailiwick_contracts.penalty import PenaltyCase
 from bailiwick_contracts.registry import ZoneAdopted
 from bailiwick_contracts.standing import entered_on, matrix_in_force, of_kind, policy_in_force, property_of
@@ -63,12 +65,12 @@ from services.attendance.confirmation import confirm
 from services.attendance.day import DAY
 from services.attendance.deriving import (
     FEW,
-    Shifts,
     derive,
     derive_around,
     derive_whole,
+    every,
     person_day,
-    punches_by_day,
+    reach,
     with_neighbours,
 )
 from services.attendance.penalty import PENALTY, WITHDRAWAL, decide, take_over, withdraw
@@ -151,12 +153,12 @@ def on_record_punches(unit: Unit, command: Command[RecordPunches]) -> Outcome:
     ids = set(who.known.values())
     first, last = min(row.at for row in request.rows), max(row.at for row in request.rows)
     shifts = gather.shifts_between(unit, ids, first.date(), last.date())
-    known = gather.punches_between(unit, ids, first, last)
-    keys = {days.punch_key(one, punch.at, punch.direction) for one, of_person in known.items() for punch in of_person}
+    known = gather.punches_between(unit, ids, *reach(every(shifts), first, last))
+    seen = {(one, punch.at, punch.direction) for one, of_person in known.items() for punch in of_person}
     zone = of_kind(settings, ZoneAdopted)[-1].data
     duties = {staff_id: days.Duty(of_person) for staff_id, of_person in shifts.items()}
     answers: list[RowAnswer] = []
-    taken: list[tuple[PunchRow, str, date]] = []
+    taken: list[tuple[PunchRow, str, date | None]] = []
     affected: set[tuple[str, date]] = set()
     for row, named in zip(request.rows, whom, strict=True):
         staff_id = who.known.get(named) if named is not None else None
@@ -166,26 +168,21 @@ def on_record_punches(unit: Unit, command: Command[RecordPunches]) -> Outcome:
         if refused is not None or staff_id is None:
             answers.append(RowAnswer(row=row.punch_id, outcome="rejected", reason=refused))
             continue
-        key = days.punch_key(staff_id, row.at, row.direction)
-        known_ids.setdefault(row.punch_id, key)
-        if key in keys:
+        known_ids.setdefault(row.punch_id, days.punch_key(staff_id, row.at, row.direction))
+        if (staff_id, row.at, row.direction) in seen:
             answers.append(RowAnswer(row=row.punch_id, outcome="ignored", reason="known"))
             continue
-        keys.add(key)
+        seen.add((staff_id, row.at, row.direction))
         on = duties[staff_id].day_of(row.at, row.direction) if staff_id in duties else None
         if on is not None:
             affected.add((staff_id, on))
-        taken.append((row, staff_id, on or zone.local(row.at).date()))
-        answers.append(RowAnswer(row=row.punch_id, outcome="done"))
-    _append_punches(unit, taken)
+        taken.append((row, staff_id, on))
+        answers.append(built(RowAnswer, {"row": row.punch_id, "outcome": "done", "reason": None}))
+    punches = days.of_days(affected, known, duties)
+    _append_punches(unit, taken, zone, punches)
     if affected:
-        derive(unit, affected, punches_by_day(unit, _only(shifts, affected)))
+        derive(unit, affected, punches)
     return Outcome(rows=tuple(answers))
-
-
-def _only(shifts: Shifts, affected: Iterable[tuple[str, date]]) -> Shifts:
-    people = {staff_id for staff_id, _ in affected}
-    return {staff_id: of_person for staff_id, of_person in shifts.items() if staff_id in people}
 
 
 def _whom(unit: Unit, request: RecordPunches) -> list[str | None]:
@@ -197,11 +194,18 @@ def _whom(unit: Unit, request: RecordPunches) -> list[str | None]:
     return [row.staff_id if row.external_id is None else meant.get(row.external_id) for row in request.rows]
 
 
-def _append_punches(unit: Unit, taken: Sequence[tuple[PunchRow, str, date]]) -> None:
-    unit.load(day_stream(staff_id, on) for _, staff_id, on in taken)
-    for row, staff_id, on in taken:
+def _append_punches(
+    unit: Unit, taken: Sequence[tuple[PunchRow, str, date | None]], zone: ZoneAdopted, punches: days.Punches
+) -> None:
+    """Append what was taken, and add to `punches` what belongs to a rostered day."""
+    streams = [day_stream(staff_id, on or zone.local(row.at).date()) for row, staff_id, on in taken]
+    unit.load(streams)
+    for (row, staff_id, on), stream in zip(taken, streams, strict=True):
         fact = PunchRecorded(staff_id=staff_id, punch_id=row.punch_id, at=row.at, direction=row.direction)
-        unit.append(day_stream(staff_id, on), fact, occurred_at=row.at, importrow=row.file_row)
+        (event,) = unit.append(stream, fact, occurred_at=row.at, importrow=row.file_row)
+        if on is not None:
+            punch = {"at": row.at, "direction": row.direction, "fact_id": event.id}
+            punches[staff_id][on].append(built(Punch, punch))
 
 
 def on_derive_days(unit: Unit, command: Command[DeriveDays]) -> Outcome:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, assert_never
 
@@ -28,9 +28,10 @@ from bailiwick_contracts.lateness import (
     shift_of,
 )
 from bailiwick_contracts.leave import LeaveEntered, LeaveStruck
+from bailiwick_contracts.message import built
 from bailiwick_contracts.offsite import OffsiteConfirmed, OffsiteRefused, directions_of
 
-from services.kernel.decision import Noun
+from services.kernel.decision import Noun, evolved
 
 DayFact = (
     ShiftRostered
@@ -125,6 +126,10 @@ def punch_key(staff_id: str, at: datetime, direction: Direction) -> str:
     return f"{staff_id} {day}{time} {direction}"
 
 
+Punches = dict[str, dict[date, list[Punch]]]
+"""Punches by person and day."""
+
+
 class Duty:
     """A person's rostered days, made ready once to be asked for every punch."""
 
@@ -154,6 +159,21 @@ def by_day(punches: Iterable[Punch], shifts: Mapping[date, tuple[Shift, ...]]) -
         day = duty.day_of(punch.at, punch.direction)
         if day is not None:
             found.setdefault(day, []).append(punch)
+    return found
+
+
+def of_days(
+    affected: Iterable[tuple[str, date]], known: Mapping[str, Iterable[Punch]], duties: Mapping[str, Duty]
+) -> Punches:
+    """Those of people's punches that belong to these days, by person and day; every one of the days has its list."""
+    found: Punches = {}
+    for staff_id, on in affected:
+        found.setdefault(staff_id, {})[on] = []
+    for staff_id, of_person in found.items():
+        for punch in known.get(staff_id, ()):
+            day = duties[staff_id].day_of(punch.at, punch.direction)
+            if day in of_person:
+                of_person[day].append(punch)
     return found
 
 
@@ -210,15 +230,15 @@ def evolve(day: Day, event: Event[Any]) -> Day:
     fact: DayFact = event.data
     match fact:
         case ShiftRostered():
-            return replace(day, shifts=fact.shifts, roster_fact=event.id)
+            return evolved(day, shifts=fact.shifts, roster_fact=event.id)
         case PunchRecorded():
-            punch = Punch.model_construct(at=fact.at, direction=fact.direction, fact_id=event.id)
-            return replace(day, punches=(*day.punches, punch))
+            punch = built(Punch, {"at": fact.at, "direction": fact.direction, "fact_id": event.id})
+            return evolved(day, punches=(*day.punches, punch))
         case DayDerived():
-            return replace(day, derived=fact.derived, derived_fact=event.id, revision=fact.revision)
+            return evolved(day, derived=fact.derived, derived_fact=event.id, revision=fact.revision)
         case MissedPunchConfirmed():
             confirmed = Confirmation(direction=fact.direction, shift=fact.shift, fact_id=event.id)
-            return replace(_answered(day, fact), confirmations=(*day.confirmations, confirmed))
+            return evolved(_answered(day, fact), confirmations=(*day.confirmations, confirmed))
         case MissedPunchRefused() | OffsiteRefused():
             return _answered(day, fact)
         case OffsiteConfirmed():
@@ -226,18 +246,18 @@ def evolve(day: Day, event: Event[Any]) -> Day:
                 Confirmation(direction=direction, shift=fact.shift, fact_id=event.id)
                 for direction in directions_of(fact.direction)
             )
-            return replace(_answered(day, fact), confirmations=(*day.confirmations, *confirmed_both))
+            return evolved(_answered(day, fact), confirmations=(*day.confirmations, *confirmed_both))
         case LeaveEntered():
             entered = Leave(part=fact.part, fact_id=event.id)
-            return replace(day, leave=(*day.leave, (fact.leave_id, entered)))
+            return evolved(day, leave=(*day.leave, (fact.leave_id, entered)))
         case LeaveStruck():
-            return replace(day, leave=tuple(one for one in day.leave if one[0] != fact.leave_id))
+            return evolved(day, leave=tuple(one for one in day.leave if one[0] != fact.leave_id))
         case _:
             assert_never(fact)
 
 
 def _answered(day: Day, fact: MissedPunchConfirmed | MissedPunchRefused | OffsiteConfirmed | OffsiteRefused) -> Day:
-    return replace(day, answered={**day.answered, fact.confirmation_id: (fact.direction, fact.shift)})
+    return evolved(day, answered={**day.answered, fact.confirmation_id: (fact.direction, fact.shift)})
 
 
 DAY: Noun[Day] = Noun("day", Day(), evolve)

@@ -31,7 +31,11 @@ def derive_around(unit: Unit, changed: Mapping[tuple[str, date], Iterable[Shift]
     people = {staff_id for staff_id, _ in around}
     first, last = min(on for _, on in around), max(on for _, on in around)
     derived = _derived(unit, around, people, first, last)
-    begin, end = _reach(first, last, changed.values())
+    # A day by any clock and its margins, and wherever a shift was put.
+    day_before, day_after = (
+        datetime.combine(on, time(), UTC) for on in (gather.shifted(first, -_AROUND), gather.shifted(last, _AROUND))
+    )
+    begin, end = reach((shift for shifts in changed.values() for shift in shifts), day_before, day_after)
     if not derived and (begin > unit.now + _AHEAD or not gather.has_punches(unit, people, begin, end)):
         # Days to come: their shifts need not be read, which would have this command's rows written apart from its neighbours'.
         return
@@ -57,21 +61,23 @@ def _derived(
     return {part for part, stream in asked.items() if unit.state(DAY, stream).derived is not None}
 
 
-def _reach(first: date, last: date, changed: Iterable[Iterable[Shift]]) -> tuple[datetime, datetime]:
-    """From when to when a punch can belong to one of these days: a day by any clock and its margins, and wherever a shift was put."""
-    windows = [shift.window for shifts in changed for shift in shifts]
-    begin, end = (
-        datetime.combine(on, time(), UTC) for on in (gather.shifted(first, -_AROUND), gather.shifted(last, _AROUND))
-    )
-    return min([begin, *(w[0] for w in windows)]), max([end, *(w[1] for w in windows)])
+def reach(shifts: Iterable[Shift], *instants: datetime) -> tuple[datetime, datetime]:
+    """From when to when a punch can belong to one of these shifts; and so far that these instants lie within."""
+    windows = [shift.window for shift in shifts]
+    return min([*instants, *(w[0] for w in windows)]), max([*instants, *(w[1] for w in windows)])
 
 
-def punches_by_day(unit: Unit, shifts: Shifts) -> dict[str, dict[date, list[Punch]]]:
+def every(shifts: Shifts) -> list[Shift]:
+    """All of these shifts."""
+    return [shift for of_person in shifts.values() for of_day in of_person.values() for shift in of_day]
+
+
+def punches_by_day(unit: Unit, shifts: Shifts) -> days.Punches:
     """The punches inside the windows of these shifts, by person and day."""
-    windows = [shift.window for of_person in shifts.values() for of_day in of_person.values() for shift in of_day]
-    if not windows:
+    all_of_them = every(shifts)
+    if not all_of_them:
         return {}
-    found = gather.punches_between(unit, shifts, min(w[0] for w in windows), max(w[1] for w in windows))
+    found = gather.punches_between(unit, shifts, *reach(all_of_them))
     return {staff_id: days.by_day(found.get(staff_id, ()), of_person) for staff_id, of_person in shifts.items()}
 
 

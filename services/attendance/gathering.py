@@ -32,7 +32,9 @@ def shifted(on: date, by: int) -> date:
     return date.fromordinal(min(max(on.toordinal() + by, 1), date.max.toordinal()))
 
 
+@lru_cache(maxsize=4_096)
 def _shifts(text: str) -> tuple[Shift, ...]:
+    """Read once: an office's people mostly share the shifts of a day."""
     found: tuple[Shift, ...] = SHIFTS_JSON.validate_json(text)
     return found
 

@@ -1,6 +1,7 @@
 """What may be read of attendance: days, punches and penalties, in pages; sealed fields stay sealed."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,8 +39,18 @@ def list_days(reading: Reading, command: Command[ListDays]) -> Mapping[str, Any]
         query = query if value is None else query.where(column == value)
     query = _of_property(query, DAYS.c.property_id, command.property)
     if request.after is not None:
-        query = query.where(place > request.after)
-    return _page(reading, query.order_by(place), "days", request.limit)
+        query = query.where(_later(request.after))
+    return _page(reading, query.order_by(DAYS.c.day, DAYS.c.staff_id), "days", request.limit)
+
+
+def _later(place: str) -> sa.ColumnElement[bool]:
+    """What comes after a day of a person, in a shape that the index of days answers."""
+    on, _, staff_id = place.partition(" ")
+    try:
+        day = date.fromisoformat(on)
+    except ValueError:
+        raise _no_page(place) from None
+    return sa.and_(DAYS.c.day >= day, sa.or_(DAYS.c.day > day, DAYS.c.staff_id > staff_id))
 
 
 def list_punches(reading: Reading, command: Command[ListPunches]) -> Mapping[str, Any]:
@@ -125,7 +136,8 @@ def _of_property(query: sa.Select[Any], column: sa.Column[Any], property_id: str
 
 def _page(reading: Reading, query: sa.Select[Any], name: str, limit: int) -> dict[str, Any]:
     rows = reading.rows(query.limit(limit + 1))
-    shown = [{key: to_jsonable_python(value) for key, value in row._asdict().items()} for row in rows[: limit + 1]]
+    names = [str(name) for name in rows[0]._fields] if rows else []
+    shown = to_jsonable_python([dict(zip(names, row, strict=True)) for row in rows])
     places = [one.pop("place") for one in shown]
     return {name: shown[:limit]} | ({"next": places[limit - 1]} if len(rows) > limit else {})
 

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from nats.errors import MaxPayloadError, NoRespondersError
 from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from services.gateway.permission import Action, Resource, Who, may
@@ -66,7 +67,7 @@ def _no_constant(name: str) -> None:
 def validated(operation: Operation, body: Any) -> Request:
     """The request that a JSON value is. Raises ProblemError naming each field, value and rule."""
     try:
-        found: Request = operation.model.model_validate_json(json.dumps(body), strict=True)
+        found: Request = operation.model.model_validate_json(to_json(body), strict=True)
     except ValidationError as error:
         raise invalid(error) from None
     except (ValueError, RecursionError) as error:

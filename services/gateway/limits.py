@@ -22,11 +22,10 @@ SECURITY_HEADERS = [
     (b"content-security-policy", POLICY),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"permissions-policy", b"interest-cohort=()"),
-]  # fmt: skip
+]
+OF_PAGES = [(b"referrer-policy", b"no-referrer"), (b"cross-origin-opener-policy", b"same-origin")]
+"""What rules a document that a browser shows, and means nothing on any other answer."""
 
 
 class Rates:
@@ -61,7 +60,7 @@ class Limits:
     def __init__(self, app: ASGIApp, *, secure: bool) -> None:
         """`secure`: TLS is spoken here, so browsers may be told to insist on it."""
         self._app = app
-        self._headers = list(SECURITY_HEADERS)
+        self._headers = [*SECURITY_HEADERS, (b"cache-control", b"no-store")]
         if secure:
             self._headers.append((b"strict-transport-security", b"max-age=63072000"))
 
@@ -76,10 +75,13 @@ class Limits:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                present = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *((n, v) for n, v in self._headers if n not in present)]
-                if b"cache-control" not in present:
-                    message["headers"].append((b"cache-control", b"no-store"))
+                present = dict(message["headers"])
+                ours = (
+                    [*self._headers, *OF_PAGES]
+                    if present.get(b"content-type", b"")[:9] == b"text/html"
+                    else self._headers
+                )
+                message["headers"] = [*message["headers"], *(one for one in ours if one[0] not in present)]
             await send(message)
 
         headers = dict(scope["headers"])

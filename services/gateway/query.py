@@ -58,10 +58,9 @@ def wrong(field: str, value: str, rule: str) -> ProblemError:
 
 def query_of(text: str, operation: Operation) -> dict[str, Any]:
     """The request's members from a query string. Raises ProblemError as `given_in` does."""
-    known = {parameter.name: parameter for parameter in operation.parameters}
     body: dict[str, Any] = {}
-    for name, texts in given_in(text, {name: one.repeated for name, one in known.items()}).items():
-        parameter = known[name]
+    for name, texts in given_in(text, operation.repeated).items():
+        parameter = operation.named[name]
         place = body
         for step in parameter.path[:-1]:
             place = place.setdefault(step, {})

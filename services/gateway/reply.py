@@ -32,6 +32,8 @@ def etag(stream: str, sequence: int) -> str:
 
 def unchanged(request: HttpRequest, response: Response) -> Response:
     """The response, or 304 where If-None-Match names its version: alone or in a list, `W/` or not, or `*` (RFC 9110, 13.1.2)."""
+    if "if-none-match" not in request.headers:
+        return response
     tag, given = response.headers.get("etag"), ",".join(request.headers.getlist("if-none-match"))
     named = {one.strip().removeprefix("W/") for one in given.split(",")}
     return Response(status_code=304, headers={"ETag": tag}) if tag is not None and named & {tag, "*"} else response

@@ -88,6 +88,16 @@ class Operation:
         own = tuple(p for p in parameters_of(self.schema, self.schema) if p.name != "property_id")
         return own if self.kind == "command" or any(p.name == AS_OF for p in own) else (*own, LOOKED_AT)
 
+    @cached_property
+    def named(self) -> Mapping[str, Parameter]:
+        """Query parameters by name."""
+        return {one.name: one for one in self.parameters}
+
+    @cached_property
+    def repeated(self) -> Mapping[str, bool]:
+        """Each query parameter, and whether it may be given more than once."""
+        return {name: one.repeated for name, one in self.named.items()}
+
     def takes_as_of(self, given: Any) -> bool:
         """Whether the request itself has an `as_of` that this value is for: where it takes a date, an instant is not."""
         own = self.model.model_fields.get(AS_OF)

@@ -98,7 +98,7 @@ class Batch:
         if missing:
             for stream, facts in self.store.facts_of(self.connection, missing).items():
                 events = [read_stored(fact.raw, fact.type) for fact in facts]
-                owner = events[0].property_id if events else None
+                owner = facts[0].property if facts else None
                 self.memory.streams[stream] = Stream(version=len(events), events=events, owner=owner)
                 loaded.append(self.memory.streams[stream])
         return loaded

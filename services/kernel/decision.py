@@ -38,6 +38,15 @@ class Rejected(Exception):  # noqa: N818 - it is the answer of a decision, not a
         return {"code": self.code, "message": self.message} | {k: v for k, v in extra.items() if v not in ("", None)}
 
 
+def evolved(state: S, **changes: Any) -> S:
+    """A frozen state with these fields changed: `dataclasses.replace` for folds, at a fifth of its price; nothing is checked."""
+    made: S = object.__new__(type(state))
+    fields = made.__dict__
+    fields.update(state.__dict__)
+    fields.update(changes)
+    return made
+
+
 @dataclass(frozen=True)
 class Noun(Generic[S]):
     """A thing with a history: its state before the first fact, and the fold. `evolve` never raises on a stored fact."""

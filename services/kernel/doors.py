@@ -21,12 +21,12 @@ from services.kernel.decision import Rejected
 from services.kernel.ids import uuid7
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
+_sorted_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def digest_of(salt: str, data: Any) -> str:
     """SHA-256 over the salt and the body in sorted JSON: hiding once the salt is thrown away."""
-    body = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(f"{salt}\n{body}".encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(f"{salt}\n{_sorted_json(data)}".encode(errors="surrogatepass")).hexdigest()
 
 
 class Doors:
@@ -123,7 +123,7 @@ class Door:
         """The signed command, ready to send. The same command id again is the same command."""
         data = request.model_dump(mode="json", exclude_none=True)
         salt = secrets.token_hex(16)
-        claims = actor.model_dump() | {
+        claims = actor.__dict__ | {
             "commandid": command_id or uuid7(),
             "commandtype": type(request).wire(),
             "commanddigest": digest_of(salt, data),

@@ -166,6 +166,8 @@ class WorkUnit:
         importrow: int | None = None,
     ) -> list[Event[Any]]:
         """Add facts to the end of a stream; see `services.kernel.service.Unit`."""
+        if not facts:
+            return []
         owner = property_id or self.property_id
         remembered = self._stream(stream)
         added = []

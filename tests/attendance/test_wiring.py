@@ -2,9 +2,11 @@
 
 from datetime import date, timedelta
 
+import pytest
 from bailiwick_contracts.attendance import DeriveDays, GetDay, ListDays, ListPunches
 from bailiwick_contracts.conduct import GetPenalty, ListPenalties
 
+from services.kernel.decision import Rejected
 from tests.attendance.office import ANN, BEN, MONDAY, Office, local, punch
 
 
@@ -36,6 +38,36 @@ def test_days_and_punches_are_read_in_pages(any_office: Office) -> None:
     seen = office.read(window)
     more = office.read(window.model_copy(update={"after": seen["next"]}))
     assert (len(seen["punches"]), len(more["punches"])) == (5, 1)
+
+
+def test_pages_of_days_go_on_within_a_day_and_end_at_a_place_that_is_none(any_office: Office) -> None:
+    office = any_office
+    days = [MONDAY, MONDAY + timedelta(days=1)]
+    office.roster(*days, who=(BEN, ANN))
+    office.now = local("17:01", days[1])
+    office.ask(DeriveDays(first_on=days[0], last_on=days[1]))
+    found, place = [], None
+    for _ in range(5):
+        page = office.read(ListDays(first_on=days[0], last_on=days[1], limit=1, after=place))
+        found += [(one["day"], one["staff_id"]) for one in page["days"]]
+        place = page.get("next")
+        if place is None:
+            break
+    assert found == [(day.isoformat(), who) for day in days for who in sorted((ANN, BEN))]
+    with pytest.raises(Rejected) as raised:
+        office.read(ListDays(first_on=days[0], last_on=days[1], after="yesterday"))
+    assert (raised.value.code, raised.value.value) == ("unknown_page", "yesterday")
+
+
+def test_punches_of_one_request_and_of_an_earlier_one_make_one_day(any_office: Office) -> None:
+    office = any_office
+    office.roster(MONDAY)
+    office.now = local("18:00")
+    office.punches(punch("in-1", ANN, "in", local("09:20")), punch("far", ANN, "in", local("03:00")))
+    office.punches(punch("in-0", ANN, "in", local("09:10")), punch("out-1", ANN, "out", local("17:00")))
+    derived = office.last("day_derived").data.derived
+    assert [(one.kind, one.seconds) for one in derived.occurrences] == [("late", 600)]
+    assert len(derived.basis) == 4  # the roster and the punches within the shift's reach
 
 
 def test_a_day_is_read_as_it_was_known_at_an_instant(any_office: Office) -> None:

@@ -300,6 +300,10 @@ def test_no_page_has_a_script_or_asks_another_host_for_anything(system: System) 
             assert not re.findall(r'(?:src|href)="(?!/)', page.text)
             assert "default-src 'none'" in page.headers["content-security-policy"]
             assert page.headers["x-content-type-options"] == "nosniff"
+            assert page.headers["referrer-policy"] == "no-referrer"
+        answer = http.get("/openapi.json").headers
+        assert answer["x-content-type-options"] == "nosniff"
+        assert "referrer-policy" not in answer
 
 
 def test_every_schema_lies_at_the_address_that_the_events_name(system: System) -> None:
