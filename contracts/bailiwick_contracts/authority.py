@@ -20,7 +20,7 @@ from bailiwick_contracts.matrix import (
     Ratio,
     Verb,
 )
-from bailiwick_contracts.message import Identifier, Instant, Label, PropertyId, Record
+from bailiwick_contracts.message import Identifier, Instant, Label, PropertyId, Record, made
 from bailiwick_contracts.money import Money
 
 DECIDING: frozenset[Verb] = frozenset({"decide", "approve", "co_approve", "confirm", "penalise"})
@@ -97,6 +97,8 @@ class Asked(Record):
 
     def disclosed(self) -> "Asked":
         """The same without confidential values, as a ruling publishes it."""
+        if not any(item.confidential for item in self.measures):
+            return self
         shown = tuple(item.model_copy(update={"value": None}) if item.confidential else item for item in self.measures)
         return self.model_copy(update={"measures": shown})
 
@@ -184,7 +186,8 @@ def rule(
     found = _judge(matrix, asked, legal_policy, selected_at)
     row = matrix.row(asked.row_id, asked.verb) or matrix.row(asked.row_id) if matrix else None
     upwards = found.outcome != "granted"
-    return Ruling(
+    return made(
+        Ruling,
         outcome=found.outcome,
         reason=found.reason,
         row_id=asked.row_id,

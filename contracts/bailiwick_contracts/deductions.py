@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from bailiwick_contracts.authority import Clamp, ClampKind
 from bailiwick_contracts.lateness import DerivedDay, Occurrence
 from bailiwick_contracts.matrix import LegalPolicy, Ratio
-from bailiwick_contracts.message import Identifier, Record
+from bailiwick_contracts.message import Identifier, Record, made
 from bailiwick_contracts.money import CENT, Money, rounded
 
 _NOTHING = Decimal("0.00")
@@ -104,7 +104,7 @@ class Computed(Record):
     def clamps(self) -> tuple[Clamp, ...]:
         """The steps as a ruling publishes them, without amounts."""
         return tuple(
-            Clamp(step=number, kind=step.kind, rule=step.rule, bound=step.bound)
+            made(Clamp, step=number, kind=step.kind, rule=step.rule, bound=step.bound)
             for number, step in enumerate(self.steps, 1)
         )
 
@@ -211,6 +211,6 @@ def run_pipeline(
     for kind, rule_id, limit in limits:
         most = _money(limit.amount, asked)
         after = min(current, most)
-        steps.append(Step(kind=kind, rule=rule_id, before=current, limit=most, after=after))
+        steps.append(made(Step, kind=kind, rule=rule_id, before=current, limit=most, after=after))
         current = after
     return tuple(steps)

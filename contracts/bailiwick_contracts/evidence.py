@@ -19,7 +19,7 @@ from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Confirmation, DerivedDay, Punch, Shift, derive_day, shift_of
 from bailiwick_contracts.mark import Mark, Sees, before, chain_of, last
-from bailiwick_contracts.message import built
+from bailiwick_contracts.message import built, made
 from bailiwick_contracts.office_evidence import OfficeEvidence
 from bailiwick_contracts.offsite import OffsiteConfirmed, directions_of
 from bailiwick_contracts.penalty import StandingPenalty
@@ -100,14 +100,14 @@ class Evidence:
         match fact:
             case PunchRecorded():
                 # Of what there is most, only what is asked for is kept: a ledger of a million facts is read in one process.
-                mark = mark._replace(value=fact.direction)
+                mark = Mark(*mark[:4], fact.direction)
                 punches = self._punches[fact.staff_id]
                 if not punches or punches[-1][0] <= fact.at:
                     punches.append((fact.at, event.id, mark))
                 else:
                     insort(punches, (fact.at, event.id, mark), key=_at)
             case ShiftRostered():
-                self._shifts[fact.staff_id, fact.day].append(mark._replace(value=fact.shifts))
+                self._shifts[fact.staff_id, fact.day].append(Mark(*mark[:4], fact.shifts))
             case DayDerived():
                 self._days[fact.staff_id, fact.day].append(mark)
             case MissedPunchConfirmed():
@@ -235,7 +235,7 @@ class Evidence:
         """A person's confirmed forgotten punches of the years around a day, whatever the property."""
         first, last = date(day.year - 1, 1, 1), date(day.year + 1, 12, 31)
         return tuple(
-            Counting(day=mark.value.data.day, fact_id=mark.fact_id)
+            made(Counting, day=mark.value.data.day, fact_id=mark.fact_id)
             for one in ids
             for mark in self._confirmed.get(one, ())
             if first <= mark.value.data.day <= last and sees(mark)
@@ -258,7 +258,7 @@ class Evidence:
         for mark in self._standing((self._imported.get(one, ()) for one in people), sees):
             fact = mark.value.data
             if fact.kind != "absent" and first <= fact.day <= until and fact.day not in found:
-                found[fact.day] = CountedDay(day=fact.day, kinds=(fact.kind,), fact_id=mark.fact_id)
+                found[fact.day] = made(CountedDay, day=fact.day, kinds=(fact.kind,), fact_id=mark.fact_id)
         return tuple(found[day] for day in sorted(found))
 
     def month_days(self, ids: Iterable[str], month: str, sees: Sees) -> tuple[UnpaidDay, ...]:
@@ -286,7 +286,7 @@ class Evidence:
     def standing_on(self, ids: Iterable[str], day: date, occurrence: str, sees: Sees) -> tuple[StandingPenalty, ...]:
         """The penalties that stand on an occurrence."""
         return tuple(
-            StandingPenalty(clause=clause, fact_id=mark.fact_id)
+            made(StandingPenalty, clause=clause, fact_id=mark.fact_id)
             for mark in self._in_month(ids, day, sees)
             for on, clause in (_occurrence(mark.value.data),)
             if mark.value.data.day == day and on == occurrence
@@ -312,10 +312,10 @@ class Evidence:
                 opened = open_record(
                     event.data.figures, ImportedAmount, event_id=event.id, path="figures", keys=self.keys
                 )
-                self._amounts[event.id] = Amount(amount=opened.penalty, fact_id=event.id)
+                self._amounts[event.id] = made(Amount, amount=opened.penalty, fact_id=event.id)
             else:
                 computed = self.figures(event).computed
-                self._amounts[event.id] = Amount(amount=computed.penalty, fact_id=event.id) if computed else None
+                self._amounts[event.id] = made(Amount, amount=computed.penalty, fact_id=event.id) if computed else None
         return self._amounts[event.id]
 
 
@@ -325,8 +325,8 @@ def _derivation(fact_id: str, fact: DayDerived, again: DerivedDay) -> Derivation
         fact_id,
         fact.derived,
         again,
-        CountedDay(day=fact.day, kinds=kinds, fact_id=fact_id) if kinds else None,
-        UnpaidDay(unpaid_seconds=again.unpaid_seconds, scheduled_seconds=again.scheduled_seconds, fact_id=fact_id)
+        made(CountedDay, day=fact.day, kinds=kinds, fact_id=fact_id) if kinds else None,
+        made(UnpaidDay, unpaid_seconds=again.unpaid_seconds, scheduled_seconds=again.scheduled_seconds, fact_id=fact_id)
         if again.unpaid_seconds > 0
         else None,
     )

@@ -27,7 +27,7 @@ from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Kind, Skipped, compared, ruling_compared
 from bailiwick_contracts.mark import Sees, before, copied, recorded_by
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio, Verb
-from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.message import COMPANY, made
 from bailiwick_contracts.notice import notices_stream, opened_notices
 from bailiwick_contracts.penalty import Adjudication, PenaltyCase, adjudicate_penalty
 from bailiwick_contracts.registry import RegistryChangeRefused
@@ -133,7 +133,8 @@ def judge_penalty(event: Event[Any], evidence: Evidence, under: str | None) -> I
     settings = property_of(ground.events, event.property_id)
     month = evidence.office.taken_in(event.property_id, fact.day, ground.sees)
     given = [one for staff in ground.ids for one in evidence.office.history(notices_stream(staff), ground.sees)]
-    case = PenaltyCase(
+    case = made(
+        PenaltyCase,
         asked=ground.asked,
         clause=fact.asked.clause,
         requested=figures.requested,

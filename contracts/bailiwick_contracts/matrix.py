@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Protocol, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from bailiwick_contracts.message import COMPANY, Identifier, Label, PropertyId, Record, Text
+from bailiwick_contracts.message import COMPANY, Identifier, Label, PropertyId, Record, Text, built
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
 
@@ -37,7 +37,7 @@ class Ratio(Record):
     def of(cls, value: Fraction | int) -> "Ratio":
         """The exact form of a fraction or an integer."""
         exact = Fraction(value)
-        return cls(numerator=exact.numerator, denominator=exact.denominator)
+        return built(cls, {"numerator": exact.numerator, "denominator": exact.denominator})
 
     @property
     def fraction(self) -> Fraction:
@@ -150,7 +150,7 @@ class AuthorityMatrix(Record):
 
     def rows_of(self, row_id: str) -> tuple[MatrixRow, ...]:
         """The rows of one clause, one per verb; empty for a clause it does not know."""
-        return tuple([row for row in self.rows if row.row_id == row_id])
+        return _by_clause(self.rows).get(row_id, ())
 
     def row(self, row_id: str, verb: str | None = None) -> MatrixRow | None:
         """The row of a clause, of the given verb where it has several."""
@@ -169,6 +169,23 @@ class AuthorityMatrix(Record):
             rank for scope in scopes if scope.grade_ceiling and (rank := self.rank(scope.grade_ceiling)) is not None
         ]
         return min(ranks, default=None)
+
+
+_clauses: dict[int, tuple[tuple[MatrixRow, ...], dict[str, tuple[MatrixRow, ...]]]] = {}
+"""The rows of the versions that were asked lately, by clause. Each entry holds the rows whose identity is its key."""
+_VERSIONS = 64
+
+
+def _by_clause(rows: tuple[MatrixRow, ...]) -> dict[str, tuple[MatrixRow, ...]]:
+    known = _clauses.get(id(rows))
+    if known is None:
+        if len(_clauses) >= _VERSIONS:
+            _clauses.clear()
+        found: dict[str, tuple[MatrixRow, ...]] = {}
+        for row in rows:
+            found[row.row_id] = (*found.get(row.row_id, ()), row)
+        known = _clauses[id(rows)] = rows, found
+    return known[1]
 
 
 class LegalPolicy(Record):

@@ -82,6 +82,26 @@ def built(model: type[R], values: dict[str, Any]) -> R:
     return made
 
 
+def made(model: type[R], **values: Any) -> R:
+    """A record of values that were worked out here from checked ones; what is not given has its default.
+
+    Raises:
+        TypeError: a name that is none of its fields.
+    """
+    fields = _defaults(model) | values
+    if len(fields) > len(model.__pydantic_fields__):
+        raise TypeError(f"{model.__name__} has no {', '.join(sorted(set(values) - set(model.__pydantic_fields__)))}")
+    return built(model, fields)
+
+
+@cache
+def _defaults(model: type[Record]) -> dict[str, Any]:
+    return {
+        name: None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
+        for name, field in model.__pydantic_fields__.items()
+    }
+
+
 @cache
 def _every_field(model: type[Record]) -> set[str]:
     return set(model.__pydantic_fields__)

@@ -21,7 +21,7 @@ from bailiwick_contracts.deductions import (
 )
 from bailiwick_contracts.lateness import DerivedDay, Occurrence, OccurrenceKind
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Limit, MatrixRow, Measure, Ratio
-from bailiwick_contracts.message import Identifier, Record
+from bailiwick_contracts.message import Identifier, Record, built, made
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.notice import CONDITION as NOTICE
 from bailiwick_contracts.notice import StandingNotice, notices_covering
@@ -134,12 +134,12 @@ def adjudicate_penalty(
         selected_at: the instant that selected both.
         positions: how far the copies of the registry reached.
     """
-    figures = PenaltyFigures(requested=case.requested)
+    figures = made(PenaltyFigures, requested=case.requested)
     found = case.derived.occurrence(case.occurrence) if case.derived is not None else None
     fallback = case.clause or (CLAUSES[found.kind][0] if found else "A13")
     reason = _impossible(case, found, matrix, policy)
     if reason is not None:
-        return Adjudication(verdict="refused", reason=reason, clause=fallback, figures=figures)
+        return made(Adjudication, verdict="refused", reason=reason, clause=fallback, figures=figures)
     assert found is not None  # noqa: S101 - `_impossible` answers for a missing occurrence
     common = _common(case, found, matrix)
     options = [
@@ -148,13 +148,14 @@ def adjudicate_penalty(
     ]
     chosen = min(options, key=lambda o: (_GRAVITY.index(o.ruling.outcome), -o.computed.penalty.amount))
     granted = [option for option in options if option.ruling.outcome == "granted"]
-    return Adjudication(
+    return made(
+        Adjudication,
         verdict=_OUTCOMES[chosen.ruling.outcome],
         reason=chosen.ruling.reason,
         clause=chosen.ruling.row_id,
         ruling=chosen.ruling,
         also_covered_by=tuple(option.ruling.row_id for option in granted if option is not chosen),
-        figures=PenaltyFigures(requested=case.requested, computed=chosen.computed),
+        figures=made(PenaltyFigures, requested=case.requested, computed=chosen.computed),
     )
 
 
@@ -254,19 +255,26 @@ def _option(
         share = min(share, most)
     counted, covering = common.counted, common.covering
     measured = (
-        Measured(measure="late_minutes", value=Ratio.of(Fraction(found.seconds, 60))),
-        *((Measured(measure="late_times_in_year", value=Ratio.of(counted.times)),) if counted else ()),
-        Measured(measure="share_of_base_wage", value=Ratio.of(share), confidential=case.requested.amount is not None),
+        made(Measured, measure="late_minutes", value=Ratio.of(Fraction(found.seconds, 60))),
+        *((made(Measured, measure="late_times_in_year", value=Ratio.of(counted.times)),) if counted else ()),
+        made(
+            Measured,
+            measure="share_of_base_wage",
+            value=Ratio.of(share),
+            confidential=case.requested.amount is not None,
+        ),
     )
     named = {limit.measure for limit in row.limits} if row else set()
-    asked = case.asked.model_copy(
-        update={
+    asked = built(
+        Asked,
+        {
+            **case.asked.__dict__,
             "row_id": row_id,
             "verb": "penalise",
             "conditions": (*case.asked.conditions, *((NOTICE,) if covering else ())),
             "measures": tuple(m for m in measured if not row or m.measure in named),
             "inputs": _inputs(case, counted if "late_times_in_year" in named else None, covering),
-        }
+        },
     )
     ruling = rule(
         matrix, asked, selected_at=selected_at, legal_policy=policy, clamps=computed.clamps, positions=positions
@@ -300,7 +308,7 @@ def _inputs(case: PenaltyCase, counted: Counted | None, covering: tuple[str, ...
         "month_confirmation": (case.month_confirmation,) if case.month_confirmation else (),
         "notice": covering,
     }
-    return (*case.asked.inputs, *(Input(name=name, facts=facts) for name, facts in named.items() if facts))
+    return (*case.asked.inputs, *(made(Input, name=name, facts=facts) for name, facts in named.items() if facts))
 
 
 def _compute(
@@ -329,7 +337,7 @@ def _compute(
     counted_in = common.unpaid if with_unpaid else nothing(month)
     asked = case.requested.amount or base.share(case.requested.share.fraction if case.requested.share else Fraction(0))
     penalty = _less(asked, counted_in)
-    cap = Cap(rule=row_id, limit=_less(base.share(most), counted_in)) if most is not None else None
+    cap = made(Cap, rule=row_id, limit=_less(base.share(most), counted_in)) if most is not None else None
     steps = run_pipeline(
         penalty,
         month_wage=month,
@@ -339,7 +347,8 @@ def _compute(
         month_unpaid=common.month_unpaid,
         month_penalties=common.month_penalties,
     )
-    computed = Computed(
+    computed = made(
+        Computed,
         month_base_wage=month,
         day_base_wage=day_wage,
         base_wage=base,

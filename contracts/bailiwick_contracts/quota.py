@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from bailiwick_contracts.lateness import OccurrenceKind
-from bailiwick_contracts.message import Identifier, Record, of_the_calendar
+from bailiwick_contracts.message import Identifier, Record, made, of_the_calendar
 from bailiwick_contracts.money import Money
 
 Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$"), AfterValidator(of_the_calendar)]
 """A calendar month in the property's zone, `2026-03`."""
 YearAnchor = Literal["calendar", "service"]
+_NOTHING = Decimal("0.00")
 
 
 class Counted(Record):
@@ -87,7 +89,7 @@ def count_in_year(
     """How many items lie in the year of `day` (A10: three a person and year)."""
     first, last = year_of(day, anchor=anchor, entered_on=entered_on)
     inside = sorted((item for item in items if first <= item.day <= last), key=lambda item: (item.day, item.fact_id))
-    return Counted(times=len(inside), facts=tuple(item.fact_id for item in inside))
+    return made(Counted, times=len(inside), facts=tuple(item.fact_id for item in inside))
 
 
 def late_times(
@@ -125,7 +127,7 @@ def late_times(
         if counted:
             times += len(counted)
             facts.append(one.fact_id)
-    return Counted(times=times, facts=tuple(facts))
+    return made(Counted, times=times, facts=tuple(facts))
 
 
 def _up_to(kinds: list[OccurrenceKind], kind: OccurrenceKind, ordinal: int) -> list[OccurrenceKind]:
@@ -136,7 +138,7 @@ def _up_to(kinds: list[OccurrenceKind], kind: OccurrenceKind, ordinal: int) -> l
 def sum_of(amounts: Iterable[Amount], currency: str) -> Summed:
     """The sum of what counts in a month. Raises ValueError when a currency differs."""
     found = sorted(amounts, key=lambda item: item.fact_id)
-    total = Money.model_validate({"amount": "0.00", "currency": currency})
+    total = made(Money, amount=_NOTHING, currency=currency)
     for item in found:
         total = total + item.amount
-    return Summed(total=total, facts=tuple(item.fact_id for item in found))
+    return made(Summed, total=total, facts=tuple(item.fact_id for item in found))
