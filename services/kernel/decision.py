@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Generic, TypeVar
 
 from bailiwick_contracts.envelope import Event
@@ -57,7 +58,4 @@ class Noun(Generic[S]):
 
     def fold(self, events: Any, state: S | None = None) -> S:
         """The state after `events`, from `state` or from the beginning."""
-        current = self.initial if state is None else state
-        for event in events:
-            current = self.evolve(current, event)
-        return current
+        return reduce(self.evolve, events, self.initial if state is None else state)
