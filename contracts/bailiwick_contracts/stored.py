@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, create_model
 from bailiwick_contracts.envelope import Event, Unknown, event_model, read_event
 
 _TYPE, _RECORDED = b'"type":"', b'"recordedat":"'
-_AT_ONCE = frozenset(
-    {"type", "id", "source", "subject", "sequence", "recordedat", "log", "chainnumber", "previoushash", "correlationid"}
-    | {"actor", "onbehalfof", "delegation", "channel", "traceparent"}
+_OF_FOLDS = frozenset(
+    {"type", "id", "source", "subject", "sequence", "recordedat", "chainnumber", "actor", "onbehalfof", "channel"}
 )
+_OF_REACTIONS = _OF_FOLDS | {"log", "previoushash", "correlationid", "delegation", "traceparent"}
 _HELD: Any = BaseModel.__dict__["__dict__"]
 """What an object holds; a late event answers for its own `__dict__`."""
 
@@ -58,7 +58,7 @@ def _read_now(event: Event[Any]) -> Event[Any]:
     held = _HELD.__get__(event)
     if "unread" in held:
         try:
-            values = _reader(None)(held["unread"]).__dict__
+            values = _reader(None, _OF_FOLDS)(held["unread"]).__dict__
         except ValueError:
             values = read_event(held["unread"], held["type"]).__dict__
         _become(event, {**values, "data": held["data"], "recordedat": held["recordedat"]})
@@ -66,13 +66,13 @@ def _read_now(event: Event[Any]) -> Event[Any]:
 
 
 @cache
-def _reader(wire: str | None) -> Callable[[bytes], Any]:
+def _reader(wire: str | None, at_once: frozenset[str]) -> Callable[[bytes], Any]:
     """What reads the bytes of a fact without the patterns of its envelope: what is read at once of a type, or all but the data."""
     plain = get_type_hints(Event)
     fields: dict[str, Any] = {
         name: (plain[name], ... if field.is_required() else field.default)
         for name, field in Event.__pydantic_fields__.items()
-        if name != "data" and (wire is None or name in _AT_ONCE)
+        if name != "data" and (wire is None or name in at_once)
     }
     if wire is not None:
         fields["recordedat"] = (str, ...)  # read by `read_stored`, which gives it our own zone at once
@@ -81,23 +81,28 @@ def _reader(wire: str | None) -> Callable[[bytes], Any]:
     return made.__pydantic_validator__.validate_json
 
 
-def read_stored(raw: bytes, wire: str | None = None) -> Event[Any]:
+def read_folded(raw: bytes, wire: str) -> Event[Any]:
+    """As `read_stored`, with less read at once: what the fold of a stream looks at."""
+    return read_stored(raw, wire, _OF_FOLDS)
+
+
+def read_stored(raw: bytes, wire: str | None = None, at_once: frozenset[str] = _OF_REACTIONS) -> Event[Any]:
     """Read one stored fact; as `read_event`, but for the patterns of the envelope's names.
 
     Raises:
         ValueError: the bytes are no such document; the message names field, value and rule. What is wrong with an attribute
-            that folds and reactions do not look at is raised when it is asked for.
+            that is not read at once is raised when it is asked for.
     """
     named = wire if wire is not None else _text_after(_TYPE, raw)
     if named is None:
         return read_event(raw)
     try:
-        event: Event[Any] = _reader(named)(raw)
+        event: Event[Any] = _reader(named, at_once)(raw)
         held = event.__dict__
         recorded = datetime.fromisoformat(held["recordedat"])
     except ValueError:
         return read_event(raw, wire)
-    if event.type != named or recorded.tzinfo is not UTC:
+    if held["type"] != named or recorded.tzinfo is not UTC:
         return read_event(raw, wire)
     held["recordedat"], held["unread"] = recorded, raw
     object.__setattr__(event, "__class__", LateEvent)  # the same fields: nothing is copied

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bailiwick_contracts.envelope import Actor, Precondition
-from bailiwick_contracts.message import COMPANY, IDENTIFIER_PATTERN, PROPERTY_PATTERN, Request
+from bailiwick_contracts.message import COMPANY, IDENTIFIER_PATTERN, PROPERTY_PATTERN, Request, made
 from bailiwick_contracts.subjects import subject_of
 from nats.aio.client import Client
 from nats.errors import MaxPayloadError, NoRespondersError
@@ -196,7 +196,7 @@ def actor_of(who: Who, headers: Mapping[str, str]) -> Actor:
             "malformed",
             "Bailiwick-On-Behalf-Of, Bailiwick-Delegation: both, or neither; nobody acts for another without one",
         )
-    return Actor(actor=who.actor, authmethod=who.authmethod, **names)
+    return made(Actor, actor=who.actor, authmethod=who.authmethod, **names)
 
 
 def times_of(headers: Mapping[str, str]) -> dict[str, Any]:

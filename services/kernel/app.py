@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 from bailiwick_contracts.envelope import MESSAGE_LIMIT_BYTES, Answer, Command, read_command
-from bailiwick_contracts.message import Request
+from bailiwick_contracts.message import Request, made
 from bailiwick_contracts.subjects import feed_of, parse
 from faststream.nats import NatsBroker, NatsNKey
 from faststream.security import BaseSecurity
@@ -179,7 +179,8 @@ class Runtime:
         self.doors.check_signature(command)
         scoped = ScopedReading(QueryReading(self.service, self.store, self.keys, connection), command.property)
         result = self.service.queries[type(command.data)](scoped, command)
-        return Answer(commandid=command.commandid, outcome="done", result=plain(dict(result)), record=scoped.record())
+        found = plain(dict(result))
+        return made(Answer, commandid=command.commandid, outcome="done", result=found, record=scoped.record())
 
     def _feed(self, body: bytes) -> bytes:
         asked = from_json(body)

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Event
-from bailiwick_contracts.stored import read_stored
+from bailiwick_contracts.stored import read_folded
 from eventsourcing.persistence import PersistenceError
 
 from services.kernel.decision import Noun
@@ -97,7 +97,7 @@ class Batch:
         loaded = []
         if missing:
             for stream, facts in self.store.facts_of(self.connection, missing).items():
-                events = [read_stored(fact.raw, fact.type) for fact in facts]
+                events = [read_folded(fact.raw, fact.type) for fact in facts]
                 owner = facts[0].property if facts else None
                 self.memory.streams[stream] = Stream(version=len(events), events=events, owner=owner)
                 loaded.append(self.memory.streams[stream])

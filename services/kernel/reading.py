@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.sealed import Keys, Sealed, open_field
-from bailiwick_contracts.stored import read_stored
+from bailiwick_contracts.stored import read_folded
 
 from services.kernel.decision import Noun
 from services.kernel.service import Service
@@ -37,14 +37,14 @@ class QueryReading:
         """The state of a stream, now or as of an instant or position."""
         facts = self._store.history(self._connection, stream)
         if until is None:
-            return noun.fold(read_stored(raw, wire) for _, wire, raw in facts)
-        events = ((position, read_stored(raw, wire)) for position, wire, raw in facts)
+            return noun.fold(read_folded(raw, wire) for _, wire, raw in facts)
+        events = ((position, read_folded(raw, wire)) for position, wire, raw in facts)
         return noun.fold(event for position, event in events if within(event, position, until))
 
     def history(self, stream: str, *, until: int | None = None) -> list[Event[Any]]:
         """The facts of a stream, oldest first, up to a position of the log where one is given."""
         facts = self._store.history(self._connection, stream)
-        return [read_stored(raw, wire) for position, wire, raw in facts if until is None or position <= until]
+        return [read_folded(raw, wire) for position, wire, raw in facts if until is None or position <= until]
 
     def positions(self, source: str) -> dict[str, int]:
         """How far the local copy of `source` reaches."""

@@ -16,7 +16,7 @@ from bailiwick_contracts.envelope import (
 )
 from bailiwick_contracts.message import COMPANY, Fact, Request
 from bailiwick_contracts.sealed import KeyErasedError, Keys, Sealed, may_seal, open_field, sealed_fields
-from bailiwick_contracts.stored import read_stored
+from bailiwick_contracts.stored import read_folded, read_stored
 from eventsourcing.persistence import OperationalError, ProgrammingError
 from opentelemetry.trace import Span
 from sqlalchemy.sql.visitors import iterate
@@ -142,7 +142,7 @@ class WorkUnit:
         facts = self._batch.store.facts_of(self._batch.connection, [stream])[stream]
         if stream in self._batch.memory.streams:
             facts += [fact for fact in (*self._batch.stored, *self._raws) if fact.stream == stream]
-        return [(fact.position, read_stored(fact.raw, fact.type)) for fact in facts]
+        return [(fact.position, read_folded(fact.raw, fact.type)) for fact in facts]
 
     def _stream(self, stream: str) -> Stream:
         streams = self._batch.memory.streams
