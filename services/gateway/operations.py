@@ -1,5 +1,7 @@
 """The generated part of the API: every command a POST, every query a GET."""
 
+from typing import Any
+
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
@@ -69,9 +71,7 @@ class Operations:
 
     async def _query(self, request: HttpRequest, who: Who, property_id: str, operation: Operation) -> Response:
         body = query_of(request.scope["query_string"].decode(), operation)
-        claims = (
-            {"as_of": as_of_in(body.pop(AS_OF))} if AS_OF in body and not operation.takes_as_of(body[AS_OF]) else {}
-        )
+        claims = _looked_at(operation, body)
         self._allowance.check(who, "query", property_id, operation, body)
         if operation.takes_property:
             body["property_id"] = property_id
@@ -84,3 +84,15 @@ class Operations:
         if link is not None:
             response.headers["Link"] = link
         return unchanged(request, response)
+
+
+def _looked_at(operation: Operation, body: dict[str, Any]) -> dict[str, Any]:
+    """The instant that a view is asked for, taken out of a body that has no place of its own for it. Raises ProblemError."""
+    if AS_OF not in body:
+        return {}
+    if not operation.takes_as_of(body[AS_OF]):
+        return {"as_of": as_of_in(body.pop(AS_OF))}
+    if "T" in str(body[AS_OF]):
+        # A message has its times in UTC; who asks here gives them as RFC 3339 has them, of every view alike.
+        body[AS_OF] = as_of_in(body[AS_OF]).isoformat()
+    return {}

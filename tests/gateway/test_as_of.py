@@ -2,7 +2,7 @@
 
 import re
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +24,7 @@ from tests.gateway.test_api import problem, roster
 from tests.gateway.test_isolation import paths
 from tests.gateway.test_webhooks import until
 
+DAY = "staff_id=guard&day=2026-03-02"
 STAFF = f"/v1/properties/{COMPANY}/registry/list_staff"
 
 
@@ -174,6 +175,18 @@ def test_a_record_as_of_an_instant_has_the_version_it_had_then(system: System) -
         assert changed.status_code in (200, 403, 422), changed.text
         assert shown(http.get(then(record, instant))) == shown(before)
         assert http.get(then(record, "2020-01-01T00:00:00Z")).status_code == 404
+
+
+def test_an_instant_is_the_same_in_every_zone_for_every_view(system: System) -> None:
+    """For those whose request has an `as_of` of its own too: in a message all times are UTC, in a URL none has to be."""
+    instant = now()
+    elsewhere = datetime.fromisoformat(instant).astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat()
+    with system.http("hr") as http:
+        for view in ("registry/list_staff", "registry/get_property", f"attendance/get_day?{DAY}", "tickets/list_tickets"):
+            path = f"/v1/properties/{NORTH}/{view}"
+            there, here = http.get(then(path, elsewhere)), http.get(then(path, instant))
+            assert there.status_code == 200, there.text
+            assert shown(there) == shown(here), view
 
 
 def test_where_it_is_impossible_a_problem_says_so(system: System) -> None:
