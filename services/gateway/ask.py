@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -200,17 +200,18 @@ def actor_of(who: Who, headers: Mapping[str, str]) -> Actor:
 
 
 def times_of(headers: Mapping[str, str]) -> dict[str, Any]:
-    """When it was decided, happened and holds from, as the caller claims. Raises ProblemError."""
+    """When it was decided, happened and holds from, as the caller claims, in UTC as messages have it. Raises ProblemError."""
     found: dict[str, Any] = {}
     try:
         for name, header in _HEADERS.items():
             if header in headers:
-                found[name] = _instant.validate_python(_time(headers[header]))
-                if found[name].utcoffset() is None:
+                instant = _instant.validate_python(_time(headers[header]))
+                if instant.utcoffset() is None:
                     raise ProblemError("malformed", f"{header}: an instant needs its offset from UTC (RFC 3339)")
+                found[name] = instant.astimezone(UTC)
         if "bailiwick-effective-on" in headers:
             found["effective_on"] = _date.validate_python(_time(headers["bailiwick-effective-on"]))
-    except ValidationError:
+    except (ValidationError, OverflowError):
         raise ProblemError("malformed", "bailiwick-…: an instant (RFC 3339) or a date (YYYY-MM-DD)") from None
     return found
 

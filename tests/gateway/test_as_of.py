@@ -182,7 +182,12 @@ def test_an_instant_is_the_same_in_every_zone_for_every_view(system: System) -> 
     instant = now()
     elsewhere = datetime.fromisoformat(instant).astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat()
     with system.http("hr") as http:
-        for view in ("registry/list_staff", "registry/get_property", f"attendance/get_day?{DAY}", "tickets/list_tickets"):
+        for view in (
+            "registry/list_staff",
+            "registry/get_property",
+            f"attendance/get_day?{DAY}",
+            "tickets/list_tickets",
+        ):
             path = f"/v1/properties/{NORTH}/{view}"
             there, here = http.get(then(path, elsewhere)), http.get(then(path, instant))
             assert there.status_code == 200, there.text

@@ -182,6 +182,21 @@ def test_a_number_in_a_header_is_no_time(system: System, name: str, value: str) 
         assert "RFC 3339" in problem(answer, 400, "malformed")["detail"]
 
 
+def test_a_claimed_time_may_have_any_offset_from_utc(system: System) -> None:
+    """The document says date-time: whoever writes it as the clock on the wall shows it means the same instant."""
+    with system.http("director") as http:
+        given = {"Bailiwick-Occurred-At": "2026-03-02T18:00:00+08:00"}
+        answer = http.post(ROSTERS, json=roster("zoned", days=[{"day": "2027-01-04"}]), headers=key() | given)
+        assert answer.status_code == 200, answer.text
+        (fact,) = http.get(f"/v1/properties/{NORTH}/records/attendance/roster-zoned").json()["facts"]
+        assert fact["time"] == "2026-03-02T10:00:00Z"
+        for given in (
+            {"Bailiwick-Occurred-At": "0001-01-01T00:00:00+08:00"},
+            {"Bailiwick-Issued-At": "9999-12-31T23:00:00-08:00"},
+        ):
+            problem(http.post(ROSTERS, json=roster("zoned"), headers=key() | given), 400, "malformed")
+
+
 def test_a_number_in_a_body_a_line_or_a_query_is_no_time(system: System) -> None:
     wage = {
         "type": "registry.set_base_wage.v1",
