@@ -47,6 +47,7 @@ from services.gateway.deliverer import Deliverer
 from services.gateway.delivery import Deliveries, Resent
 from services.gateway.identity import API_KEY_PREFIX, Identity
 from services.gateway.limits import Rates
+from services.gateway.login import without_values
 from services.gateway.permission import Resource, Who, may
 from services.gateway.problem import ProblemError, not_found
 from services.gateway.query import as_of_in, given_in, next_page, query_of, wrong
@@ -149,7 +150,7 @@ class Administration:
         try:
             return model.model_validate(read_json(await request.body()))
         except ValidationError as error:
-            raise invalid(error) from None
+            raise invalid(without_values(error) if "password" in model.model_fields else error) from None
 
     async def _do(
         self, request: HttpRequest, who: Who, asked: Request, shown: dict[str, Any] | None = None

@@ -64,7 +64,7 @@ class Doorway:
         try:
             given = Login.model_validate(read_json(await request.body()))
         except ValidationError as error:
-            raise invalid(_without_values(error)) from None
+            raise invalid(without_values(error)) from None
         self._guesses.take(f"account:{given.account}")
         self._from_address.take(f"{request.client.host if request.client else ''}")
         found = self._standing.account(given.account)
@@ -75,7 +75,7 @@ class Doorway:
         return self._tokens.issue(given.account)
 
 
-def _without_values(error: ValidationError) -> ValidationError:
+def without_values(error: ValidationError) -> ValidationError:
     """A password that fits no rule is repeated in no answer."""
     lines: list[Any] = [one | {"input": "…"} for one in error.errors(include_url=False)]
     return ValidationError.from_exception_data(error.title, lines)

@@ -139,6 +139,24 @@ def test_our_own_token_ends_with_its_hour_its_password_and_its_account(system: S
         tokens.read(tokens.issue("x")[0])
 
 
+def test_a_password_is_repeated_in_no_answer(system: System) -> None:
+    """Nor where something else beside it is wrong: answers end up in the logs of whoever asked."""
+    short, long = "unsaid", "unsaid and long enough"
+    with system.http("admin") as http:
+        for method, path, body in (
+            ("POST", "/v1/accounts", {"account": "quiet", "staff_id": "hr", "password": short}),
+            ("POST", "/v1/accounts", {"account": "quiet", "password": long}),
+            ("POST", "/v1/accounts", {"account": "quiet", "staff_id": "hr", "password": [long]}),
+            ("PUT", "/v1/accounts/hr", {"password": short}),
+            ("PUT", "/v1/accounts/hr", {"passwort": long}),
+            ("POST", "/v1/tokens", {"password": long}),
+        ):
+            answer = http.request(method, path, json=body, headers=key())
+            assert answer.status_code == 422, answer.text
+            assert short not in answer.text, answer.text
+            assert answer.json()["problems"][0]["rule"], answer.text
+
+
 def test_whoever_has_left_comes_in_no_more(system: System) -> None:
     hired = date(2024, 1, 1)
     system.done(RegisterStaff(staff_id="leaver", name="樣本leaver", home_property=SOUTH, hired_on=hired))
