@@ -16,6 +16,7 @@ from nats.errors import MaxPayloadError, NoRespondersError
 from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from services.gateway.permission import Action, Resource, Who, may
@@ -231,6 +232,12 @@ def precondition_of(headers: Mapping[str, str]) -> Precondition:
     if found is None:
         raise ProblemError("malformed", "If-Match: one ETag as it was answered, or *")
     return Precondition(stream=found.group(1), sequence=int(found.group(2)))
+
+
+def no_query(request: HttpRequest) -> None:
+    """Raises ProblemError for a command with query parameters: nobody would read them."""
+    if request.scope["query_string"]:
+        raise ProblemError("malformed", "a command's members stand in its body; there are no query parameters")
 
 
 def idempotency_key(headers: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ from services.gateway.ask import (
     idempotency_key,
     invalid,
     no_number_for_a_time,
+    no_query,
     precondition_of,
     read_json,
     times_of,
@@ -80,6 +81,8 @@ async def answer(
     sender = Sender(
         who, property_id, operation, key, request.headers, asker, allowance, precondition_of(request.headers)
     )
+    if operation.row is None:
+        no_query(request)
     shared = query_of(request.url.query, operation) if request.url.query else {}
     allowance.check(who, "command", property_id, operation, shared)
     times_of(request.headers)

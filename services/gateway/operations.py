@@ -11,6 +11,7 @@ from services.gateway.ask import (
     Asker,
     command_id,
     idempotency_key,
+    no_query,
     precondition_of,
     read_json,
     times_of,
@@ -57,8 +58,7 @@ class Operations:
             raise ProblemError(
                 "unsupported_media_type", "Content-Type: application/json, application/x-ndjson or text/csv"
             )
-        if request.scope["query_string"]:
-            raise ProblemError("malformed", "a command's members stand in its body; there are no query parameters")
+        no_query(request)
         body = read_json(await request.body())
         self._allowance.check(who, "command", property_id, operation, body)
         key = idempotency_key(request.headers)

@@ -164,6 +164,14 @@ def test_a_file_of_nothing_but_wrong_lines_leaves_everybody_else_a_turn(system: 
     assert len(waited) > 5, waited
 
 
+def test_what_no_line_would_take_from_the_query_is_refused(system: System) -> None:
+    """Whole requests come as lines: what stands in the query beside them would be left out of every one, and nobody told."""
+    sent = json.dumps(wage("guard", "7000.00", if_match="*"))
+    with system.http("hr") as http:
+        answer = http.post(f"{WAGES}?base_wage.currency=USD", content=sent, headers=NDJSON | key())
+        assert "query" in problem(answer, 400, "malformed")["detail"]
+
+
 def test_for_all_lines_the_header_may_only_say_whatever_version(system: System) -> None:
     with system.http("hr") as http:
         line = json.dumps(wage("admin", "8000.00"))
