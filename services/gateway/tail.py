@@ -240,10 +240,11 @@ class Tail:
             log, last = places[service]
             head = self.heads.get(service)
             end = (until or {}).get(service)
+            enough = end or head
             if log and head is not None and head[0] != log:
                 raise ProblemError("cursor_unknown", f"{service}: its log is another one than the cursor's")
-            told = head is not None and last >= head[1] and not stored
-            if log and (told or (end is not None and last >= end[1])):
+            # A place ahead of what was announced is asked for: a log that was put back to an earlier day does not have it.
+            if log and not stored and head and enough and enough[1] <= last <= head[1]:
                 continue
             try:
                 name, top, facts = await read_log(self._client, service, last, timeout=5)

@@ -22,6 +22,7 @@ from services.gateway import tail
 from services.gateway.tail import Tail, Wanted
 from services.kernel.feed import read_log
 from tests.gateway.conftest import NORTH, System, key, running
+from tests.gateway.test_api import problem
 from tests.gateway.test_webhooks import door, happen
 
 
@@ -96,6 +97,21 @@ def test_a_cursor_of_another_installation_is_told_so(system: System) -> None:
         for after in ("attendance-ffffffffffff.3", "nonsense", "attendance-1.2~x"):
             answer = http.get("/v1/events", params={"after": after})
             assert (answer.status_code, answer.json()["type"]) == (400, "/problems/cursor_unknown")
+
+
+def test_a_cursor_ahead_of_its_log_is_told_so_to_whoever_would_wait_there(system: System) -> None:
+    """After a backup was put back the log is shorter: whoever waited at the old place would miss all up to it, untold."""
+    announced(system)
+    with system.http("admin") as http:
+        last = list(pages(http))[-1]["next"]
+        log, _, position = last.partition("~")[0].rpartition(".")
+        ahead = last.replace(f"{log}.{position}", f"{log}.{int(position) + 3}")
+        for answer in (
+            http.get("/v1/events", params={"after": ahead}),
+            http.get("/v1/events", headers={"accept": "text/event-stream", "last-event-id": ahead}),
+            http.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/", "after": ahead}, headers=key()),
+        ):
+            assert "ahead" in problem(answer, 400, "cursor_unknown")["detail"]
 
 
 def test_a_director_s_cursor_says_nothing_of_the_logs_and_cannot_be_made_up(system: System) -> None:
