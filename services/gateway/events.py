@@ -51,7 +51,9 @@ class Events:
             last = request.headers.get("last-event-id") or query.get("after")
             cursor = self._read(who, last) if last else None
             await self._tail.page(cursor or dict(self._tail.heads), wanted, 1)
-            return StreamingResponse(self._stream(request, cursor, wanted), media_type="text/event-stream")
+            # What is asked for without its body would never come to its end.
+            stream = () if request.method == "HEAD" else self._stream(request, cursor, wanted)
+            return StreamingResponse(stream, media_type="text/event-stream")
         return await self._page(request, self._read(who, query.get("after") or "start"), wanted, limit)
 
     async def place(self, text: str) -> str:

@@ -312,6 +312,15 @@ def test_a_wrong_question_is_told_who_listens_too(system: System, query: str) ->
         assert json.loads(answer.read())["problems"][0]["field"] == "limit"
 
 
+def test_a_stream_that_is_asked_for_without_its_body_ends_at_once(system: System) -> None:
+    """Else the connection would go on for ever, and whatever is asked next over it would wait."""
+    with system.http("director") as http:
+        http.timeout = httpx.Timeout(5)
+        head = http.head("/v1/events", headers={"accept": "text/event-stream"})
+        assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        assert http.get("/problems").status_code == 200
+
+
 def test_the_events_are_read_by_the_contracts_and_by_the_cloudevents_sdk(system: System) -> None:
     from cloudevents.core.bindings.http import HTTPMessage, from_structured  # noqa: PLC0415
     from cloudevents.core.formats.json import JSONFormat  # noqa: PLC0415
