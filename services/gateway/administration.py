@@ -232,6 +232,8 @@ class Administration:
         who = await self._who(request)
         body = await self._read(request, WebhookBody)
         types = chosen(body.types)
+        if not self._standing.is_place(body.property_id):
+            raise wrong("property_id", body.property_id, f"a property that there is, or {COMPANY}")
         await self._check(body.url)
         after = await self._place(body.after) if body.after is not None else None
         webhook_id = "w" + self._derived(who, request, "webhook-id").hex()[:20]

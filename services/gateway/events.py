@@ -129,10 +129,9 @@ class Events:
             raise ProblemError("forbidden")
         return frozenset(seen)
 
-    @staticmethod
-    def _allow(who: Who, property_id: str) -> None:
+    def _allow(self, who: Who, property_id: str) -> None:
         verdict = may(who, "events", Resource(frozenset({property_id})))
-        if verdict == "hidden":
+        if verdict == "hidden" or (verdict == "granted" and not self._standing.is_place(property_id)):
             raise not_found()
         if verdict == "forbidden":
             raise ProblemError("forbidden")

@@ -74,6 +74,12 @@ class Standing:
         query = sa.select(PROPERTIES.c.property_id).order_by(PROPERTIES.c.property_id)
         return self._remember(("properties",), lambda: tuple(row[0] for row in self._rows(query)))
 
+    def is_place(self, property_id: str) -> bool:
+        """Whether it is a property, or the company. One that is not remembered is looked for again: it may be of this moment."""
+        if property_id not in everything(self):
+            self._known.pop(("properties",), None)
+        return property_id in everything(self)
+
     def seen_at(self, staff_id: str, property_id: str | None) -> bool:
         """Whether a person belongs to a property (None: to any), or holds or held a position there or at the company."""
         found = self._remember(("seen", staff_id), lambda: self._places(staff_id))

@@ -21,6 +21,7 @@ from bailiwick_contracts.subjects import SERVICES, stream_of
 from services.gateway import tail
 from services.gateway.tail import Tail, Wanted
 from services.kernel.feed import read_log
+from services.kernel.reactor import caught_up
 from tests.gateway.conftest import NORTH, System, key, running
 from tests.gateway.test_api import problem
 from tests.gateway.test_webhooks import door, happen
@@ -302,6 +303,19 @@ def test_a_wrong_question_is_told_so(system: System, query: str, field: str) -> 
         assert answer.status_code == 422, answer.text
         (told,) = answer.json()["problems"]
         assert (told["field"], set(told), bool(answer.json()["remedy"])) == (field, {"field", "value", "rule"}, True)
+
+
+def test_a_property_that_is_not_there_is_told_and_never_waited_for(system: System) -> None:
+    hook = {"url": "http://127.0.0.1:9/", "property_id": "nroth-court"}
+    with system.http("admin") as http:
+        for asked in ("nroth-court", ""):
+            problem(http.get("/v1/events", params={"property": asked}), 404, "not_found")
+        told = problem(http.post("/v1/webhooks", json=hook, headers=key()), 422, "invalid")
+        assert told["problems"][0]["field"] == "property_id"
+        # What is new is known at once.
+        system.done(AddProperty(property_id="new-court", name="新苑"), "new-court")
+        assert system.call(caught_up(system.desk.client, "gateway", "registry"))
+        assert http.get("/v1/events?property=new-court").json()["events"]
 
 
 @pytest.mark.parametrize("query", ["limit=abc", "limit=0", "limit=501"])
