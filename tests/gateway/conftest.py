@@ -129,8 +129,9 @@ GATE_SECRET = "s" * 43
 GATE_HASH = hashlib.sha256(GATE_SECRET.encode()).hexdigest()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here that shares the one system runs in one process."""
+    """Everything here that shares the one system runs in one process, also where a file of these is all that is run."""
     here = Path(__file__).parent
     for item in items:
         if here not in item.path.parents:
