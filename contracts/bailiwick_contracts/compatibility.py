@@ -58,13 +58,20 @@ class _Comparison:
         if len(old) == len(new) == 1:
             yield from self._one(old[0], new[0], at)
             return
-        left = list(new)
+        left, changed = list(new), list[Schema]()
         for one in old:
             found = next((other for other in left if not list(self._fresh().compare(one, other, at))), None)
+            if found is None:
+                changed.append(one)
+            else:
+                left.remove(found)
+        for one in changed:
+            found = next((other for other in left if _named(other) == _named(one)), None)
             if found is None:
                 yield at or "/", f"{_named(one)} is no longer one of its forms", NEW_NAME
             else:
                 left.remove(found)
+                yield from self.compare(one, found, f"{at}/{_named(one)}")
         if left and not self._request:
             yield at or "/", f"it may now also be {', '.join(map(_named, left))}, which old readers refuse", ADD
 
@@ -194,11 +201,15 @@ def _description(schema: Schema, at: str) -> str | None:
     here: dict[str, Any] = dict(schema)
     for step in [step for step in at.split("/") if step]:
         here = _resolved(here, schema)
-        if "anyOf" in here:
-            here = next((_resolved(one, schema) for one in here["anyOf"] if one.get("type") != "null"), here)
-        here = (
-            here.get("items", {}) if step == "items" and "items" in here else here.get("properties", {}).get(step, {})
-        )
+        form = next((one for one in here.get("anyOf") or here.get("oneOf") or () if _named(one) == step), None)
+        inside = here.get("properties", {}).get(step, {})
+        if form is not None:
+            inside = form
+        elif step == "items" and "items" in here:
+            inside = here["items"]
+        elif step == "*":
+            inside = here.get("additionalProperties", {})
+        here = dict(inside)
     found = here.get("description") or _resolved(here, schema).get("description")
     return str(found) if found is not None else None
 

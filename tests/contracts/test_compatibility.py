@@ -32,9 +32,11 @@ FACT: dict[str, Any] = {
                 "parts": {"type": "array", "items": {"type": "string", "maxLength": 10}},
                 "by": {"type": "object", "additionalProperties": {"type": "string"}},
                 "all": {"type": "array"},
+                "part": {"anyOf": [{"$ref": "#/$defs/Part"}, {"type": "null"}], "default": None},
             },
             "required": ["share", "kind"],
-        }
+        },
+        "Part": {"type": "object", "properties": {"of": {"type": "string"}}},
     },
 }
 Change = Callable[[dict[str, Any]], Any]
@@ -87,6 +89,15 @@ def test_what_only_adds_passes(name: str, request_: bool) -> None:
     assert list(breaks(FACT, changed(ADDING[name]), request=request_)) == []
 
 
+@pytest.mark.parametrize("request_", [True, False])
+def test_what_changes_within_an_optional_part_is_named_where_it_stands(request_: bool) -> None:
+    today = changed(lambda _: None)
+    del today["$defs"]["Part"]["properties"]["of"]
+    assert [(at, what) for at, what, _ in breaks(FACT, today, request=request_)] == [
+        ("/data/part/Part/of", "the field is gone")
+    ]
+
+
 def test_a_request_may_take_more_and_a_fact_may_not_say_more() -> None:
     more_values = changed(lambda d: d["properties"]["kind"]["enum"].append("early"))
     optional = changed(lambda d: d["required"].remove("share"))
@@ -115,6 +126,30 @@ def test_other_words_for_the_same_are_accepted_once(tmp_path: Path) -> None:
     kept["attendance.penalty_decided.v1"]["description"] = "Said otherwise."
     (made / "schemas.json").write_text(json.dumps(kept))
     assert [line for line in check(tmp_path) if "accept-wording" in line]
+    compatibility.accept_wording(tmp_path)
+    assert list(check(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("wire", "at", "part"),
+    [("attendance.penalty_decided.v1", "/data/ruling/limit/Limit", "Limit"), ("kept.in_names.v1", "/by/*", "Part")],
+)
+def test_other_words_for_a_part_are_accepted_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: str, at: str, part: str
+) -> None:
+    """A part that may be left out or stands under any name: its new words are told with where they are, and taken by hand."""
+    named = {
+        "properties": {"by": {"additionalProperties": {"$ref": "#/$defs/Part"}}},
+        "$defs": {"Part": {"description": "."}},
+    }
+    today = {**compatibility._today(), "kept.in_names.v1": named}
+    monkeypatch.setattr(compatibility, "_today", lambda: today)
+    made = keep(tmp_path, "9.9.9")
+    kept = json.loads((made / "schemas.json").read_text())
+    kept[wire]["$defs"][part]["description"] = "Said otherwise."
+    (made / "schemas.json").write_text(json.dumps(kept))
+    (told,) = check(tmp_path)
+    assert told.startswith(f"9.9.9 {wire} {at}: its description changed")
     compatibility.accept_wording(tmp_path)
     assert list(check(tmp_path)) == []
 
