@@ -50,7 +50,7 @@ class _Comparison:
             old_text or old.get("description")
         ):
             yield at or "/", "its description changed, so it may mean something else", WORDING
-        if self._request and "default" in old and not _kept(old["default"], new.get("default")):
+        if "default" in old and not _kept(old["default"], new.get("default")):
             yield at or "/", f"left out it meant {old['default']!r}, now {new.get('default')!r}", NEW_NAME
         yield from self._alternatives(_alternatives(old), _alternatives(new), at)
 
@@ -103,8 +103,8 @@ class _Comparison:
             if new.get(name, float("inf")) < old.get(name, float("inf")):
                 yield where, f"{name} fell from {old.get(name)} to {new[name]}", NEW_NAME
         for name in SAME:
-            if new.get(name) is not None and new.get(name) != old.get(name):
-                yield where, f"{name} was {old.get(name)}, now {new[name]}", NEW_NAME
+            if new.get(name) != old.get(name) and (name in new or not self._request):
+                yield where, f"{name} was {old.get(name)}, now {new.get(name)}", NEW_NAME
         yield from self._properties(old, new, at)
         if "items" in old or "items" in new:
             yield from self.compare(old.get("items", {}), new.get("items", {}), f"{at}/items")

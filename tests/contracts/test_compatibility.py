@@ -32,7 +32,9 @@ FACT: dict[str, Any] = {
                 "parts": {"type": "array", "items": {"type": "string", "maxLength": 10}},
                 "by": {"type": "object", "additionalProperties": {"type": "string"}},
                 "all": {"type": "array"},
+                "on": {"type": "string", "format": "date"},
                 "part": {"anyOf": [{"$ref": "#/$defs/Part"}, {"type": "null"}], "default": None},
+                "times": {"type": "integer", "default": 1},
             },
             "required": ["share", "kind"],
         },
@@ -62,6 +64,7 @@ BREAKING: dict[str, Change] = {
     "pattern was": lambda d: d["properties"]["parts"]["items"].update(pattern="^a"),
     "has to be there now": lambda d: d["required"].append("note"),
     "may mean something else": lambda d: d["properties"]["share"].update(description="In thousandths."),
+    "left out it meant 1, now 2": lambda d: d["properties"]["times"].update(default=2),
     "no longer one of its forms": lambda d: (
         d["properties"]["note"]["anyOf"].pop(0) and d["properties"]["note"]["anyOf"].append({"type": "integer"})
     ),
@@ -101,7 +104,8 @@ def test_what_changes_within_an_optional_part_is_named_where_it_stands(request_:
 def test_a_request_may_take_more_and_a_fact_may_not_say_more() -> None:
     more_values = changed(lambda d: d["properties"]["kind"]["enum"].append("early"))
     optional = changed(lambda d: d["required"].remove("share"))
-    for today in (more_values, optional):
+    any_text = changed(lambda d: d["properties"]["on"].pop("format"))
+    for today in (more_values, optional, any_text):
         assert list(breaks(FACT, today, request=True)) == []
         assert list(breaks(FACT, today, request=False)) != []
 
