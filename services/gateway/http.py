@@ -51,8 +51,7 @@ def routes(parts: Parts) -> list[Route]:
         ("/v1/properties/{property}/records/{service}/{stream}", ["GET"], parts.events.record),
         (_EVENTS, ["GET"], parts.events),
         ("/v1/tokens", ["POST"], parts.doorway.token),
-        ("/v1/session", ["POST"], parts.doorway.session),
-        ("/v1/session", ["DELETE"], parts.doorway.leave),
+        ("/v1/session", ["POST", "DELETE"], _by_method(POST=parts.doorway.session, DELETE=parts.doorway.leave)),
         ("/v1/accounts", ["GET", "POST"], admin.accounts),
         ("/v1/accounts/{account}", ["PUT", "DELETE"], admin.account),
         ("/v1/api-keys", ["GET", "POST"], admin.api_keys),
@@ -68,6 +67,15 @@ def routes(parts: Parts) -> list[Route]:
         *((path, ["GET"], handler) for path, handler in pages.paths().items()),
     ]
     return [Route(path, _endpoint(handler), methods=methods) for path, methods, handler in listed]
+
+
+def _by_method(**handlers: Handler) -> Handler:
+    """One path, one route: two of them would each know of their own methods alone."""
+
+    async def handler(request: HttpRequest) -> Response:
+        return await handlers[request.method](request)
+
+    return handler
 
 
 def _acting(admin: Administration, act: str) -> Handler:

@@ -145,6 +145,8 @@ def test_what_looks_may_be_looked_at_without_its_body_and_what_is_not_done_is_sa
             assert "GET" in answer.headers["allow"]
         for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS"):
             problem(http.request(method, PENALTIES), 405, "method_not_allowed")
+        for path, methods in (("/v1/session", {"POST", "DELETE"}), ("/v1/accounts/x", {"PUT", "DELETE"})):
+            assert set(http.options(path).headers["allow"].split(", ")) == methods
 
 
 @pytest.mark.parametrize(
