@@ -116,6 +116,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _parameter(one: Parameter) -> dict[str, Any]:
     schema = {name: value for name, value in one.schema.items() if name not in ("default", "title", "description")}
+    if schema.get("type") == "object":
+        schema = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
     given: dict[str, Any] = {"name": one.name, "in": "query", "required": one.required, "schema": schema}
     if one.repeated:
         given |= {"schema": {"type": "array", "items": schema}, "style": "form", "explode": True}

@@ -1,5 +1,6 @@
 """What can be asked over HTTP: one operation per request that a service takes, made from the contracts alone."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 from bailiwick_contracts.message import Request
 from pydantic import TypeAdapter
+from pydantic_core import from_json
 
 from services.kernel.service import Service
 
@@ -32,9 +34,14 @@ class Parameter:
     description: str = ""
 
     def read(self, texts: list[str]) -> Any:
-        """The JSON value of what stands in the URL; a text that is no such value is left for the contract to refuse."""
+        """The JSON value of what stands in the URL; a text that is no such value is left for the contract to refuse.
+
+        What consists of parts is given as JSON: one of them, or in a cell of a table several as a list.
+        """
         values = [_value(text, self.schema) for text in texts]
-        return values if self.repeated else values[-1]
+        if not self.repeated:
+            return values[-1]
+        return [one for value in values for one in (value if isinstance(value, list) else [value])]
 
 
 LOOKED_AT = Parameter(
@@ -49,6 +56,9 @@ def _value(text: str, schema: Mapping[str, Any]) -> Any:
         return int(text)
     if "boolean" in kinds and text in ("true", "false"):
         return text == "true"
+    if "object" in kinds:
+        with contextlib.suppress(ValueError):
+            return from_json(text, allow_inf_nan=False)
     return text
 
 

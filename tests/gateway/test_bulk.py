@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from tests.gateway.conftest import NORTH, System, key
-from tests.gateway.test_api import problem
+from tests.gateway.test_api import ROSTERS, problem
 
 WAGES = "/v1/properties/company/registry/set_base_wage"
 STAFF = "/v1/properties/company/registry/get_staff?staff_id={}"
@@ -162,6 +162,37 @@ def test_a_file_of_nothing_but_wrong_lines_leaves_everybody_else_a_turn(system: 
             waited.append(time.monotonic() - begun)
         sender.join()
     assert len(waited) > 5, waited
+
+
+def test_what_has_parts_stands_as_json_in_a_cell_and_in_a_query(system: System) -> None:
+    """A roster's days fit no cell otherwise, and a view that takes rows could be asked for by nobody."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["roster_id", "staff_ids", "days"])
+    days = [{"day": "2026-11-02"}, {"day": "2026-11-03"}]
+    for name, cell in (
+        ("cell-list", days),
+        ("cell-one", {"day": "2026-11-04"}),
+        ("cell-none", "monday"),
+        ("cell-nan", "[NaN]"),
+    ):
+        writer.writerow([name, "guard", cell if isinstance(cell, str) else json.dumps(cell)])
+    preview = f"/v1/properties/{NORTH}/billing/preview_statement_rows"
+    row = {"row": 1, "key": "0" * 32, "ordinal": 0, "on": "2026-03-02", "direction": "in", "amount": "120.00"}
+    rows = [json.dumps(row), json.dumps(row | {"row": 2, "ordinal": 1})]
+    with system.http("director") as http:
+        found = answers(http.post(ROSTERS, content=file.getvalue(), headers={"Content-Type": "text/csv"} | key()).text)
+        assert [one["status"] for one in found] == [200, 200, 422, 422], found
+        assert [one["factcount"] for one in found[:2]] == [3, 2]
+        for given in (rows, f"[{','.join(rows)}]"):
+            looked = http.get(preview, params={"statement_id": "s-1", "rows": given})
+            assert looked.json() == {"matched": 0, "unapplied": "240.00", "duplicates": 0}, looked.text
+        problem(http.get(preview, params={"statement_id": "s-1", "rows": "{"}), 422, "invalid")
+        parameters = http.get("/openapi.json").json()["paths"][preview.replace(NORTH, "{property}")]["get"][
+            "parameters"
+        ]
+        items = next(one for one in parameters if one["name"] == "rows")["schema"]["items"]
+        assert (items["type"], items["contentMediaType"]) == ("string", "application/json")
 
 
 def test_what_no_line_would_take_from_the_query_is_refused(system: System) -> None:
