@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from pydantic_core import to_json
 from starlette.responses import Response
@@ -61,7 +62,7 @@ class ProblemError(Exception):
         if self.detail:
             body["detail"] = self.detail
         if instance:
-            body["instance"] = instance
+            body["instance"] = quote(instance, safe="/%:@!$&'()*+,;=")
         return body | {name: value for name, value in self.more.items() if value not in (None, "", [], ())}
 
     def response(self, instance: str = "") -> Response:
