@@ -269,15 +269,16 @@ class Administration:
                     if problem.code != "idempotency_key_reused":
                         raise
             raise ProblemError("idempotency_key_reused")
-        if act == "disable":
-            return await self._do(
-                request, who, _made(DisableWebhook, webhook_id=name, why=(await self._read(request, WhyBody)).why)
-            )
-        made: dict[str, Callable[[], Request]] = {
-            "enable": lambda: _made(EnableWebhook, webhook_id=name),
-            "remove": lambda: _made(RemoveWebhook, webhook_id=name),
-        }
-        return await self._do(request, who, made[act]())
+        if act == "enable":
+            return await self._do(request, who, _made(EnableWebhook, webhook_id=name))
+        asked = (
+            _made(DisableWebhook, webhook_id=name, why=(await self._read(request, WhyBody)).why)
+            if act == "disable"
+            else _made(RemoveWebhook, webhook_id=name)
+        )
+        response = await self._do(request, who, asked)
+        self._deliverer.ended(name)
+        return response
 
     async def deliveries(self, request: HttpRequest) -> Response:
         """The delivery log of a webhook: every event with its attempts."""

@@ -150,9 +150,12 @@ class Deliverer:
                 await rest(min(30, 2**attempt))
                 attempt += 1
 
-    async def _end(self, name: str, why: str) -> None:
-        """Have it disabled, and know so at once: somebody may enable it before the next look."""
+    def ended(self, name: str) -> None:
+        """Know at once that a webhook sends no more: somebody may enable it before the next look."""
         self._enabled[name] = False
+
+    async def _end(self, name: str, why: str) -> None:
+        self.ended(name)
         await self._disable(name, why)
 
     async def _begin(self, endpoint: Endpoint) -> None:

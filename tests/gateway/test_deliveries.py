@@ -1,9 +1,15 @@
-"""The log of deliveries: it keeps what waits as long as that waits, and what was delivered for as long as it is told to."""
+"""What is to be delivered: what waits is kept as long as it waits, what was delivered as long as it is told to; an end holds at once."""
 
+import time
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from services.gateway.delivery import Deliveries
 from services.gateway.tail import Announced
+from tests.gateway.conftest import System, key
+from tests.gateway.receiver import Receiver, failing, fine
+from tests.gateway.test_webhooks import add, complete, door, happen, remove, until
 
 BEGUN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -50,3 +56,29 @@ def test_what_was_delivered_is_let_go_after_its_time_and_what_waits_never_is(dat
         assert [one["number"] for one in deliveries.log("hook-2", 0, 10, None)] == [2, 3]
     finally:
         deliveries.close()
+
+
+def test_a_webhook_that_is_disabled_sends_nothing_more_and_starts_anew_when_it_is_enabled_at_once(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has mended a receiver and does both in one breath waits for no try that was put off for half a day."""
+    monkeypatch.setattr("services.gateway.delivery.BACK_OFF", (timedelta(hours=12),) * 19)
+    receiver = Receiver()
+    receiver.start()
+    receiver.behaviour = failing
+    webhook = add(system, receiver)
+    path = f"/v1/webhooks/{webhook['webhook_id']}"
+    ids = happen(system, 1)
+    until(lambda: door(system).deliveries.place(webhook["webhook_id"]).failing, "put off")
+    receiver.behaviour = fine
+    with system.http("admin") as http:
+        assert http.post(f"{path}/disable", json={"why": "mended"}, headers=key()).json()["outcome"] == "done"
+        assert http.post(f"{path}/enable", headers=key()).json()["outcome"] == "done"
+        complete(receiver, ids, 10)
+        told = len(receiver.events())
+        assert http.post(f"{path}/disable", json={"why": "for good"}, headers=key()).json()["outcome"] == "done"
+        happen(system, 1)
+        time.sleep(0.5)
+        assert len(receiver.events()) == told
+    remove(system, webhook)
+    receiver.stop()
