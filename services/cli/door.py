@@ -1,6 +1,7 @@
 """`bailiwick account`, `bailiwick api-key`, `bailiwick listen`: who comes in from outside, and what is happening."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import secrets
@@ -14,7 +15,7 @@ from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.registry import GetProperty, GetStaff
 from pydantic import ValidationError
 
-from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
+from services.cli.output import BAD_INPUT, UNAVAILABLE, AsJson, emit, emit_rows, fail, print_json, run, settle
 from services.kernel.bus import connect
 from services.kernel.doors import Door
 from services.kernel.settings import Settings
@@ -22,6 +23,8 @@ from services.run.desk import Desk, system
 
 account = typer.Typer(no_args_is_help=True)
 api_key = typer.Typer(no_args_is_help=True)
+LOOK_SECONDS = 10.0
+"""How long every service has to say where its log ends."""
 SETUP = Actor(actor="system-setup", authmethod="system", channel="system")
 
 
@@ -144,8 +147,13 @@ async def _listen(
         tail = Tail(desk.client, SERVICES)
         following = asyncio.create_task(tail.run())
         try:
-            while len(tail.heads) < len(SERVICES):  # noqa: ASYNC110 - each is asked where its log ends
-                await asyncio.sleep(0.05)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    while len(tail.heads) < len(SERVICES):  # noqa: ASYNC110 - each is asked where its log ends
+                        await asyncio.sleep(0.05)
+            silent = [service for service in SERVICES if service not in tail.heads]
+            if silent:
+                fail(f"{', '.join(silent)}: no answer; what happens there would be missed", UNAVAILABLE, as_json)
             cursor = read(after) if after is not None else dict(tail.heads)
             left = count
             async for found in tail.follow(cursor, wanted):
@@ -161,7 +169,8 @@ async def _listen(
                         return
                 sys.stdout.flush()
         except ProblemError as problem:
-            fail(problem.detail or problem.code, BAD_INPUT, as_json)
+            is_away = problem.code == "unavailable"
+            fail(problem.detail or problem.code, UNAVAILABLE if is_away else BAD_INPUT, as_json)
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.conftest import NORTH, PASSWORD, System
+from tests.gateway.conftest import NORTH, PASSWORD, System, running
 from tests.gateway.test_webhooks import happen
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +94,14 @@ def test_listening_at_a_property_that_is_not_there_is_told_so(system: System) ->
     for right in (NORTH, "company"):
         heard = bailiwick(system, "listen", "--property", right, "--after", "start", "--count", "1", "--json")
         assert (heard.returncode, len(heard.stdout.splitlines())) == (0, 1), heard.stderr
+
+
+def test_listening_while_a_service_is_away_is_told_so(tmp_path: Path) -> None:
+    """Else nothing would be printed, of the others neither, and nobody would know why."""
+    with running(tmp_path, ("registry", "attendance", "billing", "tickets", "gateway")) as system:
+        told = bailiwick(system, "listen", "--after", "start", "--count", "1")
+        assert told.returncode == 3, told.stdout + told.stderr
+        assert "audit: no answer" in told.stderr
 
 
 @pytest.mark.long
