@@ -40,6 +40,12 @@ def with_dead_letters(service: Service) -> Service:
     )
 
 
+def standing(connection: sa.Connection) -> int:
+    """How many dead letters stand: the facts and the timers that were given up, and neither handled nor dropped since."""
+    counts = (sa.select(sa.func.count()).select_from(table).where(table.c.raised) for table in (PARKED, TIMERS))
+    return sum(connection.execute(count).scalar_one() for count in counts)
+
+
 def _on_retry(messages: Messages, unit: WorkUnit, command: Command[Any]) -> None:
     table, row = _letter(unit, command.data.letter_id)
     asked = command.data

@@ -13,6 +13,7 @@ from bailiwick_contracts.subjects import stream_of
 from nats.aio.client import Client
 
 from services.kernel.bus import drift
+from services.kernel.dead_letter_requests import standing
 from services.kernel.due import TIMERS, microseconds
 from services.kernel.going import go_on, rest
 from services.kernel.lease import Lease
@@ -50,6 +51,7 @@ class Health:
     untaken: dict[str, Lag] = field(default_factory=dict)
     """By source: what lies in its stream and was not taken in."""
     dead_letters: int = 0
+    """Facts and timers that were given up."""
     parked: int = 0
     """Facts that wait to be handled again, or behind one that does."""
     timers_overdue: int = 0
@@ -147,7 +149,7 @@ class Checkup:
                 "stored": self._store.max_notification_id() or 0,
                 "timers_overdue": connection.execute(overdue).scalar() or 0,
                 "parked": connection.execute(parked).scalar() or 0,
-                "dead_letters": connection.execute(parked.where(PARKED.c.raised)).scalar() or 0,
+                "dead_letters": standing(connection),
             }
 
     async def _streams(self, stored: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Numbers:
                 ("problems", "What is wrong, by the health of the service."),
                 ("relay_lag_facts", "Stored and not published."),
                 ("relay_lag_seconds", "Age of the oldest fact that is not published."),
-                ("dead_letters", "Facts that were given up on."),
+                ("dead_letters", "Facts and timers that were given up on."),
                 ("parked_facts", "Facts that wait to be handled again, or behind one that does."),
                 ("timers_overdue", "Timers that were due more than a minute ago."),
                 ("drift", "Settings in JetStream that are not as described."),

@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from bailiwick_contracts.subjects import SERVICES
 
+from services.kernel.dead_letter_requests import standing
 from services.kernel.due import TIMERS, microseconds
-from services.kernel.parked import PARKED
 from services.kernel.settings import Settings
 from services.kernel.store import Store
 from services.kernel.tables import SETTINGS
@@ -124,11 +124,10 @@ def _store(name: str, store: Store, is_sqlite: bool) -> list[dict[str, Any]]:
                 )
             findings.append(_finding(f"{name}: PostgreSQL", int(one("SHOW server_version_num")) >= 150_000,
                                      one("SHOW server_version"), "15 or later is needed"))  # fmt: skip
-        parked = sa.select(sa.func.count()).select_from(PARKED).where(PARKED.c.raised)
         overdue = (
             sa.select(sa.func.count()).select_from(TIMERS).where(TIMERS.c.next_us < microseconds(now) - 60_000_000)
         )
-        letters, late = connection.execute(parked).scalar() or 0, connection.execute(overdue).scalar() or 0
+        letters, late = standing(connection), connection.execute(overdue).scalar() or 0
         findings += [
             _finding(f"{name}: dead letters", not letters, letters, "bailiwick dead-letters list, then retry or drop"),
             _finding(f"{name}: overdue timers", not late, late, f"see that {name} runs; its log names what fails"),

@@ -13,7 +13,7 @@ from bailiwick_contracts.dead_letter import of_service
 from bailiwick_contracts.envelope import Actor, Answer, Event, check_chain, read_command, read_event
 from bailiwick_contracts.message import Request
 
-from services.kernel.dead_letter_requests import with_dead_letters
+from services.kernel.dead_letter_requests import standing, with_dead_letters
 from services.kernel.dead_letters import DeadLetters
 from services.kernel.parked import PARKED, Again
 from services.kernel.reading import QueryReading
@@ -364,10 +364,16 @@ async def test_a_timer_that_was_given_up_is_a_letter_like_any_other(pair: Pair) 
         )
         return str(answer.outcome)
 
+    def standing_now() -> int:
+        with toy.store.reading() as connection:
+            return standing(connection)
+
+    assert standing_now() == 2, "health and the doctor count it"
     ann, bob = (e.data.letter_id for e in raised)
     assert ask(letters.propose_drop(letter_id=ann, grounds="A trial."), "s1") == "done"
     assert ask(letters.confirm_drop(letter_id=ann, grounds="Seen."), "s1") == "refused"
     assert ask(letters.confirm_drop(letter_id=ann, grounds="Seen."), "s2") == "done"
+    assert standing_now() == 1
     assert ask(letters.retry(letter_id=bob, grounds="Mended."), "s1") == "done"
     (answer,) = fire_due(toy.writer, toy.store, at)
     assert answer.error is not None

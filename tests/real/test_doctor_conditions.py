@@ -49,7 +49,7 @@ def registered(settings: Settings) -> None:
 
 
 def gone_wrong(settings: Settings) -> None:
-    """A timer that nobody fired, a fact that no handler took, a clock that was set back."""
+    """A timer that nobody fired, one that was given up like a fact that no handler took, a clock that was set back."""
     store = Store(settings.store_url("attendance"), schema="attendance")
     timer: dict[str, Any] = {
         "timer_id": "late", "due_us": microseconds(LONG_AGO), "next_us": microseconds(LONG_AGO), "setting": "s", "tries": 0,
@@ -62,6 +62,8 @@ def gone_wrong(settings: Settings) -> None:
     }  # fmt: skip
     with store.transaction() as connection:
         connection.execute(sa.insert(TIMERS).values(timer))
+        given_up = {"timer_id": "given-up", "next_us": None, "tries": 5, "raised": True}
+        connection.execute(sa.insert(TIMERS).values(timer | given_up))
         connection.execute(sa.insert(PARKED).values(letter))
         store.set_setting(connection, "recorded_at", (datetime.now(UTC) + timedelta(hours=1)).isoformat())
     store.close()
@@ -84,7 +86,7 @@ async def test_what_waits_is_late_or_was_refused_is_found_and_a_server_that_take
         code, found = await asyncio.to_thread(examined, tmp_path, BAILIWICK_NATS_URL=server.url)
         assert code == 1
         holds(found, "registry: published", "0 of 3, the oldest waits", "see that registry runs")
-        holds(found, "attendance: dead letters", "1", "bailiwick dead-letters list")
+        holds(found, "attendance: dead letters", "2", "bailiwick dead-letters list")
         holds(found, "attendance: overdue timers", "1", "see that attendance runs")
         holds(found, "attendance: clock", "behind the last fact", "set this machine's clock")
         holds(found, "attendance: stream", "missing", "bailiwick provision")
