@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
+from nats.errors import Error as NatsError
 
 from services.kernel import parked
 from services.kernel.due import microseconds
@@ -51,12 +52,24 @@ class DeadLetters:
                 await rest(POLL_SECONDS)
 
     async def work(self) -> bool:
-        """Handle every row whose time came, with what waits behind each; False when there was none, or none went on."""
+        """Handle every row whose time came, with what waits behind each; False when there was none, or none went on.
+
+        A source that does not answer holds up its own facts alone: it is not asked a second time in one turn.
+        """
         rows = await asyncio.to_thread(self._due)
-        done = 0
+        done, away = 0, set[str]()
         for row in rows:
+            self.turns += 1
+            source = parked.service_of(row["source"])
+            if source in away:
+                continue
             following = await asyncio.to_thread(self._behind, row)
-            raws = await self._raws([row, *following])
+            try:
+                raws = await self._raws([row, *following])
+            except (NatsError, TimeoutError, OSError) as error:
+                LOG.warning("dead_letters.away", service=self._service, source=source, error=told(error))
+                away.add(source)
+                continue
             works = [
                 Again(one["source"], one["number"], raws[one["source"], one["number"]])
                 for one in (row, *following)

@@ -322,6 +322,30 @@ async def test_a_fact_taken_in_beside_the_release_of_its_stream_is_not_left_wait
     assert (pair.noted(), pair.parked()) == ([1, 2, 3], [])
 
 
+async def test_a_source_that_does_not_answer_holds_up_no_fact_of_another(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    POISON.add("unbounded-bad")
+    pair.take("bad")
+    POISON.clear()
+    asked: list[str] = []
+
+    async def feed(service: str, property_id: str, after: int) -> list[bytes]:
+        asked.append(service)
+        if service == "away":
+            raise TimeoutError
+        return await Pair.feed(pair, service, property_id, after)
+
+    monkeypatch.setattr(pair, "feed", feed)
+    of_away = {**pair.parked()[0]._mapping, "source": "away-1:north-court", "next_us": 0}
+    with pair.store.transaction() as connection:
+        pair.store.put(connection, PARKED, [{**of_away, "number": n, "lane": f"away-1/{n}"} for n in (1, 2)])
+    pair.toy.now += timedelta(seconds=1)
+    await pair.work()
+    assert ([row.number for row in pair.parked()], pair.noted()) == ([1, 2], [1])
+    assert asked == ["away", "toy", "away"], "in each of its two turns it asks a source that is away once"
+
+
 async def test_a_log_that_was_exchanged_for_another_does_not_pass_for_the_fact(pair: Pair) -> None:
     POISON.add("unbounded-bad")
     pair.take("bad", "good")
