@@ -86,7 +86,7 @@ def _letter(unit: Reading, letter_id: str) -> tuple[sa.Table, Row]:
         raise _no_letter(letter_id)
     table, row = found[0]
     if not row["raised"] or row["next_us"] is not None:
-        state = "is being tried" if row["tries"] else "waits behind another"
+        state = "is being tried" if row["next_us"] is not None else "waits behind another"
         raise Rejected(f"{letter_id} {state}", code="not_given_up", field="letter_id", value=letter_id,
                        rule="only what was given up is retried or dropped by hand", remedy="wait, or deal with the first of its stream")  # fmt: skip
     return table, row
@@ -97,17 +97,21 @@ def _no_letter(letter_id: str) -> Rejected:
                     rule="what failed here and waits", remedy="list them; it may be resolved or dropped already")  # fmt: skip
 
 
+def _failed(table: sa.Table) -> sa.Select[Any]:
+    """What a handler failed on, also where a person asked for all its tries again and none was made yet."""
+    return sa.select(table).where(sa.or_(table.c.tries > 0, table.c.raised))
+
+
 def _timers(reading: Reading) -> list[Row]:
-    return [values(row) for row in reading.rows(sa.select(TIMERS).where(TIMERS.c.tries > 0))]
+    return [values(row) for row in reading.rows(_failed(TIMERS))]
 
 
 def _on_list(reading: Reading, command: Command[Any]) -> Mapping[str, Any]:
     wanted, after, limit = command.data.letter_id, command.data.after, command.data.limit
-    failed = sa.select(PARKED).where(PARKED.c.tries > 0)
     waiting = sa.select(PARKED.c.lane, sa.func.count().label("rows")).group_by(PARKED.c.lane)
     counts = {row.lane: row.rows for row in reading.rows(waiting)}
     letters = [
-        *(_of_fact(values(row), counts) for row in reading.rows(failed)),
+        *(_of_fact(values(row), counts) for row in reading.rows(_failed(PARKED))),
         *(_of_timer(row) for row in _timers(reading)),
     ]
     if wanted is None:
@@ -119,7 +123,7 @@ def _on_list(reading: Reading, command: Command[Any]) -> Mapping[str, Any]:
     if not letters:
         raise _no_letter(wanted)
     lane = f"{(letters[0]['source'] or '').partition(':')[0]}/{letters[0]['stream']}"
-    behind = sa.select(PARKED).where(PARKED.c.lane == lane, PARKED.c.tries == 0).order_by(PARKED.c.version)
+    behind = sa.select(PARKED).where(PARKED.c.lane == lane, PARKED.c.fact_id != wanted).order_by(PARKED.c.version)
     return {
         "letters": letters,
         "behind": [

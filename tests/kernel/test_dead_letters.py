@@ -23,7 +23,7 @@ from services.kernel.work import Intake, Work
 from services.kernel.writer import Writer
 from tests.kernel.due import fire_due
 from tests.kernel.test_writer import NOON, Bench
-from tests.kernel.toy import ECHO, NOTED, POISON, GiveTokenBack
+from tests.kernel.toy import ECHO, NOTED, POISON, TOY, GiveTokenBack
 
 LETTERS = of_service("echo")
 
@@ -199,6 +199,22 @@ async def test_what_waited_behind_it_follows_in_order_once_a_retry_succeeds(pair
     ]
     pair.take("bad")
     assert pair.noted()[-1] == 10
+
+
+async def test_a_letter_is_listed_and_told_to_be_tried_while_nothing_tries_it_yet(pair: Pair) -> None:
+    """As long as its source is away, for one."""
+    POISON.add("unbounded-bad")
+    pair.take("bad", "bad")
+    await pair.give_up()
+    letter_id = pair.parked()[0].fact_id
+    again = LETTERS.retry(letter_id=letter_id, grounds="Mended.")
+    assert pair.ask(again).outcome == "done"
+    (letter,) = pair.listed()["letters"]
+    assert (letter["letter_id"], letter["state"], letter["tries"], letter["behind"]) == (letter_id, "retrying", 0, 1)
+    assert [one["number"] for one in pair.listed(letter_id)["behind"]] == [2]
+    answer = pair.ask(again)
+    assert answer.error is not None
+    assert answer.error["message"] == f"{letter_id} is being tried"
 
 
 async def test_forgoing_an_effect_needs_two_persons_and_each_step_is_recorded(pair: Pair) -> None:
@@ -399,6 +415,13 @@ async def test_a_timer_that_was_given_up_is_a_letter_like_any_other(pair: Pair) 
     assert ask(letters.confirm_drop(letter_id=ann, grounds="Seen."), "s2") == "done"
     assert standing_now() == 1
     assert ask(letters.retry(letter_id=bob, grounds="Mended."), "s1") == "done"
+    listing = read_command(
+        toy.door.sign(letters.listing(letter_id=bob), Actor(actor="s1"), "north-court"), letters.listing
+    )
+    with toy.store.reading() as connection:
+        reading = QueryReading(with_dead_letters(TOY), toy.store, toy.keys, connection)
+        (letter,) = with_dead_letters(TOY).queries[letters.listing](reading, listing)["letters"]
+    assert (letter["state"], letter["tries"]) == ("retrying", 0)
     (answer,) = fire_due(toy.writer, toy.store, at)
     assert answer.error is not None
     assert (answer.error["tries"], answer.commandid) == (1, bob)
