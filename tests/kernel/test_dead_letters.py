@@ -13,7 +13,7 @@ from bailiwick_contracts.dead_letter import of_service
 from bailiwick_contracts.envelope import Actor, Answer, Event, check_chain, read_command, read_event
 from bailiwick_contracts.message import Request
 
-from services.kernel.dead_letter_requests import standing, with_dead_letters
+from services.kernel.dead_letter_requests import with_dead_letters
 from services.kernel.dead_letters import DeadLetters
 from services.kernel.parked import PARKED, Again
 from services.kernel.reading import QueryReading
@@ -21,9 +21,8 @@ from services.kernel.store import Store
 from services.kernel.versions import VIEWS
 from services.kernel.work import Intake, Work
 from services.kernel.writer import Writer
-from tests.kernel.due import fire_due
-from tests.kernel.test_writer import NOON, Bench
-from tests.kernel.toy import ECHO, NOTED, POISON, TOY, GiveTokenBack
+from tests.kernel.test_writer import Bench
+from tests.kernel.toy import ECHO, NOTED, POISON
 
 LETTERS = of_service("echo")
 
@@ -380,48 +379,3 @@ async def test_a_fact_whose_data_cannot_be_read_is_parked_and_the_chain_goes_on(
     assert pair.echo.process([Intake(source, (unreadable,)), Intake(source, (two,))]) == [None, None]
     assert [(row.number, row.tries, row.copied) for row in pair.parked()] == [(1, 1, False), (2, 0, True)]
     assert "count" in pair.parked()[0].reason
-
-
-async def test_a_timer_that_was_given_up_is_a_letter_like_any_other(pair: Pair) -> None:
-    toy = pair.toy
-    at = NOON + timedelta(hours=1)
-    letters = of_service("toy")
-    for holder in ("ann", "bob"):
-        toy.do(toy.command(holder, back_at=at, back=GiveTokenBack(holder_id=holder, fail="crash")))
-    for _ in range(5):
-        at += timedelta(minutes=2)
-        fire_due(toy.writer, toy.store, at)
-    raised = [e for e in check_chain(iter(toy.raws())) if "dead_letter_raised" in e.type]
-    assert [(e.data.kind, e.data.stream, e.data.tries) for e in raised] == [
-        ("timer", "back-ann", 5),
-        ("timer", "back-bob", 5),
-    ]
-    toy.now = at
-
-    def ask(request: Request, by: str) -> str:
-        (answer,) = toy.do(
-            read_command(toy.door.sign(request, Actor(actor=by), "north-court", issued_at=at), type(request))
-        )
-        return str(answer.outcome)
-
-    def standing_now() -> int:
-        with toy.store.reading() as connection:
-            return standing(connection)
-
-    assert standing_now() == 2, "health and the doctor count it"
-    ann, bob = (e.data.letter_id for e in raised)
-    assert ask(letters.propose_drop(letter_id=ann, grounds="A trial."), "s1") == "done"
-    assert ask(letters.confirm_drop(letter_id=ann, grounds="Seen."), "s1") == "refused"
-    assert ask(letters.confirm_drop(letter_id=ann, grounds="Seen."), "s2") == "done"
-    assert standing_now() == 1
-    assert ask(letters.retry(letter_id=bob, grounds="Mended."), "s1") == "done"
-    listing = read_command(
-        toy.door.sign(letters.listing(letter_id=bob), Actor(actor="s1"), "north-court"), letters.listing
-    )
-    with toy.store.reading() as connection:
-        reading = QueryReading(with_dead_letters(TOY), toy.store, toy.keys, connection)
-        (letter,) = with_dead_letters(TOY).queries[letters.listing](reading, listing)["letters"]
-    assert (letter["state"], letter["tries"]) == ("retrying", 0)
-    (answer,) = fire_due(toy.writer, toy.store, at)
-    assert answer.error is not None
-    assert (answer.error["tries"], answer.commandid) == (1, bob)
