@@ -1,6 +1,7 @@
 """`bailiwick audit views`: are the rows that services answer from, and those they act on, what their facts say?"""
 
 import asyncio
+import threading
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from services.kernel.compared import Comparison
 from services.kernel.dead_letter_requests import with_dead_letters
 from services.kernel.reactor import read_feed, read_heads
 from services.kernel.rebuild import RebuildError, together
-from services.kernel.rebuilding import waited_for
+from services.kernel.rebuilding import aside, waited_for
 from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings
 from services.kernel.store import Store
@@ -89,8 +90,9 @@ async def compared(desk: Desk, name: str, quiet: bool) -> list[dict[str, Any]]:
             group = together(made, view.name)
             seen.update(one.name for one in group)
             with bar(f"{name} {view.name}", quiet) as progress:
-                comparison = Comparison(made, store, group, feed, progress=progress, tries=SOURCE_TRIES)
-                told.append({"service": name} | asdict(await asyncio.to_thread(comparison.compare)))
+                stop = threading.Event()
+                comparison = Comparison(made, store, group, feed, progress=progress, stop=stop, tries=SOURCE_TRIES)
+                told.append({"service": name} | asdict(await aside(comparison.compare, stop)))
         with bar(f"{name} timers", quiet):
             told.append(_beside(name, await asyncio.to_thread(RowComparison(made, store, feed, heads).compare)))
     except (TimeoutError, NatsError) as error:

@@ -1,6 +1,7 @@
 """`bailiwick rebuild`: a view folded anew from the facts, beside the one in use, and swapped in one transaction."""
 
 import asyncio
+import threading
 from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
@@ -29,7 +30,7 @@ async def _rebuild(name: str, view: str, as_json: bool) -> dict[str, Any]:
     from services.kernel.dead_letter_requests import with_dead_letters
     from services.kernel.reactor import read_feed
     from services.kernel.rebuild import Rebuild, RebuildError, together
-    from services.kernel.rebuilding import waited_for
+    from services.kernel.rebuilding import aside, waited_for
     from services.kernel.sealing import KeyStore
     from services.kernel.store import Store
     from services.run.catalogue import factories
@@ -43,11 +44,12 @@ async def _rebuild(name: str, view: str, as_json: bool) -> dict[str, Any]:
         fail(str(error.args[0]), BAD_INPUT, as_json)
     async with system(settings) as desk:
         store = Store(settings.store_url(name), schema=name, views=[t for one in service.views for t in one.tables])
+        stop = threading.Event()
         feed = waited_for(partial(read_feed, desk.client), asyncio.get_running_loop())
         try:
             with bar(f"rebuilding {name} {view}", as_json) as progress:
-                made = Rebuild(service, store, views, feed, progress=progress, tries=SOURCE_TRIES)
-                done = await asyncio.to_thread(made.run)
+                made = Rebuild(service, store, views, feed, progress=progress, stop=stop, tries=SOURCE_TRIES)
+                done = await aside(made.run, stop)
         except (RebuildError, PersistenceError) as error:
             fail(
                 str(error),

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
@@ -16,6 +17,7 @@ from services.kernel.store import Store
 from services.kernel.versions import to_rebuild
 
 LOG = structlog.get_logger()
+T = TypeVar("T")
 LOOK_SECONDS = 30.0
 AGAIN_SECONDS = 2.0
 FEED_SECONDS = 5.0
@@ -34,6 +36,16 @@ def waited_for(feed: AsyncFeed, loop: asyncio.AbstractEventLoop) -> Feed:
 
 async def _read(feed: AsyncFeed, service: str, property_id: str, after: int) -> list[bytes]:
     return await feed(service, property_id, after)
+
+
+async def aside(work: Callable[[], T], stop: threading.Event) -> T:
+    """What a rebuild comes to on a thread beside the loop; cancelled, it is stopped between two pages, and waited for."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    finally:
+        stop.set()
+        await asyncio.gather(working, return_exceptions=True)
 
 
 class Rebuilding:
@@ -95,12 +107,7 @@ class Rebuilding:
         stop = threading.Event()
         feed = waited_for(self._feed, asyncio.get_running_loop())
         made = Rebuild(self._service, self._store, views, feed, progress=self._moved, stop=stop, tries=None)
-        working = asyncio.ensure_future(asyncio.to_thread(made.run))
-        try:
-            done = await asyncio.shield(working)
-        finally:
-            stop.set()
-            await asyncio.gather(working, return_exceptions=True)
+        done = await aside(made.run, stop)
         LOG.warning(
             "rebuild.done",
             service=self._service.name,

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import read_event
@@ -27,7 +28,7 @@ from services.kernel.rebuilding import waited_for
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Service
 from services.kernel.settings import Settings
-from services.kernel.store import Store
+from services.kernel.store import LOG_POSITION, Store
 from services.kernel.versions import VIEWS
 from services.run.catalogue import factories
 from tests.command_line import bailiwick
@@ -135,6 +136,28 @@ def test_from_the_command_line_killed_at_any_point_and_begun_again(running: Runn
     assert "locked_seconds" in shown.stdout
     unknown = running.bailiwick("rebuild", "attendance", "nothing", "--json")
     assert (unknown.returncode, view in json.loads(unknown.stdout)["error"]["message"]) == (2, True)
+    store.close()
+
+
+def test_one_that_is_interrupted_ends_and_swaps_nothing(running: Running) -> None:
+    """Begun on a thread, it used to go on to its end, and the command with it."""
+    store = running.store("registry")
+
+    def mark() -> str:
+        with store.reading() as connection:
+            return store.head(connection, LOG_POSITION).hash
+
+    before = mark()
+    command = [*BAILIWICK, "rebuild", "registry", SERVICES["registry"].views[0].name]
+    with subprocess.Popen(command, env=running.environment, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        with store.beside():  # what it writes first waits for this lock
+            while not any("registry.sqlite" in file.path for file in psutil.Process(process.pid).open_files()):
+                time.sleep(0.05)
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        assert process.wait(20) == 130
+    assert mark() == before
     store.close()
 
 
