@@ -68,7 +68,8 @@ def setup() -> None:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"BAILIWICK_{first['loc'][0]}".upper()
-        fail(f"{name}: {first['msg']}", BAD_INPUT, "--json" in sys.argv, field=name, value=first["input"])
+        fail(f"{name}: {first['msg']}", BAD_INPUT, "--json" in sys.argv, field=name, value=first["input"],
+             remedy="correct it, or unset it and its default holds")  # fmt: skip
     logs.configure(settings.log_level if "log_level" in settings.model_fields_set else "ERROR")
     traces.configure()
 

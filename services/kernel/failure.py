@@ -1,6 +1,7 @@
 """How a failed handler is tried again, and how its failure is described to a person."""
 
 import traceback
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,8 +11,13 @@ from pydantic import ValidationError
 
 from services.kernel.settings import Settings
 
-RETRY_SECONDS = Settings().retry_seconds
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def retry_seconds() -> tuple[float, ...]:
+    """The waits between the tries of a handler, read when one first fails: a setting that cannot be is named by who starts."""
+    return Settings().retry_seconds
 
 
 def passing(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ from services.kernel.batch import Batch
 from services.kernel.crash import crash_point
 from services.kernel.decision import Rejected
 from services.kernel.due import TIMERS, Due, Row, instant, microseconds
-from services.kernel.failure import RETRY_SECONDS, reason_of, told_of
+from services.kernel.failure import reason_of, retry_seconds, told_of
 from services.kernel.intake import letter_stream
 from services.kernel.service import Outcome, Put, Service
 from services.kernel.tracing import about
@@ -80,8 +80,8 @@ def _resolved(service: str, unit: WorkUnit, due: Due, row: Row) -> None:
 
 def _failed(batch: Batch, due: Due, row: Row, reason: str) -> Answer:
     tries = row["tries"] + 1
-    last = tries > len(RETRY_SECONDS)
-    again = None if last else microseconds(batch.wall + timedelta(seconds=RETRY_SECONDS[tries - 1]))
+    last = tries > len(retry_seconds())
+    again = None if last else microseconds(batch.wall + timedelta(seconds=retry_seconds()[tries - 1]))
     changed = {**row, "tries": tries, "next_us": again, "reason": reason, "raised": row["raised"] or last}
     command = _command(batch.service, batch, due, row, None)
     with WorkUnit(batch, property_id=row["property_id"], command=command) as unit:

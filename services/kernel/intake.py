@@ -19,7 +19,7 @@ from services.kernel import parked
 from services.kernel.batch import Batch
 from services.kernel.crash import crash_point
 from services.kernel.due import microseconds
-from services.kernel.failure import RETRY_SECONDS, reason_of, told_of
+from services.kernel.failure import reason_of, retry_seconds, told_of
 from services.kernel.parked import PARKED, Again, Row
 from services.kernel.service import Put, Remove, Service, View
 from services.kernel.tracing import about
@@ -84,7 +84,7 @@ def _park(batch: Batch, source: str, event: Event[Any], lane: str, reason: str |
         "type": event.type,
         "copied": copied,
         "tries": 0 if reason is None else 1,
-        "next_us": None if reason is None else microseconds(batch.wall + timedelta(seconds=RETRY_SECONDS[0])),
+        "next_us": None if reason is None else microseconds(batch.wall + timedelta(seconds=retry_seconds()[0])),
         "reason": reason,
         "raised": False,
         "parked_us": microseconds(batch.now),
@@ -157,8 +157,8 @@ def release(unit: WorkUnit, row: Row) -> None:
 
 def _failed(service: Service, batch: Batch, row: Row, event: Event[Any], reason: str) -> None:
     tries = row["tries"] + 1
-    last = tries > len(RETRY_SECONDS)
-    again_at = None if last else microseconds(batch.wall + timedelta(seconds=RETRY_SECONDS[tries - 1]))
+    last = tries > len(retry_seconds())
+    again_at = None if last else microseconds(batch.wall + timedelta(seconds=retry_seconds()[tries - 1]))
     changed = {**row, "tries": tries, "next_us": again_at, "reason": reason, "raised": row["raised"] or last}
     with WorkUnit(batch, property_id=row["property_id"], cause=event) as unit:
         unit.change([Put(PARKED, changed)])

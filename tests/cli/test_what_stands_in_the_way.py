@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,21 @@ def test_a_setting_that_cannot_be_is_named_by_every_command(
     assert f"{name}: Input should be" in said
     assert rule in said
     assert f"value: {value}" in said
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("serve", "registry"), ("--help",)])
+def test_a_setting_that_cannot_be_is_named_by_a_process_of_its_own(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Whatever is imported before the command is looked at must not read a setting: it would end in a trace."""
+    environment = os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_RETRY_SECONDS": "soon"}
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli.entry", *command],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if command == ("--help",):
+        assert (done.returncode, done.stderr) == (0, "")
+        return
+    assert done.returncode == 2
+    assert done.stderr.startswith("error BAILIWICK_RETRY_SECONDS: Input should be a valid number")
 
 
 @pytest.mark.parametrize("command", [("health",), ("doctor",), ("serve", "registry"), ("property", "list")])

@@ -14,10 +14,8 @@ from bailiwick_contracts.dead_letter import (
 )
 from bailiwick_contracts.envelope import Event
 
-from services.kernel.failure import RETRY_SECONDS, told_of
+from services.kernel.failure import retry_seconds, told_of
 
-LONGEST_US = int(max(RETRY_SECONDS, default=0) * 1e6)
-"""The longest wait between two tries."""
 Standing = Literal["given_up", "retried", "over"]
 
 
@@ -71,7 +69,7 @@ def state_faults(row: Any, letter: Letter | None, now_us: int) -> dict[str, str]
         faults["next_us"] = "it is tried no more, and nothing says that it was given up"
     if not given_up and standing == "given_up":
         faults["next_us"] = "it was given up, and nobody asked for it to be tried again"
-    if not given_up and row.next_us > now_us + LONGEST_US and row.tries > 0:
+    if not given_up and row.next_us > now_us + max(retry_seconds()) * 1e6 and row.tries > 0:
         faults["next_us"] = "it is tried later than any failed try is tried again"
     if standing == "given_up" and letter is not None:
         if row.tries != letter.tries:
@@ -79,8 +77,8 @@ def state_faults(row: Any, letter: Letter | None, now_us: int) -> dict[str, str]
         # The row keeps what the failure said, the fact what failed and where; one of an earlier release says both.
         if letter.reason not in (row.reason, told_of(row.reason or "")):
             faults["reason"] = "its dead letter says another"
-    elif not 0 <= row.tries <= len(RETRY_SECONDS):
-        faults["tries"] = f"what failed more than {len(RETRY_SECONDS)} times was given up"
+    elif not 0 <= row.tries <= len(retry_seconds()):
+        faults["tries"] = f"what failed more than {len(retry_seconds())} times was given up"
     elif standing != "retried" and (row.tries > 0) != (row.reason is not None):
         faults["tries"] = "a try that failed has a reason, and nothing else has"
     return faults
