@@ -38,15 +38,15 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     """`postgresql+psycopg://…`, one schema per service; unset, a SQLite file per service lies in the data directory."""
     http_host: str = "127.0.0.1"
-    http_port: int = 0
+    http_port: int = Field(0, ge=0, le=65_535)
     """Where the gateway listens; 0: a free port, which `bailiwick up` prints."""
     http_certificate_file: Path | None = None
     http_key_file: Path | None = None
     """TLS of the gateway; to another machine than this one nothing is served without it."""
     unsafe_http_without_tls: bool = False
     """Serve other machines in clear text: only behind something that speaks TLS to them."""
-    http_rate_per_second: float = 100
-    http_burst: int = 1_000
+    http_rate_per_second: float = Field(100, gt=0)
+    http_burst: int = Field(1_000, ge=1)
     """How many requests one caller may make, in a second on average and at once."""
     oidc_issuer: str | None = None
     """The identity provider, exactly as its tokens name it; unset, there are only local accounts and API keys."""
@@ -60,29 +60,31 @@ class Settings(BaseSettings):
     """Private networks that webhooks may reach, such as `10.1.0.0/16`; without one only public addresses."""
     webhook_log_days: int = Field(90, ge=7)
     """How long the log of deliveries keeps what was delivered; what waits is kept until it is delivered or its webhook removed."""
-    batch_limit: int = 500
+    batch_limit: int = Field(500, ge=1)
     """How many messages share a transaction, a publish window and a pull. The bench holds it to one to see what that costs."""
-    replicas: int = 1
+    replicas: int = Field(1, ge=1, le=5)
     """Copies of each JetStream stream: 3 on a cluster."""
     relay: bool = True
     """Whether services publish their own log; off where a relay runs as a process of its own."""
-    checkpoint_seconds: float = 5.0
+    checkpoint_seconds: float = Field(5.0, gt=0, allow_inf_nan=False)
     """How long a fact waits at most before the log of its property is signed over it."""
-    checkpoint_entries: int = 10_000
+    checkpoint_entries: int = Field(10_000, ge=1)
     """How many facts wait at most."""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = "INFO"
-    retry_seconds: Annotated[tuple[Annotated[float, Field(gt=0)], ...], NoDecode, BeforeValidator(_listed)] = (
+    retry_seconds: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=86_400)], ...], NoDecode, BeforeValidator(_listed)
+    ] = (
         1,
         5,
         15,
         60,
     )
     """Waits between the tries of a handler that fails by a bug, in seconds: 5 tries within 81, then it becomes a dead letter."""
-    progress_seconds: float = Field(60, gt=0)
+    progress_seconds: float = Field(60, gt=0, allow_inf_nan=False)
     """How long a process may make no progress before it ends itself (`services.kernel.liveness`)."""
     nats_monitor_url: str | None = None
     """The http address of a node of the cluster, from which `bailiwick doctor` reads how it keeps what it stores."""
-    health_seconds: float = Field(10, gt=0)
+    health_seconds: float = Field(10, gt=0, allow_inf_nan=False)
     """How often a service looks at its own health."""
     health_port: int | None = Field(None, ge=0, le=65_535)
     """Port of loopback for `/health/live`, `/health/ready`, `/metrics` and `/version`: 0 chooses a free one, unset none."""

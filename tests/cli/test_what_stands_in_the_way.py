@@ -24,6 +24,11 @@ from tests.servers import NatsServer
         ("BAILIWICK_HEALTH_PORT", "many", "a valid integer"),
         ("BAILIWICK_PROGRESS_SECONDS", "0", "greater than 0"),
         ("BAILIWICK_RETRY_SECONDS", "soon", "a valid number"),
+        ("BAILIWICK_RETRY_SECONDS", "inf", "less than or equal to 86400"),
+        ("BAILIWICK_BATCH_LIMIT", "0", "greater than or equal to 1"),
+        ("BAILIWICK_REPLICAS", "0", "greater than or equal to 1"),
+        ("BAILIWICK_HTTP_PORT", "70000", "less than or equal to 65535"),
+        ("BAILIWICK_CHECKPOINT_SECONDS", "nan", "a finite number"),
         ("BAILIWICK_LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"),
     ],
 )
