@@ -81,6 +81,7 @@ def invalid(error: ValidationError, as_json: bool) -> NoReturn:
 
 def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
     """Run a command's work; what stands in the way of it is said in a line, not in a trace."""
+    import sqlalchemy as sa
     from nats.errors import Error as NatsError
 
     from services.kernel.settings import SettingError
@@ -93,6 +94,10 @@ def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
         fail(str(error) or "no answer in time", UNAVAILABLE, as_json)
     except NatsError as error:
         fail(f"{error}; bailiwick health names what does not answer", UNAVAILABLE, as_json)
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        said = str(error.orig).partition("\n")[0]
+        fail(f"the database does not answer: {said}", UNAVAILABLE, as_json,
+             remedy="see that it runs and can be written; bailiwick doctor looks at each")  # fmt: skip
     except SettingError as error:
         fail(str(error), BAD_INPUT, as_json)
     except ValidationError as error:

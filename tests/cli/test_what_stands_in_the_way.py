@@ -110,6 +110,21 @@ def test_a_service_that_is_not_there_is_asked_again_and_then_said_not_to_answer(
     assert json.loads(done.stdout)["error"]["message"].startswith("no answer to registry.")
 
 
+def test_a_database_that_is_not_there_is_said_not_to_answer(tmp_path: Path, nats_url: str) -> None:
+    """Though NATS is there: what folds facts anew opens the database itself."""
+    done = bailiwick(
+        os.environ | {
+            "BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_NATS_URL": nats_url,
+            "BAILIWICK_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none",
+        },
+        "rebuild", "registry", "people", "--json",
+    )  # fmt: skip
+    assert done.returncode == 3
+    error = json.loads(done.stdout)["error"]
+    assert error["message"].startswith("the database does not answer: connection failed")
+    assert "bailiwick doctor" in error["remedy"]
+
+
 def test_a_server_that_is_not_there_is_waited_for_only_so_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk, "CONNECT_SECONDS", 0.5)
     url = f"nats://127.0.0.1:{free_port()}"
