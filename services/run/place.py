@@ -48,6 +48,15 @@ def running_at(directory: Path) -> str | None:
     note = directory / "running.json"
     with contextlib.suppress(OSError, ValueError, KeyError):
         found = json.loads(note.read_text())
-        os.kill(found["pid"], 0)
-        return str(found["nats_url"])
+        return str(found["nats_url"]) if _is_held(directory) else None
     return None
+
+
+def _is_held(directory: Path) -> bool:
+    """Whether a process holds the directory: one that was killed leaves its note, and its number may be another's by now."""
+    with (directory / "lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -12,7 +12,7 @@ import pytest
 from services.kernel.settings import Settings
 from services.run import desk, up
 from services.run.nats import free_port
-from services.run.place import running_at
+from services.run.place import announced, running_at, taken
 from tests.command_line import bailiwick
 from tests.servers import NatsServer
 
@@ -144,6 +144,19 @@ async def test_a_system_that_is_not_ready_yet_can_be_asked_why(tmp_path: Path, m
     monkeypatch.setattr(up, "_until_ready", not_ready)
     async with up.up(Settings(data_dir=tmp_path), ("registry",)) as (settings, _):
         assert found == [settings.nats_url]
+    assert running_at(tmp_path) is None
+
+
+def test_what_a_killed_system_left_is_not_taken_for_a_system_though_its_number_is_another_process_s(
+    tmp_path: Path,
+) -> None:
+    """After a restart of the machine, or in a container, where numbers begin anew."""
+    settings = Settings(data_dir=tmp_path)
+    with taken(tmp_path), announced(settings):
+        note = (tmp_path / "running.json").read_text()
+        assert running_at(tmp_path) == settings.nats_url
+    (tmp_path / "running.json").write_text(note)
+    assert json.loads(note)["pid"] == os.getpid()
     assert running_at(tmp_path) is None
 
 
