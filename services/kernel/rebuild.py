@@ -125,7 +125,7 @@ class Rebuild:
         """`feed` gives the facts of other services, asked `tries` times or for ever; `stop` ends it between two pages."""
         self._service, self._store, self._views, self._feed = service, store, list(views), feed
         self._progress, self._stop, self._tries = progress, stop or threading.Event(), tries
-        self._locked = False
+        self._locked, self._total = False, 0
         self._tables = list(dict.fromkeys(table for view in views for table in view.tables))
         self._mark = secrets.token_hex(4)
         self._shadow = dict(zip(self._tables, map(self._beside, self._tables), strict=True))
@@ -201,6 +201,7 @@ class Rebuild:
                     self._check_mine(connection)
                     gone = _taken_out(connection, f"{table.name}{suffix}")
                 if not gone:
+                    self._tell()
                     self._rest(time.monotonic() - began)
 
     def _check_mine(self, connection: sa.Connection) -> None:
@@ -230,9 +231,13 @@ class Rebuild:
         return reached
 
     def _missing(self, reached: dict[str, int]) -> int:
-        total = sum(reached.values())
-        self._progress(self.facts, total)
+        self._tell(sum(reached.values()))
         return sum(number - self._done.get(chain, 0) for chain, number in reached.items())
+
+    def _tell(self, total: int | None = None) -> None:
+        """Tell how far it is; also while it waits for a source or takes rows out, which is no standstill."""
+        self._total = self._total if total is None else total
+        self._progress(self.facts, max(self.facts, self._total))
 
     def _fold(self, reached: dict[str, int], write: Callable[[list[tuple[str, Event[Any], bytes]]], None]) -> None:
         for chain, until in reached.items():
@@ -240,7 +245,7 @@ class Rebuild:
                 page = self._own(have, until) if chain == "" else self._copied(chain, have, until)
                 write(page)
                 self.facts += len(page)
-                self._progress(self.facts, max(self.facts, sum(reached.values())))
+                self._tell(sum(reached.values()))
 
     def _own(self, have: int, until: int) -> list[tuple[str, Event[Any], bytes]]:
         facts = [fact for fact in self._store.after(have, PAGE) if fact.position <= until]
@@ -279,6 +284,7 @@ class Rebuild:
                     raise RebuildError(
                         f"{source} does not give its facts ({type(error).__name__}); is it running?"
                     ) from error
+                self._tell()
                 self._rest(AGAIN_SECONDS)
 
     def _in_transaction(self, page: list[tuple[str, Event[Any], bytes]]) -> None:

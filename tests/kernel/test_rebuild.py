@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from bailiwick_contracts.envelope import Event, read_event
 
 from services.kernel.rebuild import Rebuild, RebuildError, Rebuilt, together
+from services.kernel.rebuilding import Rebuilding
 from services.kernel.service import Add, Change, Put, Service, View
 from services.kernel.store import Store
-from services.kernel.versions import ViewVersionError, to_rebuild
+from services.kernel.versions import VIEWS, ViewVersionError, to_rebuild
 from services.kernel.work import Intake
 from services.kernel.writer import Writer
 from tests.kernel.test_dead_letters import Pair
@@ -250,6 +251,35 @@ def test_a_copy_that_lacks_a_fact_that_its_fold_fails_on_is_rebuilt_without_it(p
     POISON.clear()
     rebuild(ECHO, pair.store, "noted", feed_of(pair))
     assert pair.copied() == [1, 2, 3]
+
+
+async def test_a_source_that_is_away_is_asked_again_and_waiting_for_it_is_no_standstill(pair: Pair) -> None:
+    """The watch ends a process in which nothing moves, and with it all that could be waited for."""
+    pair.take("good", "good")
+    before = rows(pair.store, NOTED)
+    with pair.store.transaction() as connection:
+        connection.execute(sa.update(VIEWS).values(version=7_000))
+    turns: list[int] = []
+
+    async def feed(service: str, property_id: str, after: int) -> list[bytes]:
+        turns.append(rebuilding.turns)
+        if len(turns) < 4:
+            raise TimeoutError
+        return await pair.feed(service, property_id, after)
+
+    rebuilding = Rebuilding(ECHO, pair.store, feed)
+    await rebuilding.until_current()
+    assert turns[:4] == sorted(set(turns[:4])), "it moved from one try to the next"
+    assert rows(pair.store, NOTED) == before
+
+
+def test_taking_out_what_nobody_uses_is_no_standstill(bench: Bench) -> None:
+    fill(bench, 1_700)
+    with bench.store.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE tokens__old AS SELECT * FROM tokens")
+    told: list[tuple[int, int]] = []
+    rebuild(TOY, bench.store, "tokens", progress=lambda *far: told.append(far))
+    assert told.count((0, 0)) == (3 if bench.store.sqlite else 0), "PostgreSQL drops it in one step"
 
 
 def test_a_source_whose_log_was_exchanged_is_not_folded(pair: Pair) -> None:
