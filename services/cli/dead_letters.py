@@ -1,6 +1,7 @@
 """`bailiwick dead-letters`: what a service's handlers failed on for the last time, and what is done about it."""
 
 import asyncio
+import contextlib
 from typing import Annotated, Any
 
 import typer
@@ -8,10 +9,11 @@ from bailiwick_contracts.dead_letter import of_service
 from bailiwick_contracts.envelope import Actor
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.subjects import SERVICES
+from nats.errors import Error as NatsError
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
+from services.cli.output import BAD_INPUT, ERR, AsJson, emit, emit_rows, fail, print_json, run, settle
 from services.cli.properties import SETUP
 from services.kernel.parked import service_of
 from services.kernel.reactor import read_feed
@@ -52,6 +54,8 @@ def show(service: ServiceName, letter: Letter, as_json: AsJson = False) -> None:
     emit_rows(found["behind"], ("number", "type", "fact_id"), "waits behind it")
     if found["fact"] is not None:
         emit(found["fact"], as_json, "the fact, as its source has it")
+    elif found["letter"]["source"] is not None:
+        ERR.print(f"the fact is not shown: {service_of(found['letter']['source'])} does not give it", markup=False)
 
 
 @app.command()
@@ -122,8 +126,9 @@ async def _show(service: str, letter: str, as_json: bool) -> dict[str, Any]:
         fact = None
         if one["source"] is not None:
             place = one["source"].partition(":")[2]
-            page = await read_feed(desk.client, service_of(one["source"]), place, one["number"] - 1)
-            fact = from_json(page[0]) if page else None
+            with contextlib.suppress(NatsError, TimeoutError):  # its source may be what is wrong
+                page = await read_feed(desk.client, service_of(one["source"]), place, one["number"] - 1)
+                fact = from_json(page[0]) if page else None
     return {"letter": {"service": service, **one}, "history": found["history"], "behind": found["behind"], "fact": fact}
 
 

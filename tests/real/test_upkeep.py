@@ -254,3 +254,23 @@ def test_a_dead_letter_is_seen_tried_again_and_dropped_by_two_persons_from_the_c
     )
     registry.close()
     attendance.close()
+
+
+def test_a_letter_is_shown_though_its_source_is_what_does_not_answer(running: Running) -> None:
+    attendance = running.store("attendance")
+    row = {
+        "source": "away-1:company", "number": 1, "lane": "away-1/staff-1", "version": 1, "property_id": "company", "fact_id": "f-1",
+        "type": "away.fact.v1", "copied": True, "tries": 5, "next_us": None, "reason": "KeyError: made up", "raised": True,
+        "parked_us": 1_770_000_000_000_000,
+    }  # fmt: skip
+    with attendance.transaction() as connection:
+        attendance.put(connection, PARKED, [row])
+    as_json = running.bailiwick("dead-letters", "show", "attendance", "f-1", "--json")
+    shown = running.bailiwick("dead-letters", "show", "attendance", "f-1")
+    with attendance.transaction() as connection:
+        attendance.remove(connection, PARKED, [{"source": row["source"], "number": 1}])
+    assert as_json.returncode == 0, as_json.stdout
+    found = json.loads(as_json.stdout)
+    assert (found["letter"]["reason"], found["fact"]) == ("KeyError: made up", None)
+    assert (shown.returncode, shown.stderr) == (0, "the fact is not shown: away does not give it\n")
+    attendance.close()
