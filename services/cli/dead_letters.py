@@ -13,7 +13,19 @@ from nats.errors import Error as NatsError
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from services.cli.output import BAD_INPUT, ERR, AsJson, emit, emit_rows, fail, print_json, run, settle
+from services.cli.output import (
+    BAD_INPUT,
+    ERR,
+    AsJson,
+    emit,
+    emit_rows,
+    fail,
+    invalid,
+    known_service,
+    print_json,
+    run,
+    settle,
+)
 from services.cli.properties import SETUP
 from services.kernel.parked import service_of
 from services.kernel.reactor import read_feed
@@ -34,7 +46,7 @@ def list_all(
     as_json: AsJson = False,
 ) -> None:
     """What was given up, and what is still being tried."""
-    names = SERVICES if service is None else (_known(service, as_json),)
+    names = SERVICES if service is None else (known_service(service, as_json),)
     letters = run(_list(names, as_json), as_json)
     if as_json:
         print_json({"letters": letters})
@@ -45,7 +57,7 @@ def list_all(
 @app.command()
 def show(service: ServiceName, letter: Letter, as_json: AsJson = False) -> None:
     """One letter: why, what was done about it, what waits behind it, and the fact itself, read again from its source."""
-    found = run(_show(_known(service, as_json), letter, as_json), as_json)
+    found = run(_show(known_service(service, as_json), letter, as_json), as_json)
     if as_json:
         print_json(found)
         return
@@ -61,7 +73,7 @@ def show(service: ServiceName, letter: Letter, as_json: AsJson = False) -> None:
 @app.command()
 def retry(service: ServiceName, letter: Letter, by: By, grounds: Grounds, as_json: AsJson = False) -> None:
     """Have it tried again, with all its tries; what waits behind it follows in order once it succeeds."""
-    request = _request(of_service(_known(service, as_json)).retry, letter, grounds, as_json)
+    request = _request(of_service(known_service(service, as_json)).retry, letter, grounds, as_json)
     run(_send(service, letter, request, by, as_json), as_json)
 
 
@@ -75,25 +87,17 @@ def drop(
     as_json: AsJson = False,
 ) -> None:
     """Forgo its effect for good: one person proposes it, another confirms with --confirm. What waits behind it follows."""
-    messages = of_service(_known(service, as_json))
+    messages = of_service(known_service(service, as_json))
     kind = messages.confirm_drop if confirm else messages.propose_drop
     request = _request(kind, letter, grounds, as_json)
     run(_send(service, letter, request, by, as_json), as_json)
-
-
-def _known(service: str, as_json: bool) -> str:
-    if service not in SERVICES:
-        fail(f"{service!r} is no service", BAD_INPUT, as_json, field="service", value=service, rule=", ".join(SERVICES))
-    return service
 
 
 def _request(kind: type[Any], letter: str, grounds: str, as_json: bool) -> Request:
     try:
         made: Request = kind(letter_id=letter, grounds=grounds)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        field = ".".join(map(str, problem["loc"]))
-        fail(f"{field}: {problem['msg']}", BAD_INPUT, as_json, field=field, value=problem["input"], rule=problem["msg"])
+        invalid(error, as_json)
     return made
 
 
@@ -136,7 +140,8 @@ async def _send(service: str, letter: str, request: Request, by: str, as_json: b
     try:
         actor = Actor(actor=by)
     except ValidationError:
-        fail(f"--by {by!r} is no staff id", BAD_INPUT, as_json, field="by", value=by, rule="letters, digits, - and _")
+        fail(f"--by {by!r} is no staff id", BAD_INPUT, as_json, field="by", value=by, rule="letters, digits, - and _",
+             remedy="give the staff id of who asks")  # fmt: skip
     async with system(Settings()) as desk:
         (one,) = (await _query(desk, service, letter, as_json))["letters"]
         answer = settle(await desk.send(request, actor, one["property"]), as_json)

@@ -76,7 +76,18 @@ def invalid(error: ValidationError, as_json: bool) -> NoReturn:
     """Say of a request that cannot be what is wrong with it: the first field, what it holds, and what it is to be."""
     first = error.errors()[0]
     field = ".".join(map(str, first["loc"])) or "request"
-    fail(f"{field}: {first['msg']}", BAD_INPUT, as_json, field=field, value=first["input"])
+    fail(f"{field}: {first['msg']}", BAD_INPUT, as_json, field=field, value=first["input"], rule=first["msg"],
+         remedy=f"correct the {field} and ask again; nothing was recorded")  # fmt: skip
+
+
+def known_service(name: str, as_json: bool) -> str:
+    """The name of a service, as it was typed; one that is none ends the command and names those there are."""
+    from bailiwick_contracts.subjects import SERVICES
+
+    if name not in SERVICES:
+        fail(f"{name!r} is no service", BAD_INPUT, as_json, field="service", value=name, rule=f"one of {', '.join(SERVICES)}",
+             remedy="name one of them")  # fmt: skip
+    return name
 
 
 def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.audit_desk import bar
-from services.cli.output import BAD_INPUT, REFUSED, AsJson, emit, fail, run
+from services.cli.output import BAD_INPUT, REFUSED, AsJson, emit, fail, known_service, run
 from services.kernel.settings import Settings
 
 SOURCE_TRIES = 20
@@ -37,11 +37,12 @@ async def _rebuild(name: str, view: str, as_json: bool) -> dict[str, Any]:
     from services.run.desk import system
 
     settings = Settings()
+    service = with_dead_letters(factories(known_service(name, as_json))[name](KeyStore(settings.keys_dir)))
     try:
-        service = with_dead_letters(factories(name)[name](KeyStore(settings.keys_dir)))
         views = together(service, view)
-    except (KeyError, RebuildError) as error:
-        fail(str(error.args[0]), BAD_INPUT, as_json)
+    except RebuildError as error:
+        fail(str(error), BAD_INPUT, as_json, field="view", value=view,
+             rule=f"one of {', '.join(one.name for one in service.views)}", remedy="name one of them")  # fmt: skip
     async with system(settings) as desk:
         store = Store(settings.store_url(name), schema=name, views=[t for one in service.views for t in one.tables])
         stop = threading.Event()

@@ -90,6 +90,29 @@ def test_an_argument_that_cannot_be_is_named(tmp_path: Path, command: tuple[str,
     assert said in " ".join(done.stderr.split())
 
 
+@pytest.mark.parametrize(
+    ("command", "field", "value"),
+    [
+        (("rebuild", "registries", "people"), "service", "registries"),
+        (("rebuild", "registry", ""), "view", ""),
+        (("dead-letters", "list", "人"), "service", "人"),
+        (("dead-letters", "show", "registry", "a b"), "letter_id", "a b"),
+        (("dead-letters", "retry", "registry", "f-1", "--by", "ann-sample", "--grounds", ""), "grounds", ""),
+        (("dead-letters", "drop", "registry", "f-1", "--by", "", "--grounds", "A trial."), "by", ""),
+    ],
+)
+def test_what_is_wrong_is_told_by_its_field_value_rule_and_remedy(
+    tmp_path: Path, nats_url: str, command: tuple[str, ...], field: str, value: str
+) -> None:
+    environment = {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_NATS_URL": nats_url}
+    done = bailiwick(os.environ | environment, *command, "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert (error["field"], error["value"]) == (field, value)
+    assert error["rule"]
+    assert error["remedy"]
+
+
 @pytest.mark.parametrize("given", ["[/x]", "[red]", ":x:"])
 def test_what_was_typed_is_shown_as_it_was_typed(tmp_path: Path, given: str) -> None:
     done = bailiwick(os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path)}, "dead-letters", "list", given)
