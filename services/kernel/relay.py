@@ -245,8 +245,9 @@ async def last_position(js: JetStreamContext, stream: str, state: StreamState) -
             if sequence == state.last_seq:
                 raise
             continue
-        position = (message.headers or {}).get(POSITION_HEADER, "")
-        if position.isdecimal():
+        # What is not ASCII in a header comes as an object of the library's, and no position has more digits than these.
+        position = str((message.headers or {}).get(POSITION_HEADER, ""))
+        if position.isdecimal() and len(position) < 20:
             return int(position), foreign
         foreign += 1
     return 0, foreign

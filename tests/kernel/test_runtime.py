@@ -27,7 +27,7 @@ from services.kernel.bus import DriftError, connect, provision
 from services.kernel.doors import Door, ask
 from services.kernel.health import Health
 from services.kernel.reactor import Reactor, caught_up, read_heads
-from services.kernel.relay import Relay
+from services.kernel.relay import POSITION_HEADER, Relay
 from services.kernel.settings import Settings
 from services.kernel.tables import HEADS
 from tests.kernel.toy import ECHO, TOY, CountTokens, TakeToken
@@ -204,6 +204,8 @@ async def test_what_others_publish_on_a_service_s_subjects_stops_neither_relay_n
     assert [body == b"{no fact" for body in bodies] == [False, True, True, False]
     assert await pair.noted() == [1, 2]
     await js.publish(subject, b"{no fact")
+    for position in ("²", "1" * 5_000, "-1", ""):
+        await js.publish(subject, b"", headers={POSITION_HEADER: position})
     assert pair.toy.checkup is not None
     health = await pair.toy.checkup.look()
     assert (health.published, health.problems) == (2, ())
