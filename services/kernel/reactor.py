@@ -84,8 +84,11 @@ class Reactor:
                     await self._take_in(facts)
                 else:
                     await self._reconcile()
-                    if any(_says(message) == "503" for message, _ in batch):
+                    said = {_says(message): message for message, _ in batch}
+                    if "503" in said:
                         await self._make_durable()
+                    elif "409" in said:
+                        await self._refused(said["409"])
         finally:
             await subscription.unsubscribe()
 
@@ -95,6 +98,12 @@ class Reactor:
             await self._heal()
         except Exception as error:  # noqa: BLE001 - tried again as long as nobody answers
             LOG.warning("reactor.heal_failed", consumer=self._consumer, error=told(error))
+        await rest(0.5)
+
+    async def _refused(self, message: Msg) -> None:
+        """The pull is not answered, by a limit of the durable for one: asked again at once it would be refused as fast as it can be."""
+        why = (message.headers or {}).get("Description")
+        LOG.warning("reactor.refused", consumer=self._consumer, source=self._source, said=why)
         await rest(0.5)
 
     async def _reconcile(self) -> None:

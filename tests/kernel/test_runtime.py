@@ -188,6 +188,21 @@ async def test_a_stream_or_a_durable_that_is_gone_is_made_anew_and_nothing_is_lo
     assert await pair.published() == 10
 
 
+async def test_a_durable_that_refuses_each_pull_costs_little_and_its_facts_come_from_the_feed(pair: Pair) -> None:
+    durable = f"{stream_of('toy')}.echo"
+    info = json.loads((await pair.client.request(f"$JS.API.CONSUMER.INFO.{durable}", b"")).data)
+    limited = {"stream_name": stream_of("toy"), "config": info["config"] | {"max_batch": 10}, "action": "update"}
+    reply = await pair.client.request(f"$JS.API.CONSUMER.CREATE.{durable}", json.dumps(limited).encode())
+    assert json.loads(reply.data)["config"]["max_batch"] == 10
+    await pair.take()
+    assert await pair.noted() == [1]
+    await asyncio.sleep(6)  # a pull of before it was limited is over by then
+    (reactor,) = pair.echo.reactors
+    before = reactor.turns
+    await asyncio.sleep(2)
+    assert reactor.turns - before < 20, "some hundreds, and half of a processor"
+
+
 async def test_what_others_publish_on_a_service_s_subjects_stops_neither_relay_nor_start(pair: Pair) -> None:
     await pair.take()
     assert await pair.published() == 1
