@@ -1,6 +1,7 @@
 """What can be wrong with an installation, found before it hurts; each finding says how to put it right."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -16,6 +17,7 @@ from bailiwick_contracts.subjects import SERVICES
 
 from services.kernel.dead_letter_requests import standing
 from services.kernel.due import TIMERS, microseconds
+from services.kernel.failure import reason_of
 from services.kernel.settings import Settings
 from services.kernel.store import Store
 from services.kernel.tables import SETTINGS
@@ -84,16 +86,13 @@ def _stores(settings: Settings) -> list[dict[str, Any]]:
         if settings.database_url is None and not (settings.data_dir / f"{name}.sqlite").exists():
             continue
         try:
-            store = Store(settings.store_url(name), schema=name)
+            with contextlib.closing(Store(settings.store_url(name), schema=name)) as store:
+                findings += _store(name, store, settings.database_url is None)
         except Exception as error:  # noqa: BLE001 - whatever fails is the finding
             findings.append(
-                _finding(f"{name}: database", False, type(error).__name__, "see that it runs and can be written")
-            )
-            continue
-        try:
-            findings += _store(name, store, settings.database_url is None)
-        finally:
-            store.close()
+                _finding(f"{name}: database", False, reason_of(error),
+                         "see that it runs and can be written; where it is damaged, put a backup back")
+            )  # fmt: skip
     return findings
 
 

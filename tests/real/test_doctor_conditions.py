@@ -1,8 +1,10 @@
 """Every condition that `bailiwick doctor` looks for, brought about for real: each is found, and its remedy named."""
 
 import asyncio
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -131,6 +133,21 @@ def test_a_database_that_does_not_answer_is_found(tmp_path: Path) -> None:
     code, found = examined(tmp_path, BAILIWICK_DATABASE_URL="postgresql+psycopg://nobody@127.0.0.1:1/none")
     assert code == 1
     holds(found, "registry: database", "OperationalError", "see that it runs")
+
+
+def test_a_database_that_is_damaged_is_found(tmp_path: Path) -> None:
+    """It opens, and fails where it is read."""
+    settings = Settings(data_dir=tmp_path / "data")
+    Store(settings.store_url("registry"), schema="registry").close()
+    with contextlib.closing(sqlite3.connect(settings.data_dir / "registry.sqlite")) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'parked'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with (settings.data_dir / "registry.sqlite").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xee" * size)
+    code, found = examined(tmp_path)
+    assert code == 1
+    holds(found, "registry: database", "malformed", "put a backup back")
 
 
 async def test_a_server_that_does_not_answer_or_is_too_old_is_found(tmp_path: Path) -> None:
