@@ -10,8 +10,12 @@ import socket
 import sys
 from pathlib import Path
 
+import structlog
+
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 
+LOG = structlog.get_logger()
 _CONFIG = """listen: "127.0.0.1:{port}"
 server_name: bailiwick
 max_payload: 512KB
@@ -57,24 +61,32 @@ class EmbeddedNats:
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self) -> None:
-        """Run the server, and again whenever it exits, until cancelled."""
+        """Run the server, and again whenever it exits, until cancelled. What keeps it from starting at first is raised."""
+        try:
+            process = await self._start()
+            while True:
+                go_on()
+                await process.wait()
+                await rest(0.5)
+                try:
+                    process = await self._start()
+                except (OSError, NatsMissingError) as error:
+                    LOG.error("nats.start", error=told(error))
+        finally:
+            await self._stop()
+
+    async def _start(self) -> asyncio.subprocess.Process:
         self._directory.mkdir(parents=True, exist_ok=True)
         config = self._directory / "nats.conf"
         config.write_text(
             _CONFIG.format(port=self.port, store=json.dumps(str(self._directory.absolute() / "jetstream"))[1:-1])
         )
-        try:
-            while True:
-                go_on()
-                with (self._directory / "nats.log").open("ab") as log:
-                    self._process = await asyncio.create_subprocess_exec(
-                        nats_binary(), "-c", str(config),
-                        stdout=log, stderr=log, preexec_fn=die_with_parent, start_new_session=True,
-                    )  # fmt: skip
-                await self._process.wait()
-                await rest(0.5)
-        finally:
-            await self._stop()
+        with (self._directory / "nats.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                nats_binary(), "-c", str(config),
+                stdout=log, stderr=log, preexec_fn=die_with_parent, start_new_session=True,
+            )  # fmt: skip
+        return self._process
 
     async def _stop(self) -> None:
         process = self._process

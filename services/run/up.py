@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.settings import Settings
 from services.run.nats import EmbeddedNats, die_with_parent, free_port
@@ -48,17 +49,21 @@ class Child:
             while True:
                 go_on()
                 begun = time.monotonic()
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "services.cli.entry", "serve", *self._names,
-                    env=environment, stdout=asyncio.subprocess.PIPE, preexec_fn=die_with_parent, start_new_session=True,
-                )  # fmt: skip
-                await self._read(self._process)
-                self.exits.append(await self._process.wait())
-                self.ready.clear()
-                if time.monotonic() - begun > SETTLED_SECONDS:
-                    attempt = 0
                 wait = RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)]
-                LOG.error("services.exited", code=self.exits[-1], restart_in_seconds=wait)
+                try:
+                    self._process = await asyncio.create_subprocess_exec(
+                        sys.executable, "-m", "services.cli.entry", "serve", *self._names,
+                        env=environment, stdout=asyncio.subprocess.PIPE, preexec_fn=die_with_parent, start_new_session=True,
+                    )  # fmt: skip
+                except OSError as error:  # the machine has no room for it now
+                    LOG.error("services.start", error=told(error), restart_in_seconds=wait)
+                else:
+                    await self._read(self._process)
+                    self.exits.append(await self._process.wait())
+                    self.ready.clear()
+                    if time.monotonic() - begun > SETTLED_SECONDS:
+                        attempt, wait = 0, RESTART_SECONDS[0]
+                    LOG.error("services.exited", code=self.exits[-1], restart_in_seconds=wait)
                 await rest(wait)
                 attempt += 1
         finally:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,11 +96,14 @@ def test_a_second_start_resumes_and_a_second_one_beside_it_is_told_so(tmp_path: 
         assert _stop(process) == 0
 
 
-async def test_the_nats_server_that_dies_is_started_again_and_work_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [False, True], ids=["alone", "with-its-directory"])
+async def test_the_nats_server_that_dies_is_started_again_and_work_goes_on(tmp_path: Path, lost: bool) -> None:
     environment = os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path / "data")}
     with _up(tmp_path) as (process, _, _):
         (nats,) = (child for child in psutil.Process(process.pid).children() if "nats" in child.name())
         nats.kill()
+        if lost:
+            shutil.rmtree(tmp_path / "data" / "nats")
         await asyncio.sleep(1.5)
         added = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services.cli.entry", "property", "add", "south-court", env=environment, stdout=subprocess.PIPE
