@@ -106,9 +106,15 @@ class Settings(BaseSettings):
         return f"{scheme}://{self.http_host}:{self.http_port}"
 
     def store_url(self, service: str) -> str:
-        """The SQLAlchemy URL of a service's store."""
+        """The SQLAlchemy URL of a service's store. Raises SettingError for a database of another kind."""
         if self.database_url is not None:
-            return self.database_url.get_secret_value()
+            url = self.database_url.get_secret_value()
+            if not url.startswith("postgresql+psycopg://"):
+                raise SettingError(
+                    "BAILIWICK_DATABASE_URL: it begins with postgresql+psycopg://; unset, a SQLite file per service lies in the "
+                    "data directory"
+                )
+            return url
         self.data_dir.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{self.data_dir.absolute() / service}.sqlite"
 

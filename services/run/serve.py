@@ -26,6 +26,7 @@ async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, 
     """
     for name in factories:
         settings.nats_options(name)  # what no new start mends is said at once
+        settings.store_url(name)
     stop = stop_event()
     watch = Watch(settings.progress_seconds)
     supervisor = Supervisor(settings, factories, watch)

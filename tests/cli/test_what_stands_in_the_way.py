@@ -133,6 +133,20 @@ def test_a_service_that_is_not_there_is_asked_again_and_then_said_not_to_answer(
     assert json.loads(done.stdout)["error"]["message"].startswith("no answer to registry.")
 
 
+@pytest.mark.parametrize("command", [("serve", "registry"), ("rebuild", "registry", "people")])
+@pytest.mark.parametrize("url", ["", "mysql://office:right@127.0.0.1/none", "postgresql://office:right@127.0.0.1/none"])
+def test_a_database_of_another_kind_names_the_setting_and_tells_no_password(
+    tmp_path: Path, nats_url: str, command: tuple[str, ...], url: str
+) -> None:
+    environment = {
+        "BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_NATS_URL": nats_url, "BAILIWICK_DATABASE_URL": url,
+    }  # fmt: skip
+    done = bailiwick(os.environ | environment, *command)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error BAILIWICK_DATABASE_URL: it begins with postgresql+psycopg://")
+    assert "right" not in done.stderr
+
+
 def test_a_database_that_is_not_there_is_said_not_to_answer(tmp_path: Path, nats_url: str) -> None:
     """Though NATS is there: what folds facts anew opens the database itself."""
     done = bailiwick(
