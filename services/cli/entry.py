@@ -9,9 +9,12 @@ def main() -> None:
     """The entry point of the command `bailiwick`."""
     if sys.argv[1:2] in (["up"], ["serve"]):
         end_at_once()
-    from services.cli.main import app
+    try:
+        from services.cli.main import app
 
-    app()
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.cli.later import Commands, Later
 from services.cli.output import BAD_INPUT, OUT, UNAVAILABLE, AsJson, emit, emit_rows, fail, print_json, run
-from services.kernel.settings import Settings
+from services.kernel.settings import Settings, masked
 from services.run import logs, traces
 
 
@@ -148,7 +148,7 @@ async def _provision(as_json: bool) -> None:
             client = await connect(settings.nats_url, "provision", **settings.nats_options("provision"))
     except TimeoutError:
         fail(
-            f"NATS at {settings.nats_url} does not answer; start it, or correct BAILIWICK_NATS_URL",
+            f"NATS at {masked(settings.nats_url)} does not answer; start it, or correct BAILIWICK_NATS_URL",
             UNAVAILABLE,
             as_json,
         )
@@ -260,7 +260,7 @@ def config_show(as_json: AsJson = False) -> None:
     settings = Settings()
     known = {f"BAILIWICK_{name.upper()}" for name in Settings.model_fields} | set(_OF_COMMANDS)
     unknown = sorted({v for v in os.environ if v.startswith("BAILIWICK_") and "_TEST_" not in v} - known)
-    shown: dict[str, object] = {f"BAILIWICK_{n.upper()}": str(v) for n, v in settings}
+    shown: dict[str, object] = {f"BAILIWICK_{n.upper()}": masked(str(v)) for n, v in settings}
     shown |= {name: os.environ.get(name) or told for name, told in _OF_COMMANDS.items()}
     if unknown:
         shown["unknown"] = unknown

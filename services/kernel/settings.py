@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 class SettingError(ValueError):
     """A setting that nothing can be started with; the message names the variable and the way out."""
+
+
+def masked(text: str) -> str:
+    """The same without what stands before the `@` of an address in it: a user's name and password."""
+    return re.sub(r"//[^/@]*@", "//**********@", text)
 
 
 def _listed(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from bailiwick_contracts.subjects import SERVICES, feed_of
 
 from services.kernel.bus import connect
-from services.kernel.settings import Settings
+from services.kernel.settings import Settings, masked
 from services.run.place import StartError, running_at
 
 
@@ -24,7 +24,7 @@ async def healths(settings: Settings) -> list[dict[str, Any]]:
         async with asyncio.timeout(5):
             client = await connect(url, "health", **settings.nats_options("office"))
     except TimeoutError:
-        raise StartError(f"NATS at {url} does not answer; start it, or correct BAILIWICK_NATS_URL") from None
+        raise StartError(f"NATS at {masked(url)} does not answer; start it, or correct BAILIWICK_NATS_URL") from None
 
     async def ask(name: str) -> dict[str, Any]:
         try:

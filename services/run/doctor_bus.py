@@ -15,7 +15,7 @@ from services.kernel.bus import connect, drift
 from services.kernel.health import OLD_SECONDS
 from services.kernel.relay import last_position
 from services.kernel.sealing import KeyStore
-from services.kernel.settings import Settings
+from services.kernel.settings import Settings, masked
 from services.kernel.store import Store
 from services.run.ask_health import healths
 from services.run.catalogue import factories
@@ -32,7 +32,7 @@ async def bus(settings: Settings) -> list[dict[str, Any]]:
         async with asyncio.timeout(5):
             client = await connect(url, "doctor", **settings.nats_options("office"))
     except TimeoutError:
-        return [finding("nats", False, f"{url} does not answer", "start it, or correct BAILIWICK_NATS_URL")]
+        return [finding("nats", False, f"{masked(url)} does not answer", "start it, or correct BAILIWICK_NATS_URL")]
     try:
         return [*_server(client, settings), *await _streams(client, settings), *await _services(settings)]
     finally:

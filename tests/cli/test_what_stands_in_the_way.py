@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -203,3 +204,38 @@ def test_a_port_for_health_that_another_has_is_named(tmp_path: Path) -> None:
         done = bailiwick(os.environ | environment, "serve", "registry")
     assert done.returncode == 3
     assert f"error BAILIWICK_HEALTH_PORT: {environment['BAILIWICK_HEALTH_PORT']}: Address already in use" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("config", "show"), ("health",), ("doctor",), ("provision",)])
+def test_what_lets_a_process_into_nats_is_shown_by_no_command(tmp_path: Path, command: tuple[str, ...]) -> None:
+    url = f"nats://office:secret-word@127.0.0.1:{free_port()}"
+    done = bailiwick(os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_NATS_URL": url}, *command)
+    said = done.stdout + done.stderr
+    assert "127.0.0.1" in said
+    assert "secret-word" not in said
+
+
+SLOW = """
+import sys, time
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "services.cli.main":
+            print("it loads", flush=True)
+            time.sleep(20)
+sys.meta_path.insert(0, Slow())
+sys.argv[1:] = ["doctor"]
+from services.cli.entry import main
+main()
+"""
+
+
+def test_a_command_that_is_interrupted_while_it_loads_ends_without_a_trace(tmp_path: Path) -> None:
+    environment = os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "it loads\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "")
