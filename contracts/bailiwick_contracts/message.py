@@ -86,20 +86,25 @@ def made(model: type[R], **values: Any) -> R:
     """A record of values that were worked out here from checked ones; what is not given has its default.
 
     Raises:
-        TypeError: a name that is none of its fields.
+        TypeError: a name that is none of its fields, or a field without a default that is not given.
     """
-    fields = _defaults(model) | values
-    if len(fields) > len(model.__pydantic_fields__):
-        raise TypeError(f"{model.__name__} has no {', '.join(sorted(set(values) - set(model.__pydantic_fields__)))}")
+    defaults, required = _fields(model)
+    fields = defaults | values
+    if len(fields) > len(defaults) or not required <= values.keys():
+        wrong = sorted((values.keys() - defaults.keys()) | (required - values.keys()))
+        raise TypeError(f"{model.__name__} has no {', '.join(wrong)}")
     return built(model, fields)
 
 
 @cache
-def _defaults(model: type[Record]) -> dict[str, Any]:
+def _fields(model: type[Record]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Every field in order with its default, and those that have none."""
+    known = model.__pydantic_fields__
+    required = frozenset(name for name, field in known.items() if field.is_required())
     return {
-        name: None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
-        for name, field in model.__pydantic_fields__.items()
-    }
+        name: None if name in required else field.get_default(call_default_factory=True, validated_data={})
+        for name, field in known.items()
+    }, required
 
 
 @cache

@@ -18,7 +18,7 @@ class SettingError(ValueError):
 
 def masked(text: str) -> str:
     """The same without what stands before the `@` of an address in it: a user's name and password."""
-    return re.sub(r"//[^/@]*@", "//**********@", text)
+    return re.sub(r"//[^/,]*@", "//**********@", text)
 
 
 def _listed(value: Any) -> Any:

@@ -35,6 +35,8 @@ def test_a_record_made_is_the_one_that_is_read_from_its_json(kind: type[Record],
     assert one.model_copy() == checked
 
 
-def test_a_name_that_is_no_field_is_an_error() -> None:
+def test_a_name_that_is_no_field_or_one_that_is_missing_is_an_error() -> None:
     with pytest.raises(TypeError, match="Counted has no timse"):
-        made(Counted, timse=1)
+        made(Counted, times=1, timse=1)
+    with pytest.raises(TypeError, match="Counted has no times"):
+        made(Counted)
