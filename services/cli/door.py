@@ -105,6 +105,8 @@ def add_key(
 
 async def _add_key(request: AddApiKey, secret: str, as_json: bool) -> None:
     async with system(Settings()) as desk:
+        for named in request.properties:
+            await _look_up(desk, named, as_json)
         settle(await desk.send(request, SETUP, COMPANY), as_json)
     emit({"key_id": request.key_id, "api_key": secret}, as_json, "API key")
 
@@ -129,6 +131,12 @@ def listen(
     run(_listen(property_id, wanted, after, count, as_json), as_json)
 
 
+async def _look_up(desk: Desk, property_id: str, as_json: bool) -> None:
+    """A property that is there, or the company."""
+    if property_id != COMPANY:
+        settle(await desk.query(GetProperty(property_id=property_id), SETUP, COMPANY), as_json)
+
+
 async def _listen(
     property_id: str | None, types: tuple[str, ...], after: str | None, count: int | None, as_json: bool
 ) -> None:
@@ -139,11 +147,9 @@ async def _listen(
     from services.gateway.tail import Tail, Wanted
 
     wanted = Wanted(types, None if property_id is None else frozenset({property_id}))
-    named = GetProperty(property_id=property_id) if property_id not in (None, COMPANY) else None
     async with system(Settings()) as desk:
-        if named is not None:
-            # Of one that is not there nothing is ever told.
-            settle(await desk.query(named, SETUP, COMPANY), as_json)
+        if property_id is not None:
+            await _look_up(desk, property_id, as_json)  # of one that is not there nothing is ever told
         tail = Tail(desk.client, SERVICES)
         following = asyncio.create_task(tail.run())
         try:

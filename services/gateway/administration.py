@@ -191,6 +191,8 @@ class Administration:
             return await self._list(request, ListAccounts)
         who = await self._who(request)
         body = await self._read(request, AccountBody)
+        if not self._standing.is_person(body.staff_id):
+            raise wrong("staff_id", body.staff_id, "a person of the registry")
         hashed = hash_password(body.password, self._derived(who, request, "account"))
         return await self._do(
             request, who, AddAccount(account=body.account, staff_id=body.staff_id, password_hash=hashed)
@@ -211,6 +213,8 @@ class Administration:
             return await self._list(request, ListApiKeys)
         who = await self._who(request)
         body = await self._read(request, KeyBody)
+        for named in body.properties:
+            self._check_place("properties", named)
         key_id = "k" + self._derived(who, request, "key-id").hex()[:20]
         secret = base64.urlsafe_b64encode(self._derived(who, request, "key")).decode().rstrip("=")
         asked = _made(
@@ -232,8 +236,7 @@ class Administration:
         who = await self._who(request)
         body = await self._read(request, WebhookBody)
         types = chosen(body.types)
-        if not self._standing.is_place(body.property_id):
-            raise wrong("property_id", body.property_id, f"a property that there is, or {COMPANY}")
+        self._check_place("property_id", body.property_id)
         await self._check(body.url)
         after = await self._place(body.after) if body.after is not None else None
         webhook_id = "w" + self._derived(who, request, "webhook-id").hex()[:20]
@@ -243,6 +246,10 @@ class Administration:
             secret=secret, after=after,
         )  # fmt: skip
         return await self._do(request, who, asked, {"webhook_id": webhook_id, "secret": secret})
+
+    def _check_place(self, field: str, named: str) -> None:
+        if not self._standing.is_place(named):
+            raise wrong(field, named, f"a property that there is, or {COMPANY}")
 
     async def _check(self, url: str) -> None:
         try:

@@ -80,6 +80,12 @@ class Standing:
             self._known.pop(("properties",), None)
         return property_id in everything(self)
 
+    def is_person(self, staff_id: str) -> bool:
+        """Whether the registry knows a person by this id. One that is remembered as unknown is looked for again, as with `is_place`."""
+        if not self.who(staff_id, "", "").is_person:
+            self._known.pop(("held", staff_id), None)
+        return self.who(staff_id, "", "").is_person
+
     def seen_at(self, staff_id: str, property_id: str | None) -> bool:
         """Whether a person belongs to a property (None: to any), or holds or held a position there or at the company."""
         found = self._remember(("seen", staff_id), lambda: self._places(staff_id))

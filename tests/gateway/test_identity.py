@@ -157,6 +157,20 @@ def test_a_password_is_repeated_in_no_answer(system: System) -> None:
             assert answer.json()["problems"][0]["rule"], answer.text
 
 
+def test_a_door_is_opened_to_a_person_and_a_property_that_are_there(system: System) -> None:
+    """The command line looks them up as well: what would let nobody in is refused while somebody looks."""
+    body = {"name": "payroll", "acts_as": "payroll-1", "properties": [NORTH, "nort-court"], "access": ["events"]}
+    with system.http("admin") as http:
+        for path, sent, field, value in (
+            ("/v1/accounts", {"account": "lost", "staff_id": "hrr", "password": PASSWORD}, "staff_id", "hrr"),
+            ("/v1/api-keys", body, "properties", "nort-court"),
+        ):
+            answer = http.post(path, json=sent, headers=key())
+            assert answer.status_code == 422, answer.text
+            assert [(one["field"], one["value"]) for one in answer.json()["problems"]] == [(field, value)]
+        assert http.post("/v1/api-keys", json=body | {"properties": [NORTH, "company"]}, headers=key()).is_success
+
+
 def test_whoever_has_left_comes_in_no_more(system: System) -> None:
     hired = date(2024, 1, 1)
     system.done(RegisterStaff(staff_id="leaver", name="樣本leaver", home_property=SOUTH, hired_on=hired))
