@@ -50,6 +50,12 @@ class DeadLetterResolved(Fact):
     letter_id: Identifier
 
 
+class DeadLetterLapsed(Fact):
+    """Another decision cancelled its timer, or set it anew: nothing is left to be tried."""
+
+    letter_id: Identifier
+
+
 class DeadLetterDropProposed(Fact):
     """Somebody asked that its effect be forgone for good."""
 
@@ -111,6 +117,7 @@ _NAMES: dict[str, type[Message]] = {
     "dead_letter_raised": DeadLetterRaised,
     "dead_letter_retried": DeadLetterRetried,
     "dead_letter_resolved": DeadLetterResolved,
+    "dead_letter_lapsed": DeadLetterLapsed,
     "dead_letter_drop_proposed": DeadLetterDropProposed,
     "dead_letter_dropped": DeadLetterDropped,
     "dead_letter_drop_refused": DeadLetterDropRefused,
@@ -128,6 +135,7 @@ class Messages:
     raised: type[DeadLetterRaised]
     retried: type[DeadLetterRetried]
     resolved: type[DeadLetterResolved]
+    lapsed: type[DeadLetterLapsed]
     drop_proposed: type[DeadLetterDropProposed]
     dropped: type[DeadLetterDropped]
     drop_refused: type[DeadLetterDropRefused]
@@ -139,7 +147,9 @@ class Messages:
     @property
     def facts(self) -> tuple[type[Fact], ...]:
         """What the service may store of them."""
-        return (self.raised, self.retried, self.resolved, self.drop_proposed, self.dropped, self.drop_refused)
+        return (
+            self.raised, self.retried, self.resolved, self.lapsed, self.drop_proposed, self.dropped, self.drop_refused,
+        )  # fmt: skip
 
 
 @cache

@@ -11,7 +11,7 @@ from bailiwick_contracts.stored import read_folded
 from eventsourcing.persistence import PersistenceError
 
 from services.kernel.decision import Noun
-from services.kernel.due import Row
+from services.kernel.due import Row, given_up
 from services.kernel.sealing import KeyStore
 from services.kernel.service import Add, Change, Put, Remove, Service
 from services.kernel.store import Head, Store, StoredFact
@@ -88,6 +88,7 @@ class Batch:
         self.tracking: dict[str, tuple[int, str]] = {}
         self._tracked: dict[str, dict[str, int]] = {}
         self.timers: dict[str, Row | None] = {}
+        self._given_up: dict[str, Row] | None = None
         self.lanes: set[str] | None = None
         """Lanes in which something is parked, once facts are taken in."""
 
@@ -109,6 +110,13 @@ class Batch:
             tracked = self.store.tracked(self.connection, f"{source}-%")
             self._tracked[source] = {name: position for name, (position, _) in tracked.items()}
         return self._tracked[source] | {n: p for n, (p, _) in self.tracking.items() if n.startswith(f"{source}-")}
+
+    def timer_given_up(self, timer_id: str) -> Row | None:
+        """The row of a timer that is a dead letter now, this batch included; the database is asked once, for the lock is held."""
+        if timer_id not in self.timers and self._given_up is None:
+            self._given_up = given_up(self.connection, self.wall)
+        row = self.timers[timer_id] if timer_id in self.timers else (self._given_up or {}).get(timer_id)
+        return row if row is not None and row["raised"] else None
 
     def head(self, property_id: str) -> Head:
         """Where the chain of a property stands, this batch included."""

@@ -7,6 +7,7 @@ from typing import Any
 from bailiwick_contracts.dead_letter import (
     DeadLetterDropped,
     DeadLetterDropProposed,
+    DeadLetterLapsed,
     DeadLetterRaised,
     DeadLetterResolved,
     DeadLetterRetried,
@@ -30,7 +31,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """Where a letter stands. A proposal lasts until the letter is resolved, dropped, or raised anew."""
+    """Where a letter stands. A proposal lasts until the letter is at an end, or tried or raised anew."""
 
     proposal: Proposal | None = None
 
@@ -40,13 +41,18 @@ def evolve(letter: DeadLetter, event: Event[Any]) -> DeadLetter:
     match event.data:
         case DeadLetterDropProposed():
             return replace(letter, proposal=Proposal(event.id, event.actor, people_of(event)))
-        case DeadLetterRaised() | DeadLetterResolved() | DeadLetterDropped() | DeadLetterRetried():
+        case DeadLetterRaised() | DeadLetterResolved() | DeadLetterLapsed() | DeadLetterDropped() | DeadLetterRetried():
             return DeadLetter()
         case _:
             return letter
 
 
 LETTER = Noun("dead letter", DeadLetter(), evolve)
+
+
+def letter_stream(letter_id: str) -> str:
+    """The stream in which a service records what became of a dead letter."""
+    return f"dead-letter-{letter_id}"
 
 
 def people_of(actor: Actor) -> frozenset[str]:

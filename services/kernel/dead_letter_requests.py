@@ -10,10 +10,10 @@ from bailiwick_contracts.dead_letter import Messages, of_service
 from bailiwick_contracts.envelope import Command, Event
 from bailiwick_contracts.message import Fact
 
-from services.kernel.dead_letter import LETTER, confirm, propose, retry
+from services.kernel.dead_letter import LETTER, confirm, letter_stream, propose, retry
 from services.kernel.decision import Rejected
 from services.kernel.due import TIMERS, command_id_of, instant, microseconds
-from services.kernel.intake import letter_stream, release
+from services.kernel.intake import release
 from services.kernel.parked import PARKED, Row, values
 from services.kernel.service import Put, Reading, Remove, Service
 from services.kernel.unit import WorkUnit

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from bailiwick_contracts.envelope import Command, Event
 from bailiwick_contracts.message import Request
 
+from services.kernel.failure import retry_seconds
 from services.kernel.ids import uuid7
 from services.kernel.tables import BIG, METADATA
 
@@ -125,6 +126,17 @@ def due_until(connection: sa.Connection, until: datetime, limit: int) -> list[Du
         .order_by(TIMERS.c.next_us, TIMERS.c.timer_id)
     )
     return [Due(row.timer_id, row.due_us, row.setting) for row in connection.execute(query.limit(limit))]
+
+
+def given_up(connection: sa.Connection, now: datetime) -> dict[str, Row]:
+    """The rows that became dead letters, whether they wait for a person or are tried again; `now` is the wall clock's.
+
+    Read by the index: after its last try a row is due no more, and one that is tried again is due within its longest wait.
+    """
+    until = microseconds(now + timedelta(seconds=max(retry_seconds(), default=0)))
+    near = sa.or_(TIMERS.c.next_us.is_(None), TIMERS.c.next_us <= until)
+    found = connection.execute(sa.select(TIMERS).where(near, TIMERS.c.raised)).mappings()
+    return {row["timer_id"]: dict(row) for row in found}
 
 
 def next_due(connection: sa.Connection) -> datetime | None:

@@ -15,10 +15,10 @@ from eventsourcing.persistence import PersistenceError
 
 from services.kernel.batch import Batch
 from services.kernel.crash import crash_point
+from services.kernel.dead_letter import letter_stream
 from services.kernel.decision import Rejected
 from services.kernel.due import TIMERS, Due, Row, instant, microseconds
 from services.kernel.failure import reason_of, retry_seconds, told_of
-from services.kernel.intake import letter_stream
 from services.kernel.service import Outcome, Put, Service
 from services.kernel.tracing import about
 from services.kernel.unit import WorkUnit
@@ -49,7 +49,6 @@ def fire(service: Service, batch: Batch, due: Due, *, known: bool = False) -> An
         command = _command(service, batch, due, row, request.model_validate_json(row["body"], strict=True))
         with WorkUnit(batch, property_id=row["property_id"], command=command) as unit:
             unit.cancel_timer(due.timer_id)
-            _resolved(service.name, unit, due, row)
             outcome = handler(unit, command) or Outcome()
             again = batch.timers.get(due.timer_id)
             if again is not None and again["due_us"] <= due.due_us:
@@ -57,7 +56,6 @@ def fire(service: Service, batch: Batch, due: Due, *, known: bool = False) -> An
     except Rejected as rejection:
         with WorkUnit(batch, property_id=row["property_id"], command=command) as unit:
             unit.cancel_timer(due.timer_id)
-            _resolved(service.name, unit, due, row)
         return Answer(commandid=due.commandid, outcome="rejected", error=rejection.as_error())
     except PersistenceError:
         raise
@@ -70,12 +68,6 @@ def fire(service: Service, batch: Batch, due: Due, *, known: bool = False) -> An
         factcount=len(unit.events),
         result=dict(outcome.result) if outcome.result is not None else None,
     )
-
-
-def _resolved(service: str, unit: WorkUnit, due: Due, row: Row) -> None:
-    """Record that its dead letter is at an end, where it had become one."""
-    if row["raised"]:
-        unit.append(letter_stream(due.commandid), of_service(service).resolved(letter_id=due.commandid))
 
 
 def _failed(batch: Batch, due: Due, row: Row, reason: str) -> Answer:

@@ -18,6 +18,7 @@ from eventsourcing.persistence import PersistenceError
 from services.kernel import parked
 from services.kernel.batch import Batch
 from services.kernel.crash import crash_point
+from services.kernel.dead_letter import letter_stream
 from services.kernel.due import microseconds
 from services.kernel.failure import reason_of, retry_seconds, told_of
 from services.kernel.parked import PARKED, Again, Row
@@ -140,11 +141,6 @@ def again(service: Service, batch: Batch, work: Again) -> str:
             return "done"
     _failed(service, batch, row, event, reason)
     return "failed"
-
-
-def letter_stream(letter_id: str) -> str:
-    """The stream in which a service records what became of a dead letter."""
-    return f"dead-letter-{letter_id}"
 
 
 def release(unit: WorkUnit, row: Row) -> None:

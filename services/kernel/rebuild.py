@@ -22,8 +22,9 @@ from eventsourcing.persistence import OperationalError
 from services.kernel import parked
 from services.kernel.change import added, key_of
 from services.kernel.crash import crash_point
+from services.kernel.dead_letter import letter_stream
 from services.kernel.failure import place_of, told
-from services.kernel.intake import letter_stream, readable
+from services.kernel.intake import readable
 from services.kernel.service import Add, Change, Put, Remove, Service, View
 from services.kernel.store import LOG_POSITION, Store
 from services.kernel.versions import rebuilt

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
+from bailiwick_contracts.dead_letter import of_service
 from bailiwick_contracts.envelope import (
     MESSAGE_LIMIT_BYTES,
     Command,
@@ -24,8 +25,9 @@ from sqlalchemy.sql.visitors import iterate
 from services.kernel import tracing
 from services.kernel.batch import Batch, Stream
 from services.kernel.change import added, key_of
+from services.kernel.dead_letter import letter_stream
 from services.kernel.decision import Noun, Rejected
-from services.kernel.due import TIMERS, Row, timer_row
+from services.kernel.due import TIMERS, Row, command_id_of, timer_row
 from services.kernel.ids import uuid7
 from services.kernel.reading import within
 from services.kernel.service import Add, Change, Put, Remove
@@ -33,6 +35,8 @@ from services.kernel.store import Head, StoredFact
 from services.kernel.visible import is_of, owner_of, people_named
 
 S = TypeVar("S")
+_UNREAD: Row = {}
+"""Of a timer that the batch knew nothing of."""
 FACT_LIMIT_BYTES = 2 * MESSAGE_LIMIT_BYTES - 16 * 1024
 """NATS is set to take 512 KiB with headers. A larger fact could be stored and never published, and nothing after it either."""
 
@@ -53,6 +57,7 @@ class WorkUnit:
         self.keys: Keys = batch.keys
         self.now, self.wall = batch.now, batch.wall
         self.events: list[Event[Any]] = []
+        self._ended: list[Event[Any]] = []
         self._raws: list[StoredFact] = []
         self._changes: list[Change] = []
         self._streams_before: list[tuple[Stream, int, dict[str, tuple[Noun[Any], Any]], int]] = []
@@ -196,22 +201,39 @@ class WorkUnit:
         self.events.extend(added)
         return added
 
+    @property
+    def decided(self) -> list[Event[Any]]:
+        """What the handler appended: `events` without the ends of dead letters, which its timers led to."""
+        return [event for event in self.events if event not in self._ended] if self._ended else self.events
+
     def set_timer(self, timer_id: str, due_at: datetime, request: Request, *, property_id: str | None = None) -> None:
         """Have `request` decided once `due_at` is reached; see `services.kernel.service.Unit`."""
         if type(request) not in self._batch.service.timers:
             raise TypeError(f"{type(request).__name__} is not among the timers of {self._batch.service.name}")
-        cause = self.events[-1] if self.events else self.cause
+        cause = self.decided[-1] if self.decided else self.cause
         row = timer_row(timer_id, due_at, request, property_id or self.property_id, self.command, cause)
+        self._end_letter(timer_id)
         self._note_timer(timer_id, row)
         self._changes.append(Put(TIMERS, row))
 
     def cancel_timer(self, timer_id: str) -> None:
         """Nothing is due under this id any more, if anything was."""
+        self._end_letter(timer_id)
         self._note_timer(timer_id, None)
         self._changes.append(Remove(TIMERS, {"timer_id": timer_id}))
 
+    def _end_letter(self, timer_id: str) -> None:
+        """Record that the timer's dead letter is at an end, where it is one."""
+        row = self._batch.timer_given_up(timer_id)
+        if row is not None:
+            letter_id, messages = command_id_of(row), of_service(self._batch.service.name)
+            is_tried = self.command is not None and self.command.commandid == letter_id
+            ended = (messages.resolved if is_tried else messages.lapsed)(letter_id=letter_id)
+            self.append(letter_stream(letter_id), ended, property_id=row["property_id"])
+            self._ended.append(self.events[-1])
+
     def _note_timer(self, timer_id: str, row: Row | None) -> None:
-        self._timers_before.setdefault(timer_id, self._batch.timers.get(timer_id))
+        self._timers_before.setdefault(timer_id, self._batch.timers.get(timer_id, _UNREAD))
         self._batch.timers[timer_id] = row
 
     def forget_lanes(self) -> None:
@@ -356,7 +378,11 @@ class WorkUnit:
             if stream.events is not None:
                 del stream.events[count:]
         self._batch.heads.update(self._heads_before)
-        self._batch.timers.update(self._timers_before)
+        for timer_id, row in self._timers_before.items():
+            if row is _UNREAD:
+                del self._batch.timers[timer_id]
+            else:
+                self._batch.timers[timer_id] = row
         if self._savepoint is not None:
             self._savepoint.rollback()
 

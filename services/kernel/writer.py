@@ -272,7 +272,7 @@ class Writer:
             with WorkUnit(batch, property_id=command.property, command=command) as unit:
                 precondition.before(unit, command)
                 outcome = handler(unit, command) or Outcome()
-                precondition.after(unit, command, unit.events, bulk=bool(outcome.rows))
+                precondition.after(unit, command, unit.decided, bulk=bool(outcome.rows))
         except Rejected as rejection:
             return Answer(commandid=command.commandid, outcome="rejected", error=rejection.as_error())
         except PersistenceError:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bailiwick_contracts.dead_letter import TEMPLATE, of_service
-from bailiwick_contracts.envelope import Actor, Event, read_command
+from bailiwick_contracts.envelope import Actor, Command, Event, read_command
 from bailiwick_contracts.message import Request
 
 from services.kernel.doors import Door
@@ -15,24 +15,42 @@ from services.kernel.service import Unit
 from services.kernel.store import Store
 from services.kernel.writer import Writer
 from tests.contracts.examples import DOOR, keep_facts, keep_requests, keys_in
+from tests.kernel.due import fire_due
 from tests.kernel.test_dead_letters import Pair
-from tests.kernel.toy import ECHO, POISON, TokenTaken
+from tests.kernel.toy import ECHO, POISON, GiveTokenBack, TokenTaken
+
+LATE = "unbounded-late"
 
 
-def fail_on_poison(_: Unit, event: Event[TokenTaken]) -> None:
-    """Nothing comes of a token but a failure, while it is poison."""
-    if event.data.holder_id in POISON:
-        raise KeyError(event.data.holder_id)
+def on_token_taken(unit: Unit, event: Event[TokenTaken]) -> None:
+    """Nothing comes of a token but a failure, while it is poison; one is asked for again in an hour."""
+    holder = event.data.holder_id
+    if holder in POISON:
+        raise KeyError(holder)
+    if holder == LATE:
+        unit.set_timer(f"back-{holder}", unit.now + timedelta(hours=1), GiveTokenBack(holder_id=holder))
+
+
+def fail(_: Unit, command: Command[GiveTokenBack]) -> None:
+    """What is asked for in an hour always fails."""
+    raise KeyError(command.data.holder_id)
 
 
 async def play(directory: Path) -> list[str]:
-    """Two letters: one mended, one forgone by two persons."""
+    """Three letters: one mended, one forgone by two persons, one whose timer another decision set anew."""
     keys_in(directory)
     pair = Pair(f"sqlite:///{directory / 'toy.sqlite'}", directory)
     pair.echo.close()
     pair.store.close()
     pair.store = Store(f"sqlite:///{directory / 'service.sqlite'}", schema=TEMPLATE)
-    nameless = replace(ECHO, name=TEMPLATE, publishes=(), views=(), reactions={TokenTaken: fail_on_poison})
+    nameless = replace(
+        ECHO,
+        name=TEMPLATE,
+        publishes=(),
+        views=(),
+        reactions={TokenTaken: on_token_taken},
+        timers={GiveTokenBack: fail},
+    )
     pair.echo = Writer(nameless, pair.store, pair.toy.keys, clock=lambda: pair.toy.now)
     door, asked = Door(directory / "doors", DOOR), []
     letters = of_service(TEMPLATE)
@@ -54,6 +72,11 @@ async def play(directory: Path) -> list[str]:
     ask(letters.propose_drop(letter_id=forgone, grounds="A trial booking; nothing follows from it."), "s-manager")
     ask(letters.confirm_drop(letter_id=forgone, grounds="Seen with the clerk."), "s-manager")
     ask(letters.confirm_drop(letter_id=forgone, grounds="Seen with the clerk."), "s-director")
+    pair.take("late")
+    for _ in range(5):
+        pair.toy.now += timedelta(hours=1)
+        fire_due(pair.echo, pair.store, pair.toy.now)
+    pair.take("late")
     kept = keep_facts(fact.raw for fact in pair.store.chain("north-court", 0, 100) if "dead_letter" in fact.type)
     kept += keep_requests(asked)
     pair.close()

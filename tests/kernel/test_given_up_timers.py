@@ -89,6 +89,28 @@ def test_a_timer_that_was_given_up_is_a_letter_like_any_other(bench: Letters) ->
     assert (answer.error["tries"], answer.commandid) == (1, bob)
 
 
+@pytest.mark.parametrize("state", ["given_up", "retrying"])
+@pytest.mark.parametrize("what", ["cancelled", "set anew"])
+def test_a_letter_whose_timer_a_command_takes_away_is_at_an_end_and_says_so(
+    bench: Letters, what: str, state: str
+) -> None:
+    ann, bob = bench.give_up("ann", "bob")
+    if state == "retrying":
+        bench.ask(LETTERS.retry(letter_id=ann, grounds="Mended."))
+        bench.fire(bench.now)
+        assert [one["state"] for one in bench.listed() if one["letter_id"] == ann] == ["retrying"]
+    members = {"keep": True} if what == "cancelled" else {"back_at": bench.now + timedelta(hours=1)}
+    rejected, done, again = bench.do(
+        bench.command("ann", fail="reject", **members), bench.command("ann", **members), bench.command("ann", **members)
+    )
+    assert [rejected.outcome, done.outcome, again.outcome] == ["rejected", "done", "done"]
+    assert [one.type for one in done.facts] == ["toy.token_taken.v1", "toy.dead_letter_lapsed.v1"]
+    assert len(again.facts) == 1
+    assert [one.letter_id for one in bench.letters("lapsed")] == [ann]
+    assert [one["letter_id"] for one in bench.listed()] == [bob]
+    assert bench.standing() == 1
+
+
 def test_a_letter_whose_timer_is_rejected_when_it_is_tried_again_is_at_an_end_and_says_so(bench: Letters) -> None:
     (letter_id,) = bench.give_up("ann")
     bench.ask(LETTERS.retry(letter_id=letter_id, grounds="Mended."))

@@ -14,8 +14,9 @@ from services.audit.rows.finding import Compared, RowFinding
 from services.audit.rows.letters import Letter, letters_of
 from services.audit.rows.parked import Place, parked_findings
 from services.audit.rows.taken import tracking_findings
+from services.kernel.dead_letter import letter_stream
 from services.kernel.due import command_id_of, microseconds
-from services.kernel.intake import letter_stream, readable
+from services.kernel.intake import readable
 from services.kernel.parked import PARKED, service_of
 from services.kernel.service import Asked, Put, Service
 from services.kernel.store import Store

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from bailiwick_contracts.dead_letter import (
     DeadLetterDropped,
+    DeadLetterLapsed,
     DeadLetterRaised,
     DeadLetterResolved,
     DeadLetterRetried,
@@ -53,7 +54,7 @@ def letters_of(facts: Iterable[Event[Any]]) -> dict[str, Letter]:
             )
         elif isinstance(fact, DeadLetterRetried):
             found[fact.letter_id] = replace(found[fact.letter_id], standing="retried")
-        elif isinstance(fact, DeadLetterResolved | DeadLetterDropped):
+        elif isinstance(fact, DeadLetterResolved | DeadLetterLapsed | DeadLetterDropped):
             dropped = isinstance(fact, DeadLetterDropped)
             found[fact.letter_id] = replace(found[fact.letter_id], standing="over", dropped=dropped)
     return found
