@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bailiwick_contracts.dead_letter import of_service
-from bailiwick_contracts.envelope import Actor, Answer, Command, check_chain, read_command
+from bailiwick_contracts.envelope import Actor, Answer, Command, Precondition, check_chain, read_command
 from bailiwick_contracts.message import Request
 
 from services.kernel.dead_letter_requests import standing, with_dead_letters
@@ -18,7 +18,7 @@ from services.kernel.service import Unit
 from services.kernel.writer import Writer
 from tests.kernel.due import fire_due
 from tests.kernel.test_writer import NOON, Bench
-from tests.kernel.toy import TOY, GiveTokenBack
+from tests.kernel.toy import TOY, GiveTokenBack, TakeToken
 
 LETTERS = of_service("toy")
 
@@ -99,6 +99,16 @@ def test_a_letter_whose_timer_a_command_takes_away_is_at_an_end_and_says_so(
         bench.ask(LETTERS.retry(letter_id=ann, grounds="Mended."))
         bench.fire(bench.now)
         assert [one["state"] for one in bench.listed() if one["letter_id"] == ann] == ["retrying"]
+    unseen = bench.door.sign(
+        TakeToken(holder_id="ann", keep=True),
+        Actor(actor="s1"),
+        "north-court",
+        precondition=Precondition(),
+        issued_at=bench.now,
+    )
+    (asked,) = bench.do(read_command(unseen, TakeToken))
+    assert asked.error is not None
+    assert asked.error["code"] == "precondition_required", "the end of the letter is no second record"
     members = {"keep": True} if what == "cancelled" else {"back_at": bench.now + timedelta(hours=1)}
     rejected, done, again = bench.do(
         bench.command("ann", fail="reject", **members), bench.command("ann", **members), bench.command("ann", **members)
