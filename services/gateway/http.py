@@ -28,7 +28,7 @@ LOG = structlog.get_logger()
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 _OPERATION = re.compile(r"/v(?P<version>[0-9]{1,9})/properties/(?P<property>[^/]+)/(?P<service>[^/]+)/(?P<name>[^/]+)")
 _EVENTS = "/v1/events"
-_METHODS = frozenset({"GET", "HEAD", "POST"})
+_LOOKING = frozenset({"GET", "HEAD"})
 _STATUSES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -44,10 +44,9 @@ class Parts:
 
 
 def routes(parts: Parts) -> list[Route]:
-    """Every path with its methods. The generated operations share one, and are found by name."""
+    """Every path with its methods, but those of the generated operations, which are found by name."""
     admin, pages = parts.administration, parts.pages
     listed: list[tuple[str, list[str], Handler]] = [
-        ("/v{version:int}/properties/{property}/{service}/{name}", ["GET", "POST"], parts.operations),
         ("/v1/properties/{property}/records/{service}/{stream}", ["GET"], parts.events.record),
         (_EVENTS, ["GET"], parts.events),
         ("/v1/tokens", ["POST"], parts.doorway.token),
@@ -104,10 +103,10 @@ class Direct:
         self._app, self._operations, self._events = app, operations, events
 
     def _handler(self, scope: Scope) -> tuple[Handler, dict[str, Any]] | None:
-        if scope["type"] != "http" or scope["method"] not in _METHODS:
+        if scope["type"] != "http":
             return None
         if scope["path"] == _EVENTS:
-            return (self._events, {}) if scope["method"] != "POST" else None
+            return (self._events, {}) if scope["method"] in _LOOKING else None
         found = _OPERATION.fullmatch(scope["path"])
         return None if found is None else (self._operations, {**found.groupdict(), "version": int(found["version"])})
 

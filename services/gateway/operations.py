@@ -25,6 +25,8 @@ from services.gateway.query import as_of_in, next_page, query_of
 from services.gateway.reply import answered, unchanged
 from services.gateway.surface import AS_OF, Operation, Surface
 
+_ALLOWED = {"GET": "GET, HEAD", "POST": "POST"}
+
 
 class Operations:
     """Finds the operation of a path and takes the request through it."""
@@ -42,10 +44,10 @@ class Operations:
         method = "GET" if request.method == "HEAD" else request.method
         operation = self._surface.find(method, path["version"], path["service"], path["name"])
         if operation is None:
-            other = {"GET": "POST", "POST": "GET"}.get(method, "POST")
-            if self._surface.find(other, path["version"], path["service"], path["name"]) is None:
-                raise not_found()
-            raise ProblemError("method_not_allowed", headers={"Allow": other})
+            for other, allowed in _ALLOWED.items():
+                if self._surface.find(other, path["version"], path["service"], path["name"]) is not None:
+                    raise ProblemError("method_not_allowed", headers={"Allow": allowed})
+            raise not_found()
         if operation.kind == "query":
             return await self._query(request, who, path["property"], operation)
         return await self._command(request, who, path["property"], operation)

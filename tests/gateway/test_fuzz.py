@@ -147,9 +147,12 @@ def test_what_looks_may_be_looked_at_without_its_body_and_what_is_not_done_is_sa
         for method in ("OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "POST"):
             answer = http.request(method, STAFF, headers=key())
             problem(answer, 405, "method_not_allowed")
-            assert "GET" in answer.headers["allow"]
+            assert answer.headers["allow"] == "GET, HEAD"
         for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS"):
-            problem(http.request(method, PENALTIES), 405, "method_not_allowed")
+            answer = http.request(method, PENALTIES)
+            problem(answer, 405, "method_not_allowed")
+            assert answer.headers["allow"] == "POST"
+        problem(http.put("/v1/properties/north-court/attendance/no_such_thing"), 404, "not_found")
         for path, methods in (("/v1/session", {"POST", "DELETE"}), ("/v1/accounts/x", {"PUT", "DELETE"})):
             assert set(http.options(path).headers["allow"].split(", ")) == methods
 
