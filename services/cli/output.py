@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import sys
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -95,20 +96,26 @@ def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
     import sqlalchemy as sa
     from nats.errors import Error as NatsError
 
+    from services.kernel.failure import damaged
     from services.kernel.settings import SettingError
     from services.run.nats import NatsMissingError
     from services.run.place import StartError
 
     try:
         return asyncio.run(work)
-    except (StartError, NatsMissingError, TimeoutError) as error:
-        fail(str(error) or "no answer in time", UNAVAILABLE, as_json)
     except NatsError as error:
         fail(f"{error}; bailiwick health names what does not answer", UNAVAILABLE, as_json)
+    except (StartError, NatsMissingError, TimeoutError) as error:
+        fail(str(error) or "no answer in time", UNAVAILABLE, as_json)
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
         said = str(error.orig).partition("\n")[0]
         fail(f"the database does not answer: {said}", UNAVAILABLE, as_json,
              remedy="see that it runs and can be written; bailiwick doctor looks at each")  # fmt: skip
+    except (sqlite3.DatabaseError, sa.exc.DatabaseError) as error:
+        if not damaged(error):
+            raise
+        fail(f"a database is damaged: {getattr(error, 'orig', error)}", UNAVAILABLE, as_json,
+             remedy="bailiwick doctor names it; put a backup of it back")  # fmt: skip
     except SettingError as error:
         fail(str(error), BAD_INPUT, as_json)
     except ValidationError as error:

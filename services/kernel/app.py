@@ -94,7 +94,12 @@ class Runtime:
 
         @self.broker.subscriber(feed_of(name), queue=name, decoder=_undecoded, title=f"{name}.feed", max_workers=4)
         async def on_feed(message: Msg) -> bytes:
-            return await asyncio.to_thread(self._feed, message.data)
+            try:
+                return await asyncio.to_thread(self._feed, message.data)
+            except Exception as error:
+                # Whoever asked waits in vain and asks again; only here it can be said why.
+                LOG.error("feed.failed", service=name, error=told(error))
+                raise
 
     async def _take_requests(self) -> None:
         """One subscription each for all commands and all queries, on the broker's connection (decision 30).

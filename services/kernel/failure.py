@@ -1,5 +1,6 @@
 """How a failed handler is tried again, and how its failure is described to a person."""
 
+import sqlite3
 import traceback
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,11 @@ def passing(error: BaseException) -> bool:
     return isinstance(error, OperationalError | InterfaceError | sa.exc.TimeoutError | OSError)
 
 
+def damaged(error: BaseException) -> bool:
+    """Whether SQLite says that a file is none of its own, or damaged; the kinds of error below that one mean something else."""
+    return type(getattr(error, "orig", error)) is sqlite3.DatabaseError
+
+
 def reason_of(error: BaseException) -> str:
     """What failed and where, in at most 500 characters. The values a validation or a database complains about are left out."""
     if isinstance(error, sa.exc.StatementError):
@@ -46,7 +52,8 @@ def told(error: BaseException) -> str:
     The words of anything else may be a handler's, and hold what nobody should read.
     """
     place = place_of(error)
-    said = str(error).partition("\n")[0] if passing(error) or isinstance(error, NatsError) else ""
+    may_be_said = passing(error) or damaged(error) or isinstance(error, NatsError)
+    said = str(error).partition("\n")[0] if may_be_said else ""
     return f"{place}: {said}"[:500] if said else place
 
 

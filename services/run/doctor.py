@@ -109,7 +109,9 @@ def _store(name: str, store: Store, is_sqlite: bool) -> list[dict[str, Any]]:
             findings += [
                 _finding(f"{name}: synchronous", level == 2, level, "SQLite synchronous must be FULL (2)"),
                 _finding(f"{name}: journal", mode == "wal", mode, "SQLite's journal must be WAL"),
-            ]
+                _finding(f"{name}: pages", (said := one("PRAGMA quick_check(1)")) == "ok", said.splitlines()[-1],
+                         "the file is damaged; put a backup back"),
+            ]  # fmt: skip
         else:
             for setting in ("synchronous_commit", "fsync", "full_page_writes"):
                 level = one(f"SHOW {setting}")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from bailiwick_contracts.envelope import Actor, Answer, check_chain
 from bailiwick_contracts.subjects import feed_of, stream_of
 from nats.aio.client import Client
@@ -105,6 +106,14 @@ async def test_a_limit_holds_for_callers_at_once_and_a_query_shows_it(pair: Pair
     body = pair.door.sign(CountTokens(holder_id="ann"), Actor(actor="boss"), PLACE)
     answer = await ask(pair.client, body, CountTokens, PLACE, kind="query", timeout=SECONDS)
     assert answer.result == {"tokens": 3}
+
+
+async def test_a_feed_that_fails_says_so_in_the_log_for_whoever_asked_waits_in_vain(pair: Pair) -> None:
+    with structlog.testing.capture_logs() as logged, pytest.raises(TimeoutError):
+        await pair.client.request(feed_of("toy"), b"no document", timeout=1)
+    (line,) = [one for one in logged if one["event"] == "feed.failed"]
+    assert (line["service"], line["log_level"]) == ("toy", "error")
+    assert line["error"].startswith("ValueError")
 
 
 def _by_a_stranger(pair: Pair, directory: Path) -> bytes:

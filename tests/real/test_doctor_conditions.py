@@ -1,10 +1,8 @@
 """Every condition that `bailiwick doctor` looks for, brought about for real: each is found, and its remedy named."""
 
 import asyncio
-import contextlib
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -30,6 +28,7 @@ from services.kernel.store import Store
 from services.kernel.writer import Writer
 from services.registry.app import service as registry_of
 from tests.cluster import NODES, NatsCluster
+from tests.damage import damage
 from tests.real.test_doctor import examined
 from tests.servers import NatsServer, PostgresServer, database, forget_broken_lines
 
@@ -135,19 +134,18 @@ def test_a_database_that_does_not_answer_is_found(tmp_path: Path) -> None:
     holds(found, "registry: database", "OperationalError", "see that it runs")
 
 
-def test_a_database_that_is_damaged_is_found(tmp_path: Path) -> None:
-    """It opens, and fails where it is read."""
+@pytest.mark.parametrize(
+    ("table", "check", "said"),
+    [("parked", "registry: database", "malformed"), ("facts", "registry: pages", "error code 11")],
+)
+def test_a_database_that_is_damaged_is_found(tmp_path: Path, table: str, check: str, said: str) -> None:
+    """It opens, and fails where it is read; what the doctor has no reason to read is looked at all the same."""
     settings = Settings(data_dir=tmp_path / "data")
     Store(settings.store_url("registry"), schema="registry").close()
-    with contextlib.closing(sqlite3.connect(settings.data_dir / "registry.sqlite")) as connection:
-        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'parked'").fetchone()
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-    with (settings.data_dir / "registry.sqlite").open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xee" * size)
+    damage(settings.data_dir / "registry.sqlite", table)
     code, found = examined(tmp_path)
     assert code == 1
-    holds(found, "registry: database", "malformed", "put a backup back")
+    holds(found, check, said, "put a backup back")
 
 
 async def test_a_server_that_does_not_answer_or_is_too_old_is_found(tmp_path: Path) -> None:

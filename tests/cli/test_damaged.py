@@ -1,0 +1,22 @@
+"""A command that meets a damaged database ends in a line that says so and what to do."""
+
+import os
+from pathlib import Path
+
+from services.kernel.settings import Settings
+from services.kernel.store import Store
+from services.registry.views import VIEWS
+from tests.command_line import bailiwick
+from tests.damage import damage
+
+
+def test_a_damaged_database_is_named_and_no_trace_is_shown(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    tables = [table for view in VIEWS for table in view.tables]
+    Store(settings.store_url("registry"), schema="registry", views=tables).close()
+    damage(tmp_path / "registry.sqlite", "registry_staff")
+    done = bailiwick(os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path)}, "rebuild", "registry", "people")
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 3, said
+    assert "a database is damaged: database disk image is malformed" in said
+    assert "remedy: bailiwick doctor names it; put a backup of it back" in said
