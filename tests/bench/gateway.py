@@ -1,12 +1,11 @@
 """`python -m tests.bench.gateway`: the door against a bare FastAPI route with the same body, both over loopback in the same run.
 
-The gateway and the services are one process (with `--apart` two), the route another, the load a third; each is measured alone, in
-turns, under the same load.
+The gateway and the services are one process (with `--apart` two), the route another, the load a third (`tests.bench.loads`); each is
+measured alone, in turns, under the same load.
 """
 
 import argparse
 import asyncio
-import json
 import multiprocessing
 import os
 import socket
@@ -16,7 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from itertools import count
@@ -29,9 +28,9 @@ from bailiwick_contracts.subjects import SERVICES
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from tests.bench.loads import DOOR, TOOLS
 from tests.gateway.conftest import NORTH, System, running, settle
 
-CONNECTIONS = 64
 TOLD = 20
 """Events of each measurement of listeners."""
 _first = count(date(2300, 1, 1).toordinal(), 20_000)
@@ -56,78 +55,15 @@ def bare(listening: socket.socket) -> None:
     """The reference: one FastAPI route with the same request model, and one that answers the same document."""
     app = FastAPI()
 
-    @app.post("/command")
+    @app.post("/publish_roster")
     async def command(body: Roster) -> dict[str, Any]:
         return {"outcome": "done", "roster_id": body.roster_id, "people": len(body.staff_ids), "days": len(body.days)}
 
-    @app.get("/query")
+    @app.get("/get_day")
     async def query(staff_id: str, day: str) -> dict[str, Any]:
         return {"staff_id": staff_id, "day": day, "shifts": [], "punches": [], "confirmations": [], "revision": 0}
 
     uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False)).run(sockets=[listening])
-
-
-async def _load(
-    url: str, seconds: float, make: Callable[[], tuple[str, str, Any, dict[str, str]]]
-) -> tuple[float, float, float]:
-    """Requests a second, and the 50th and 99th percentile in milliseconds."""
-    times: list[float] = []
-    end = time.perf_counter() + seconds
-    raw = httpx.URL(url)
-
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection(raw.host, raw.port)
-        while time.perf_counter() < end:
-            method, path, body, headers = make()
-            head = f"{method} {path} HTTP/1.1\r\nHost: {raw.host}\r\n" + "".join(
-                f"{k}: {v}\r\n" for k, v in headers.items()
-            )
-            content = body or b""
-            began = time.perf_counter()
-            writer.write(head.encode() + f"Content-Length: {len(content)}\r\n\r\n".encode() + content)
-            status = await reader.readline()
-            length = 0
-            while (line := await reader.readline()) != b"\r\n":
-                if line.lower().startswith(b"content-length:"):
-                    length = int(line.split(b":")[1])
-            await reader.readexactly(length)
-            if b" 200 " not in status:
-                raise RuntimeError(f"{path}: {status!r}")
-            times.append(time.perf_counter() - began)
-        writer.close()
-
-    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
-    ordered = sorted(times)
-    return len(times) / seconds, ordered[len(ordered) // 2] * 1000, ordered[int(len(ordered) * 0.99)] * 1000
-
-
-def load(url: str, kind: str, headers: dict[str, str], seconds: float, first: int, out: Any) -> None:
-    """Runs in a process of its own. Each command is about a day of its own, from `first` on, so that each stores facts."""
-    number = 0
-
-    def make() -> tuple[str, str, Any, dict[str, str]]:
-        nonlocal number
-        number += 1
-        if kind.endswith("query"):
-            path = "/query" if kind.startswith("bare") else f"/v1/properties/{NORTH}/attendance/get_day"
-            return "GET", f"{path}?staff_id=guard&day=2026-03-02", None, headers
-        body = json.dumps({"type": "attendance.publish_roster.v1", "roster_id": uuid.uuid4().hex, "staff_ids": ["guard"],
-                           "days": [{"day": str(date.fromordinal(first + number))}]}).encode()  # fmt: skip
-        path = "/command" if kind.startswith("bare") else f"/v1/properties/{NORTH}/attendance/publish_roster"
-        return "POST", path, body, headers | {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex}
-
-    out.put(asyncio.run(_load(url, seconds, make)))
-
-
-def measured(url: str, kind: str, headers: dict[str, str], seconds: float) -> tuple[float, float, float]:
-    """One measurement, the load in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    out = context.Queue()
-    process = context.Process(target=load, args=(url, kind, headers, seconds, next(_first), out))
-    process.start()
-    found: tuple[float, float, float] = out.get(timeout=seconds + 20)
-    process.join()
-    return found
 
 
 class Listener(asyncio.Protocol):
@@ -250,7 +186,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--listeners", type=int, default=500)
+    parser.add_argument("--listeners", type=int, default=500, help="how many are told beside one; 0: none are measured")
+    parser.add_argument("--tool", choices=TOOLS, default="own", help="what asks; wrk and locust are to be on the path")
     parser.add_argument("--apart", action="store_true", help="the door in a process of its own")
     chosen = parser.parse_args()
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -270,8 +207,10 @@ def main() -> None:
             processes |= {"bare route": int(reference.pid or 0)}
             used = {name: -cpu_seconds(one) for name, one in processes.items()}
             for _ in range(chosen.rounds):
-                theirs.append(measured(bare_url, f"bare-{kind}", {}, chosen.seconds))
-                ours.append(measured(system.settings.http_url, kind, {"Authorization": token}, chosen.seconds))
+                theirs.append(TOOLS[chosen.tool](bare_url, kind, "", chosen.seconds, next(_first)))
+                ours.append(
+                    TOOLS[chosen.tool](system.settings.http_url + DOOR, kind, token, chosen.seconds, next(_first))
+                )
                 ratios.append(ours[-1][0] / theirs[-1][0])
             a, b = ours[-1], theirs[-1]
             print(f"{kind}: {a[0]:.0f}/s (p50 {a[1]:.1f}, p99 {a[2]:.1f} ms); bare route {b[0]:.0f}/s (p50 {b[1]:.1f}, p99 {b[2]:.1f} ms); "
@@ -279,7 +218,7 @@ def main() -> None:
             for name, one in processes.items():
                 sent = sum(found[0] for found in (theirs if name == "bare route" else ours)) * chosen.seconds
                 print(f"{kind}: {name} {(used[name] + cpu_seconds(one)) / sent * 1000:.2f} ms of a processor each")
-        for many in (1, chosen.listeners):
+        for many in sorted({1, chosen.listeners} if chosen.listeners else ()):
             delays = sorted(told(system.settings.http_url, token, many))
             middle, late = delays[len(delays) // 2], delays[int(len(delays) * 0.99)]
             print(f"events to {many} listeners: p50 {middle:.0f} ms, p99 {late:.0f} ms after the command was sent")
