@@ -13,7 +13,7 @@ from nats.errors import NoRespondersError
 
 from services.kernel.bus import connect
 from services.kernel.doors import Door, ask
-from services.kernel.settings import Settings
+from services.kernel.settings import Settings, masked
 from services.run.catalogue import factories
 from services.run.embedded import embedded
 from services.run.place import StartError, running_at
@@ -87,6 +87,6 @@ async def system(settings: Settings) -> AsyncIterator[Desk]:
             async with asyncio.timeout(CONNECT_SECONDS):
                 client = await connect(found, "command-line", **connected.nats_options("office"))
         except TimeoutError:
-            raise StartError(f"NATS at {found} does not answer; start it, or correct BAILIWICK_NATS_URL") from None
+            raise StartError(f"NATS at {masked(found)} does not answer; start it, or correct BAILIWICK_NATS_URL") from None
         stack.push_async_callback(client.close)
         yield Desk(client, Door(settings.doors_dir))

@@ -206,8 +206,11 @@ def test_a_port_for_health_that_another_has_is_named(tmp_path: Path) -> None:
     assert f"error BAILIWICK_HEALTH_PORT: {environment['BAILIWICK_HEALTH_PORT']}: Address already in use" in done.stderr
 
 
-@pytest.mark.parametrize("command", [("config", "show"), ("health",), ("doctor",), ("provision",)])
-def test_what_lets_a_process_into_nats_is_shown_by_no_command(tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", [("config", "show"), ("health",), ("doctor",), ("provision",), ("property", "list")])
+def test_what_lets_a_process_into_nats_is_shown_by_no_command(
+    tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "CONNECT_SECONDS", 0.5)
     url = f"nats://office:half@secret-word@127.0.0.1:{free_port()}"
     done = bailiwick(os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_NATS_URL": url}, *command)
     said = done.stdout + done.stderr
