@@ -13,6 +13,9 @@ from pydantic import ValidationError
 from services.kernel.settings import Settings
 
 _ROOT = Path(__file__).resolve().parents[2]
+OF_THE_MACHINE = (PersistenceError, OSError)
+"""What a handler meets and did not cause: the database, or the disk that a person's new key is written to. It ends the transaction,
+and is neither the command's fault nor counted as a try."""
 
 
 @cache

@@ -11,14 +11,13 @@ import structlog
 from bailiwick_contracts.dead_letter import of_service
 from bailiwick_contracts.envelope import Answer, Command, hash_of
 from bailiwick_contracts.message import Refusal
-from eventsourcing.persistence import PersistenceError
 
 from services.kernel.batch import Batch
 from services.kernel.crash import crash_point
 from services.kernel.dead_letter import letter_stream
 from services.kernel.decision import Rejected
 from services.kernel.due import TIMERS, Due, Row, instant, microseconds
-from services.kernel.failure import reason_of, retry_seconds, told_of
+from services.kernel.failure import OF_THE_MACHINE, reason_of, retry_seconds, told_of
 from services.kernel.service import Outcome, Put, Service
 from services.kernel.tracing import about
 from services.kernel.unit import WorkUnit
@@ -57,7 +56,7 @@ def fire(service: Service, batch: Batch, due: Due, *, known: bool = False) -> An
         with WorkUnit(batch, property_id=row["property_id"], command=command) as unit:
             unit.cancel_timer(due.timer_id)
         return Answer(commandid=due.commandid, outcome="rejected", error=rejection.as_error())
-    except PersistenceError:
+    except OF_THE_MACHINE:
         raise
     except Exception as error:  # noqa: BLE001 - a bug in one handler holds up nothing else
         return _failed(batch, due, row, reason_of(error))

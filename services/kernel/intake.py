@@ -13,14 +13,13 @@ import structlog
 from bailiwick_contracts.dead_letter import of_service
 from bailiwick_contracts.envelope import Event, Unknown
 from bailiwick_contracts.stored import read_stored
-from eventsourcing.persistence import PersistenceError
 
 from services.kernel import parked
 from services.kernel.batch import Batch
 from services.kernel.crash import crash_point
 from services.kernel.dead_letter import letter_stream
 from services.kernel.due import microseconds
-from services.kernel.failure import reason_of, retry_seconds, told_of
+from services.kernel.failure import OF_THE_MACHINE, reason_of, retry_seconds, told_of
 from services.kernel.parked import PARKED, Again, Row
 from services.kernel.service import Put, Remove, Service, View
 from services.kernel.tracing import about
@@ -53,7 +52,7 @@ def take_in(service: Service, batch: Batch, source: str, raw: bytes, event: Even
                 if handler is not None:
                     handler(unit, event)
             return
-        except PersistenceError:
+        except OF_THE_MACHINE:
             raise
         except Exception as error:  # noqa: BLE001 - a bug in one handler holds up its stream and no other
             failure = reason_of(error)
@@ -63,7 +62,7 @@ def take_in(service: Service, batch: Batch, source: str, raw: bytes, event: Even
             with WorkUnit(batch, property_id=event.property_id, cause=event) as unit:
                 unit.change(change for view in _copies(service, event) for change in view.fold(event, raw))
                 unit.rows(sa.select(sa.text("1")))  # writes them now, so that a row the database refuses fails here
-        except PersistenceError:
+        except OF_THE_MACHINE:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             copied, failure = False, reason_of(error)
@@ -133,7 +132,7 @@ def again(service: Service, batch: Batch, work: Again) -> str:
                     messages = of_service(service.name)
                     unit.append(letter_stream(event.id), messages.resolved(letter_id=event.id))
                 release(unit, row)
-        except PersistenceError:
+        except OF_THE_MACHINE:
             raise
         except Exception as error:  # noqa: BLE001 - as above
             reason = reason_of(error)

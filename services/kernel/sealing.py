@@ -73,13 +73,13 @@ class KeyStore:
             if path.exists():
                 raise
             fresh = path.with_suffix(f".{secrets.token_hex(8)}")
-            _write(fresh, secrets.token_bytes(KEY_BYTES))
             try:
+                _write(fresh, secrets.token_bytes(KEY_BYTES))
                 os.link(fresh, path)
             except FileExistsError:
                 return self(name)
             finally:
-                fresh.unlink()
+                fresh.unlink(missing_ok=True)
             _sync(self._directory)
             return self(name)
 

@@ -23,7 +23,7 @@ from services.kernel.crash import crash_point
 from services.kernel.dead_letter_requests import with_dead_letters
 from services.kernel.decision import Rejected
 from services.kernel.due import Due, rows_of
-from services.kernel.failure import passing, reason_of, told
+from services.kernel.failure import OF_THE_MACHINE, passing, reason_of, told
 from services.kernel.firing import fire
 from services.kernel.ids import uuid7
 from services.kernel.intake import again, readable, take_in
@@ -275,7 +275,7 @@ class Writer:
                 precondition.after(unit, command, unit.decided, bulk=bool(outcome.rows))
         except Rejected as rejection:
             return Answer(commandid=command.commandid, outcome="rejected", error=rejection.as_error())
-        except PersistenceError:
+        except OF_THE_MACHINE:
             raise
         except Exception:
             LOG.exception("decision.failed", service=self._service.name, type=command.commandtype, **about(command))

@@ -311,6 +311,16 @@ async def test_a_reaction_that_breaks_its_transaction_is_parked_alone(pair: Pair
     assert pair.noted() == [1, 3, 2]
 
 
+async def test_a_full_disk_is_no_failure_of_the_handler_and_is_waited_for(pair: Pair) -> None:
+    POISON.add("disk-unbounded-bad")
+    with pytest.raises(AssertionError, match="No space left"):
+        pair.take("good", "bad", "good")
+    assert (pair.noted(), pair.parked()) == ([], [])
+    POISON.clear()
+    pair.take_in()
+    assert pair.noted() == [1, 2, 3]
+
+
 async def test_what_is_parked_is_parked_after_a_restart_and_two_instances_handle_it_once(pair: Pair) -> None:
     POISON.add("unbounded-bad")
     pair.take("bad", "bad", "bad")

@@ -1,6 +1,8 @@
 """The writer: what is waiting becomes one transaction, and each command is answered for itself."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -153,6 +155,23 @@ def test_a_personal_field_is_sealed_where_it_is_stored_and_gone_with_its_key(ben
         open_field(event.data.note, event_id=event.id, path="note", keys=KeyStore(bench.directory / "keys"))
     assert bench.do(bench.command("ann", note="again"))[0].outcome == "rejected"
     assert list(check_chain(iter([raw])))
+
+
+def test_a_disk_without_room_for_a_new_key_fails_no_command_for_good_and_no_neighbour(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sealed = bench.command("ann", note="Sample Person 樣本")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        failed, answer = bench.do(sealed, bench.command("bob"))
+    assert isinstance(failed, OSError)  # which the caller is told as: not known, send the same id again
+    assert answer.outcome == "done"
+    assert sorted(path.name for path in bench.keys.directory.iterdir()) == ["commands.toy.key"]
+    assert [answer.outcome for answer in bench.do(sealed)] == ["done"]
+    assert len(bench.raws()) == 2
 
 
 def test_a_state_can_be_read_as_of_a_position_and_as_of_an_instant(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """A domain of two messages, so that the kernel is tested without a word of the real one."""
 
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ TOY = Service(
 
 
 POISON: set[str] = set()
-"""Holders on whose tokens echo's handlers fail: `<holder>` the reaction, `copy-<holder>` the copy, `database-…` the database."""
+"""Holders on whose tokens echo's handlers fail: `<holder>` the reaction, `copy-<holder>` the copy, `database-…` the database, `disk-…` the disk."""
 
 
 def note(event: Event[Any], _: bytes) -> Iterable[Change]:
@@ -175,6 +176,8 @@ def _poisoned(holder_id: str) -> bool:
 def on_token_taken(unit: Unit, event: Event[TokenTaken]) -> None:
     if f"database-{event.data.holder_id}" in POISON:
         unit.rows(sa.select(sa.literal_column("no_such_column")).select_from(NOTED))
+    if f"disk-{event.data.holder_id}" in POISON:
+        raise OSError(errno.ENOSPC, "No space left on device")
     if _poisoned(event.data.holder_id):
         raise RuntimeError(f"poison: {event.data.holder_id}")
     unit.append(f"noted-{event.data.holder_id}", TokenNoted(token_id=event.id, number=event.chainnumber))
