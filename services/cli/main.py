@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.cli.later import Commands, Later
 from services.cli.output import BAD_INPUT, OUT, UNAVAILABLE, AsJson, emit, emit_rows, fail, print_json, run
-from services.kernel.settings import Settings, masked
+from services.kernel.settings import SettingError, Settings, masked
 from services.run import logs, traces
 
 
@@ -199,6 +199,8 @@ def nats_accounts(
             field="directory",
             value=str(directory),
         )
+    except SettingError as error:
+        fail(str(error), BAD_INPUT, as_json)
     emit({"directory": str(directory), "users": made}, as_json, "NATS accounts")
 
 

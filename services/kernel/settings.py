@@ -6,7 +6,7 @@ import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -128,8 +128,10 @@ class Settings(BaseSettings):
         """How a user of NATS connects: its key, an inbox that nobody else may read, and TLS to another machine.
 
         Raises:
-            SettingError: the server is on another machine and the connection is not protected, or a file is not there.
+            SettingError: a server cannot be connected to by what it is called, or is on another machine and the connection is not
+                protected, or a file is not there.
         """
+        parts = [_server(url) for url in self.nats_url.split(",")]
         options: dict[str, Any] = {"inbox_prefix": f"_INBOX_{user}".encode()}
         seed = self.nats_nkey_file
         if self.nats_nkeys_dir is not None:
@@ -139,8 +141,8 @@ class Settings(BaseSettings):
                 raise SettingError(
                     f"BAILIWICK_NATS_NKEYS_DIR, BAILIWICK_NATS_NKEY_FILE: there is no {seed}; bailiwick nats-accounts writes it"
                 )
+            key_pair(seed).wipe()
             options["nkeys_seed"] = str(seed)
-        parts = [urlsplit(url) for url in self.nats_url.split(",")]
         if self.nats_ca_file is not None or any(part.scheme == "tls" for part in parts):
             try:
                 options["tls"] = ssl.create_default_context(
@@ -155,6 +157,29 @@ class Settings(BaseSettings):
                 "or set BAILIWICK_UNSAFE_NATS_WITHOUT_TLS where the network itself is protected"
             )
         return options
+
+
+def key_pair(seed: Path) -> Any:
+    """The nkey that a file holds the seed of. Raises SettingError where it holds none, as after a disk without room."""
+    import nkeys  # noqa: PLC0415 - only where NATS asks for a key
+
+    try:
+        return nkeys.from_seed(bytearray(seed.read_bytes().strip()))
+    except (nkeys.NkeysError, ValueError):
+        said = f"{seed} holds no seed; put its backup back, or delete it and let bailiwick nats-accounts make another"
+        raise SettingError(said) from None
+
+
+def _server(url: str) -> SplitResult:
+    """The parts of one server's address. What is none is not shown: it may be half of a password with a comma in it."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme in ("nats", "tls") and parts.hostname and parts.port != 0:
+            return parts
+    raise SettingError(
+        "BAILIWICK_NATS_URL: each server is nats://HOST:PORT or tls://HOST:PORT, several of them with a comma between; "
+        "a password in it has neither comma nor slash"
+    )
 
 
 def _is_here(host: str) -> bool:

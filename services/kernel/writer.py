@@ -14,7 +14,6 @@ import structlog
 from bailiwick_contracts.envelope import Answer, Command, FactReference, data_of, hash_of
 from bailiwick_contracts.message import Refusal
 from bailiwick_contracts.stored import read_stored
-from eventsourcing.persistence import PersistenceError
 from pydantic_core import from_json
 
 from services.kernel import precondition

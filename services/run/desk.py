@@ -87,6 +87,8 @@ async def system(settings: Settings) -> AsyncIterator[Desk]:
             async with asyncio.timeout(CONNECT_SECONDS):
                 client = await connect(found, "command-line", **connected.nats_options("office"))
         except TimeoutError:
-            raise StartError(f"NATS at {masked(found)} does not answer; start it, or correct BAILIWICK_NATS_URL") from None
+            raise StartError(
+                f"NATS at {masked(found)} does not answer; start it, or correct BAILIWICK_NATS_URL"
+            ) from None
         stack.push_async_callback(client.close)
         yield Desk(client, Door(settings.doors_dir))

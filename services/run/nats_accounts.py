@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from services.kernel.service import Service
+from services.kernel.settings import key_pair
 
 GATEWAY, OFFICE, PROVISION = "gateway", "office", "provision"
 CERTIFICATE_DAYS = 825
@@ -129,7 +130,7 @@ def _public_key(path: Path) -> str:
     if not path.exists():
         seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
         _secret(path, seed)
-    return nkeys.from_seed(path.read_bytes().strip()).public_key.decode()  # type: ignore[no-any-return]
+    return key_pair(path).public_key.decode()  # type: ignore[no-any-return]
 
 
 def _secret(path: Path, content: bytes) -> None:

@@ -64,6 +64,11 @@ def test_a_setting_that_cannot_be_is_named_by_a_process_of_its_own(tmp_path: Pat
     ("name", "value", "url"),
     [
         ("BAILIWICK_NATS_URL", "nats://10.0.0.1:4222", "nats://10.0.0.1:4222"),
+        ("BAILIWICK_NATS_URL: each server is", "", ""),
+        ("BAILIWICK_NATS_URL: each server is", "", "nats://127.0.0.1:9,nats://127.0.0.1:none"),
+        ("BAILIWICK_NATS_URL: each server is", "", "nats://127.0.0.1:9,"),
+        ("BAILIWICK_NATS_URL: each server is", "", "http://127.0.0.1:9"),
+        ("BAILIWICK_NATS_URL: each server is", "", "nats://[::1"),
         ("BAILIWICK_NATS_CA_FILE", "/nowhere/ca.pem", "tls://127.0.0.1:9"),
         ("BAILIWICK_NATS_CA_FILE", __file__, "tls://127.0.0.1:9"),
         ("BAILIWICK_NATS_NKEYS_DIR", "/nowhere", "nats://127.0.0.1:9"),
@@ -72,10 +77,23 @@ def test_a_setting_that_cannot_be_is_named_by_a_process_of_its_own(tmp_path: Pat
 def test_a_connection_that_cannot_be_made_names_the_setting(
     tmp_path: Path, command: tuple[str, ...], name: str, value: str, url: str
 ) -> None:
-    environment = {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_NATS_URL": url, name: value}
+    environment = {"BAILIWICK_DATA_DIR": str(tmp_path), name.partition(":")[0]: value, "BAILIWICK_NATS_URL": url}
     done = bailiwick(os.environ | environment, *command)
     assert done.returncode == 2
-    assert f"error {name}" in done.stderr
+    assert f"error {name}" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("command", [("health",), ("serve", "registry"), ("nats-accounts", ".")])
+def test_a_seed_that_a_full_disk_cut_off_is_named(
+    tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("office.nk", "registry.nk"):
+        (tmp_path / name).touch()
+    given = {"BAILIWICK_DATA_DIR": str(tmp_path / "data"), "BAILIWICK_NATS_URL": "nats://127.0.0.1:9"}
+    done = bailiwick(os.environ | given | {"BAILIWICK_NATS_NKEYS_DIR": str(tmp_path)}, *command)
+    assert done.returncode == 2
+    assert "registry.nk holds no seed" in done.stderr or "office.nk holds no seed" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -206,7 +224,9 @@ def test_a_port_for_health_that_another_has_is_named(tmp_path: Path) -> None:
     assert f"error BAILIWICK_HEALTH_PORT: {environment['BAILIWICK_HEALTH_PORT']}: Address already in use" in done.stderr
 
 
-@pytest.mark.parametrize("command", [("config", "show"), ("health",), ("doctor",), ("provision",), ("property", "list")])
+@pytest.mark.parametrize(
+    "command", [("config", "show"), ("health",), ("doctor",), ("provision",), ("property", "list")]
+)
 def test_what_lets_a_process_into_nats_is_shown_by_no_command(
     tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
