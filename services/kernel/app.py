@@ -26,7 +26,7 @@ from services.kernel.doors import Doors
 from services.kernel.failure import told
 from services.kernel.feed import log_page, page, stream_page
 from services.kernel.going import go_on
-from services.kernel.health import Checkup, Health, encoded
+from services.kernel.health import Checkup, Health, encoded, not_started
 from services.kernel.heap import collect_less
 from services.kernel.lease import Lease, Leased
 from services.kernel.liveness import Part, Watch
@@ -323,11 +323,8 @@ class Runtime:
 
     def health(self) -> Health:
         """How it was when it was last looked at."""
-        if not self.ready.is_set() and self.ended_before is not None:
-            said = f"it does not start, and is started again and again: {self.ended_before}"
-            return Health(self.service.name, ready=False, connected=False, problems=(said,))
-        if self.checkup is None:
-            return Health(self.service.name, ready=False, connected=False, problems=("it is still starting",))
+        if self.checkup is None or (not self.ready.is_set() and self.ended_before is not None):
+            return not_started(self.service.name, self.ended_before)
         heals, gaps = self.relay.heals if self.relay is not None else 0, sum(reactor.gaps for reactor in self.reactors)
         ready = self.checkup.last.ready and self.ready.is_set()
         diverged = tuple(said for reactor in self.reactors for said in reactor.diverged.values())

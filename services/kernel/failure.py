@@ -17,6 +17,9 @@ OF_THE_MACHINE = (PersistenceError, OSError)
 """What a handler meets and did not cause: the database, or the disk that a person's new key is written to. It ends the transaction,
 and is neither the command's fault nor counted as a try."""
 
+_WORDS_OF_OTHERS = (NatsError, sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.ProgrammingError)
+"""What a broker or a database says of itself: that it is away or full, or that a role lacks a right. No value stands in its first line."""
+
 
 @cache
 def retry_seconds() -> tuple[float, ...]:
@@ -38,15 +41,18 @@ def damaged(error: BaseException) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """What failed and where, in at most 500 characters. The values a validation or a database complains about are left out."""
-    if isinstance(error, sa.exc.StatementError):
-        said = str(error.orig).partition("\n")[0]
-    elif isinstance(error, ValidationError):
+    if isinstance(error, ValidationError):
         said = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors(include_input=False)[:5])
     elif isinstance(error, PersistenceError):
         said = str(error).partition("\n")[0]
     else:
-        said = str(error)
+        said = words_of(error)
     return f"{place_of(error)}: {said}"[:500]
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says; of a database's neither the statement nor the lines in which it shows the values at hand."""
+    return str(error.orig).partition("\n")[0] if isinstance(error, sa.exc.StatementError) else str(error)
 
 
 def told(error: BaseException) -> str:
@@ -55,8 +61,8 @@ def told(error: BaseException) -> str:
     The words of anything else may be a handler's, and hold what nobody should read.
     """
     place = place_of(error)
-    may_be_said = passing(error) or damaged(error) or isinstance(error, NatsError)
-    said = str(error).partition("\n")[0] if may_be_said else ""
+    may_be_said = passing(error) or damaged(error) or isinstance(error, _WORDS_OF_OTHERS)
+    said = words_of(error).partition("\n")[0] if may_be_said else ""
     return f"{place}: {said}"[:500] if said else place
 
 

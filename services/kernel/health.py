@@ -68,6 +68,12 @@ class Health:
         return {"healthy": not self.problems, **asdict(self)}
 
 
+def not_started(service: str, failure: str | None) -> Health:
+    """Of a service that does not run yet, or not again, with why it ended where it did."""
+    said = f"it does not start, and is started again and again: {failure}" if failure else "it is still starting"
+    return Health(service, ready=False, connected=False, problems=(said,))
+
+
 class Checkup:
     """Looks at one service again and again. Drift that stays ends the process with code 72: a new one refuses to run on it."""
 
@@ -88,7 +94,7 @@ class Checkup:
         self.turns = 0
         self._looking = False
         self._ready = ready
-        self.last = Health(service.name, ready=False, connected=False, problems=("it is still starting",))
+        self.last = not_started(service.name, None)
 
     def waits(self) -> bool:
         """Between two looks it rests, for longer perhaps than anything may stand still."""

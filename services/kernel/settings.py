@@ -161,7 +161,7 @@ class Settings(BaseSettings):
 
 def key_pair(seed: Path) -> Any:
     """The nkey that a file holds the seed of. Raises SettingError where it holds none, as after a disk without room."""
-    import nkeys  # noqa: PLC0415 - only where NATS asks for a key
+    import nkeys  # type: ignore[import-untyped]  # noqa: PLC0415 - only where NATS asks for a key
 
     try:
         return nkeys.from_seed(bytearray(seed.read_bytes().strip()))

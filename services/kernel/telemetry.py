@@ -6,6 +6,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from services.kernel.health import Health
+
 REGISTRY = CollectorRegistry()
 DECISION_SECONDS = Histogram(
     "bailiwick_batch_seconds", "Seconds from taking up a batch to its commit.", ["service"], registry=REGISTRY,
@@ -20,9 +22,9 @@ BATCH_SIZE = Histogram(
 class Numbers:
     """The metrics of the services of one process."""
 
-    def __init__(self, runtimes: Callable[[], Iterable[Any]]) -> None:
-        """`runtimes` answers what runs now."""
-        self._runtimes = runtimes
+    def __init__(self, runtimes: Callable[[], Iterable[Any]], healths: Callable[[], Iterable[Health]]) -> None:
+        """`runtimes` answers what runs now, `healths` how each service is, also of one that does not start."""
+        self._runtimes, self._healths = runtimes, healths
 
     def collect(self) -> Iterator[Metric]:
         """What Prometheus reads."""
@@ -56,13 +58,15 @@ class Numbers:
             name = runtime.service.name
             for (kind, outcome), count in list(runtime.writer.outcomes.items()):
                 commands.add_metric([name, kind, outcome], count)
-            health = runtime.health()
             done, total = runtime.rebuilding.progress if runtime.rebuilding is not None else (0, 0)
+            for gauge, value in (("rebuild_facts_done", done), ("rebuild_facts_total", total)):
+                gauges[gauge].add_metric([name], float(value))
+        for health in self._healths():
+            name = health.service
             for gauge, value in (
                 ("ready", health.ready), ("problems", len(health.problems)), ("relay_lag_facts", health.unpublished.waiting),
                 ("relay_lag_seconds", health.unpublished.oldest_seconds), ("dead_letters", health.dead_letters),
                 ("parked_facts", health.parked), ("timers_overdue", health.timers_overdue), ("drift", len(health.drift)),
-                ("rebuild_facts_done", done), ("rebuild_facts_total", total),
             ):  # fmt: skip
                 gauges[gauge].add_metric([name], float(value))
             for source, lag in health.untaken.items():

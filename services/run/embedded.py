@@ -9,8 +9,9 @@ import structlog
 
 from services.kernel.app import Runtime
 from services.kernel.bus import DriftError
-from services.kernel.failure import told
+from services.kernel.failure import told, words_of
 from services.kernel.going import go_on, rest
+from services.kernel.health import Health, not_started
 from services.kernel.liveness import Watch
 from services.kernel.relay import RestoredStoreError
 from services.kernel.sealing import KeyStore
@@ -59,7 +60,7 @@ class Supervisor:
                 await runtime.run()
             except Exception as error:  # noqa: BLE001 - whatever ended it, it is named and started again
                 causes = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
-                self.failures[name] = "; ".join(f"{type(cause).__name__}: {cause}" for cause in causes)
+                self.failures[name] = "; ".join(f"{type(cause).__name__}: {words_of(cause)}" for cause in causes)
                 lasting = any(isinstance(cause, DriftError | RestoredStoreError) for cause in causes)
                 # What stands against a start names settings and numbers; the words of anything else may be a handler's.
                 said = self.failures[name][:500] if lasting else "; ".join(told(cause) for cause in causes)
@@ -69,6 +70,16 @@ class Supervisor:
                 attempt = 0
             await rest(RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)])
             attempt += 1
+
+    def healths(self) -> list[Health]:
+        """How each service is: as it was last looked at, or why it does not start."""
+        return [self._health(name) for name in self._factories]
+
+    def _health(self, name: str) -> Health:
+        runtime, failure = self.runtimes.get(name), self.failures.get(name)
+        if runtime is None or (failure is not None and not runtime.ready.is_set()):
+            return not_started(name, failure)
+        return runtime.health()
 
     def _waiting(self) -> list[str]:
         return [n for n in self._factories if n not in self.runtimes or not self.runtimes[n].ready.is_set()]

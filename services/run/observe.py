@@ -10,17 +10,18 @@ from importlib.metadata import version
 from threading import Thread
 from typing import Any
 
+from services.kernel.health import Health
 from services.kernel.telemetry import Numbers, exposition
 
-Runtimes = Callable[[], list[Any]]
+Healths = Callable[[], list[Health]]
 
 
-def observe(port: int, expected: int, runtimes: Runtimes, alive: Callable[[], bool]) -> ThreadingHTTPServer:
-    """Answer on a port of loopback, 0 for a free one; `expected` services make the process ready, `alive` the loop's heart."""
+def observe(port: int, numbers: Numbers, healths: Healths, alive: Callable[[], bool]) -> ThreadingHTTPServer:
+    """Answer on a port of loopback, 0 for a free one; every service of `healths` makes the process ready, `alive` the loop's heart."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = answer(self.path, expected, runtimes, alive)
+            found = answer(self.path, numbers, healths, alive)
             status, kind, body = found
             self.send_response(status)
             self.send_header("content-type", kind)
@@ -37,18 +38,18 @@ def observe(port: int, expected: int, runtimes: Runtimes, alive: Callable[[], bo
     return server
 
 
-def answer(path: str, expected: int, runtimes: Runtimes, alive: Callable[[], bool]) -> tuple[int, str, bytes]:
+def answer(path: str, numbers: Numbers, healths: Healths, alive: Callable[[], bool]) -> tuple[int, str, bytes]:
     """Status, content type and body."""
     path = path.partition("?")[0]
     if path == "/metrics":
-        return 200, "text/plain; version=0.0.4; charset=utf-8", exposition(Numbers(runtimes))
+        return 200, "text/plain; version=0.0.4; charset=utf-8", exposition(numbers)
     if path == "/version":
         return 200, "application/json", json.dumps({"bailiwick": version("bailiwick")}).encode()
     if path == "/health/live":
         return (200 if alive() else 503), "application/json", json.dumps({"alive": alive()}).encode()
     if path == "/health/ready":
-        healths = [runtime.health() for runtime in runtimes()]
-        ready = len(healths) == expected and all(health.ready for health in healths)
-        document = {"ready": ready, "services": [health.document() for health in healths]}
+        found = healths()
+        ready = all(health.ready for health in found)
+        document = {"ready": ready, "services": [health.document() for health in found]}
         return (200 if ready else 503), "application/json", json.dumps(document).encode()
     return 404, "application/json", b'{"paths": ["/health/live", "/health/ready", "/metrics", "/version"]}'

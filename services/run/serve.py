@@ -8,6 +8,7 @@ import structlog
 
 from services.kernel.liveness import Watch
 from services.kernel.settings import Settings
+from services.kernel.telemetry import Numbers
 from services.run.embedded import ServiceFactory, Supervisor
 from services.run.observe import observe
 from services.run.place import StartError
@@ -33,9 +34,8 @@ async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, 
     door = None
     if settings.health_port is not None:
         try:
-            door = observe(
-                settings.health_port, len(factories), lambda: list(supervisor.runtimes.values()), watch.beats
-            )
+            numbers = Numbers(lambda: list(supervisor.runtimes.values()), supervisor.healths)
+            door = observe(settings.health_port, numbers, supervisor.healths, watch.beats)
         except OSError as error:
             said = f"BAILIWICK_HEALTH_PORT: {settings.health_port}: {error.strerror}; name another port, or 0 for a free one"
             raise StartError(said) from None

@@ -130,3 +130,8 @@ def test_of_an_error_the_words_of_a_broker_or_a_disk_alone_are_told() -> None:
         == "OperationalError: database or disk is full"
     )
     assert told(ConnectionRefusedError(111, "refused")) == "ConnectionRefusedError: [Errno 111] refused"
+    away = sa.exc.OperationalError("INSERT", None, Exception(f"connection refused\nDETAIL: {SECRET}"))
+    assert told(away) == "OperationalError: connection refused"
+    lacking = sa.exc.ProgrammingError("CREATE", None, Exception("permission denied for database bailiwick"))
+    assert told(lacking) == "ProgrammingError: permission denied for database bailiwick"
+    assert told(sa.exc.DataError("INSERT", None, Exception(f'invalid input syntax: "{SECRET}"'))) == "DataError"

@@ -13,12 +13,18 @@ import pytest
 from bailiwick_contracts.subjects import stream_of, subject_of
 from nats.js.api import ConsumerConfig
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 
 from services.kernel.bus import connect, drift, provision
 from services.kernel.liveness import ExitCode
 from services.kernel.relay import POSITION_HEADER
+from services.kernel.settings import Settings
+from services.kernel.telemetry import Numbers
+from services.run import observe
+from services.run.embedded import Supervisor
 from services.run.nats import free_port
 from tests import servers
+from tests.kernel.toy import TOY
 from tests.real.test_liveness import running, take_token
 
 
@@ -64,6 +70,33 @@ async def test_readiness_is_apart_from_liveness_and_the_numbers_count_what_was_a
         assert (sample.labels["type"], sample.labels["outcome"], sample.value) == ("toy.take_token.v1", "done", 1)
         assert {"bailiwick_relay_lag_facts", "bailiwick_dead_letters", "bailiwick_timers_overdue", "bailiwick_heals",
                 "bailiwick_batch_size", "bailiwick_batch_seconds"} <= set(families)  # fmt: skip
+
+
+async def test_a_service_that_was_never_made_is_on_the_list_and_among_the_numbers_with_what_keeps_it(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=SecretStr("postgresql+psycopg://nobody@127.0.0.1:1/none"))
+    supervisor = Supervisor(settings, {"toy": lambda _: TOY})
+    numbers = Numbers(lambda: list(supervisor.runtimes.values()), supervisor.healths)
+    running = asyncio.create_task(supervisor.run())
+    try:
+        for _ in range(400):
+            if supervisor.failures:
+                break
+            await asyncio.sleep(0.05)
+        status, _, body = observe.answer("/health/ready", numbers, supervisor.healths, lambda: True)
+        _, _, shown = observe.answer("/metrics", numbers, supervisor.healths, lambda: True)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    (service,) = json.loads(body)["services"]
+    assert (status, service["service"], service["healthy"], service["ready"]) == (503, "toy", False, False)
+    assert (
+        "does not start, and is started again and again: OperationalError: connection failed" in service["problems"][0]
+    )
+    families = {family.name: family for family in text_string_to_metric_families(shown.decode())}
+    (ready,), (problems,) = families["bailiwick_ready"].samples, families["bailiwick_problems"].samples
+    assert (ready.labels, ready.value, problems.value) == ({"service": "toy"}, 0, 1)
 
 
 async def test_what_keeps_a_service_from_starting_is_named_a_database_older_than_its_stream(
