@@ -279,6 +279,7 @@ class Runtime:
         self.checkup = Checkup(
             self.service,
             store,
+            writer,
             client,
             self.watch,
             lease,

@@ -4,17 +4,19 @@ import asyncio
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 import structlog
 from bailiwick_contracts.envelope import read_event
 from bailiwick_contracts.subjects import stream_of
+from eventsourcing.persistence import OperationalError
 from nats.aio.client import Client
 
 from services.kernel.bus import drift
 from services.kernel.dead_letter_requests import standing
 from services.kernel.due import TIMERS, microseconds
+from services.kernel.failure import told
 from services.kernel.going import go_on, rest
 from services.kernel.lease import Lease
 from services.kernel.liveness import Watch
@@ -74,6 +76,12 @@ def not_started(service: str, failure: str | None) -> Health:
     return Health(service, ready=False, connected=False, problems=(said,))
 
 
+class Writer(Protocol):
+    """What is asked of the writer: why it could not store."""
+
+    failed: str | None
+
+
 class Checkup:
     """Looks at one service again and again. Drift that stays ends the process with code 72: a new one refuses to run on it."""
 
@@ -81,6 +89,7 @@ class Checkup:
         self,
         service: Service,
         store: Store,
+        writer: Writer,
         client: Client,
         watch: Watch,
         lease: Lease,
@@ -89,7 +98,8 @@ class Checkup:
         seconds: float,
     ) -> None:
         """Look every `seconds`; `ready` is set once commands are taken."""
-        self._service, self._store, self._client, self._watch, self._lease = service, store, client, watch, lease
+        self._service, self._store, self._writer = service, store, writer
+        self._client, self._watch, self._lease = client, watch, lease
         self._replicas, self._seconds = replicas, seconds
         self.turns = 0
         self._looking = False
@@ -117,7 +127,7 @@ class Checkup:
         name, connected = self._service.name, self._client.is_connected
         try:
             found |= await asyncio.to_thread(self._stored)
-            trouble = self._lease.trouble()
+            trouble = self._lease.trouble() or await asyncio.to_thread(self._unstored)
             store_answers = trouble is None
             if trouble is not None:
                 problems.append(
@@ -144,6 +154,17 @@ class Checkup:
         if problems:
             LOG.warning("health.problems", service=name, problems=problems)
         return self.last
+
+    def _unstored(self) -> str | None:
+        """Why the writer stored nothing when it last tried, where that holds still: on PostgreSQL the lease has no part in its lock."""
+        if self._writer.failed is None:
+            return None
+        try:
+            with self._store.transaction():
+                self._writer.failed = None
+        except OperationalError as error:
+            return told(error)
+        return None
 
     def _stored(self) -> dict[str, Any]:
         now = microseconds(datetime.now(UTC))

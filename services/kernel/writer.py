@@ -83,6 +83,8 @@ class Writer:
         self._timers_touched = False
         self.turns = 0
         """Grows with each transaction, whatever came of it."""
+        self.failed: str | None = None
+        """Why the last transaction was not stored, where that was the database's or the disk's doing."""
         self._busy = self._stopped = False
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """Commands answered, by type and outcome."""
@@ -177,13 +179,16 @@ class Writer:
         """Decide a batch in one transaction; when that fails as a whole, each alone, so that no one fails its neighbours."""
         self.turns += 1
         try:
-            return self._transact(works)
+            results = self._transact(works)
         except Exception as error:  # noqa: BLE001 - one command's fault must not end the writer of all
             self._memory = Memory()
             if len(works) == 1:
+                self.failed = told(error) if passing(error) else None
                 LOG.error("writer.failed", service=self._service.name, error=told(error), **named(works[0]))
                 return [self._alone(works[0], error)]
             return [self.process([work])[0] for work in works]
+        self.failed = None
+        return results
 
     def _alone(self, work: Work, error: Exception) -> Any:
         """What failed on its own while the database answers is recorded as failed: fact by fact, timer by timer."""

@@ -256,6 +256,26 @@ async def test_a_database_that_cannot_be_written_though_it_is_read_is_a_problem_
     assert (await until(ready=True)).problems == ()
 
 
+async def test_facts_that_somebody_else_holds_locked_are_a_problem_for_as_long_as_they_are(pair: Pair) -> None:
+    """As an operator does on PostgreSQL, whose lease is another table; on SQLite there is one lock for all."""
+    assert pair.toy.checkup is not None
+    other = sa.create_engine(pair.toy.settings.store_url("toy"))
+    sqlite = other.dialect.name == "sqlite"
+    with other.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "LOCK TABLE toy.facts IN EXCLUSIVE MODE")
+        answer = await pair.take()
+        health = await pair.toy.checkup.look()
+        connection.rollback()
+    other.dispose()
+    assert (answer.error or {})["code"] == "unknown"
+    assert health.ready is False
+    assert health.problems[0].startswith("the database cannot be written (OperationalError")
+    async with asyncio.timeout(SECONDS):
+        while not (await pair.toy.checkup.look()).ready:  # noqa: ASYNC110 - nothing tells that it changed
+            await asyncio.sleep(0.2)
+    assert (await pair.take()).outcome == "done"
+
+
 async def _nothing() -> None:
     pass
 
