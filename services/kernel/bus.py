@@ -11,11 +11,13 @@ import structlog
 from bailiwick_contracts.subjects import events_of, stream_of
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
+from nats.errors import Error
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
 from services.kernel.going import go_on, rest
+from services.kernel.settings import is_here
 
 LOG = structlog.get_logger()
 DUPLICATE_WINDOW_SECONDS = 600
@@ -54,6 +56,17 @@ class SteadyClient(Client):
         # The library replaces a transport that is not connected yet, so it cannot be given one of ours before.
         if type(self._transport) is TcpTransport:
             self._transport.__class__ = _Transport
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        """The library takes a server at its word that it speaks no TLS, and tells it the password in clear text then."""
+        uri = self._current_server.uri  # type: ignore[union-attr]
+        protected = uri.scheme == "tls" or ("tls" in self.options and not is_here(uri.hostname or ""))
+        if initial_connection and protected and not info.get("tls_required"):
+            self._transport.close()  # type: ignore[union-attr]
+            raise Error(
+                "nats: TLS is asked for and the server does not ask for it: nothing is said to it in clear text"
+            )
+        await super()._process_info(info, initial_connection)
 
     async def _process_connect_init(self) -> None:
         for task in (self._reading_task, self._ping_interval_task, self._flusher_task):

@@ -151,7 +151,7 @@ class Settings(BaseSettings):
             except OSError as error:
                 said = f"BAILIWICK_NATS_CA_FILE: {self.nats_ca_file}: {error.strerror}; name the authority's certificate, in PEM"
                 raise SettingError(said) from None
-        elif not self.unsafe_nats_without_tls and not all(_is_here(part.hostname or "") for part in parts):
+        elif not self.unsafe_nats_without_tls and not all(is_here(part.hostname or "") for part in parts):
             raise SettingError(
                 "BAILIWICK_NATS_URL: commands would cross the network in clear text; use tls:// (and BAILIWICK_NATS_CA_FILE), "
                 "or set BAILIWICK_UNSAFE_NATS_WITHOUT_TLS where the network itself is protected"
@@ -182,7 +182,8 @@ def _server(url: str) -> SplitResult:
     )
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host is this machine, by loopback."""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"

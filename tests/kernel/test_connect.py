@@ -5,6 +5,8 @@ import signal
 import ssl
 from pathlib import Path
 
+import pytest
+
 from services.kernel.bus import connect
 from tests.crash.faults.certificate import HOUR, Certificate
 from tests.servers import NatsServer
@@ -26,3 +28,22 @@ async def test_who_starts_while_the_certificate_is_over_is_connected_once_it_is_
             client = await connecting
         await client.flush()
         await client.close()
+
+
+async def test_a_server_that_speaks_no_tls_is_told_nothing_where_tls_is_asked_for() -> None:
+    """Set up wrong, or somebody in between who says so."""
+    said = []
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.15.1","max_payload":524288}\r\n')
+        said.append(await reader.read(1_000))
+        writer.close()
+
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await connect(f"tls://office:secret-word@127.0.0.1:{port}", "test", tls=ssl.create_default_context())
+        await asyncio.sleep(0.1)
+    assert set(said) == {b""}
