@@ -1,16 +1,23 @@
 """Where a webhook may send: never into the network the gateway stands in, unless that is allowed; the address is fixed before use."""
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
 ATTEMPT_SECONDS = 15
 READ_BYTES = 4_096
+REST_SECONDS = 1
+"""How long of an answer is read that says what it says already: its status."""
 PORTS = 65_535
+_LOOKING_UP = ThreadPoolExecutor(32, thread_name_prefix="look-up")
+"""Threads of their own: a name whose server is silent keeps one for half a minute, and the few of everybody else are soon all gone."""
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -65,7 +72,8 @@ class Target:
         port = url.port or (443 if url.scheme == "https" else 80)
         if port > PORTS:
             raise RefusedTargetError(f"there is no port {port}")
-        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        ask = partial(socket.getaddrinfo, url.host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(_LOOKING_UP, ask)
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
             if not self.permits(address):
@@ -84,10 +92,9 @@ class Target:
             raise RefusedTargetError(f"the address cannot be resolved ({type(error).__name__})") from None
 
     async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answered:
-        """Send once: no redirect followed, no proxy, 15 seconds in all, and no more read than a few kilobytes."""
+        """Send once: no redirect followed, no proxy, 15 seconds to the status, and no more read than a few kilobytes."""
         try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
-                return await self._post(httpx.URL(url), body, headers)
+            return await self._post(httpx.URL(url), body, headers)
         except TimeoutError:
             return Answered(None, f"no answer within {ATTEMPT_SECONDS} s")
         except RefusedTargetError as error:
@@ -96,20 +103,29 @@ class Target:
             return Answered(None, f"{type(error).__name__}: {error}"[:200])
 
     async def _post(self, url: httpx.URL, body: bytes, headers: dict[str, str]) -> Answered:
-        address = await self.resolve(url)
-        fixed = url.copy_with(host=address)
+        until = asyncio.get_running_loop().time() + ATTEMPT_SECONDS
+        async with asyncio.timeout_at(until):
+            fixed = url.copy_with(host=await self.resolve(url))
         named = headers | {"host": url.netloc.decode()}
         async with httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=ATTEMPT_SECONDS) as client:
             request = client.build_request("POST", fixed, content=body, headers=named)
             request.extensions["sni_hostname"] = url.host
-            response = await client.send(request, stream=True)
+            async with asyncio.timeout_at(until):
+                response = await client.send(request, stream=True)
             try:
-                read = 0
-                async for part in response.aiter_raw():
-                    read += len(part)
-                    if read > READ_BYTES:
-                        break
+                # It was answered: a rest that is late, broken or without end takes nothing back.
+                with contextlib.suppress(httpx.HTTPError, TimeoutError):
+                    async with asyncio.timeout(REST_SECONDS):
+                        await _read_a_little(response)
             finally:
                 await response.aclose()
         shown = f"redirects to {response.headers.get('location', '')[:100]!a}" if response.is_redirect else ""
         return Answered(response.status_code, shown)
+
+
+async def _read_a_little(response: httpx.Response) -> None:
+    read = 0
+    async for part in response.aiter_raw():
+        read += len(part)
+        if read > READ_BYTES:
+            return
