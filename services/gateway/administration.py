@@ -325,6 +325,11 @@ class Administration:
             if (done.webhook_id, done.event_id) != (path["webhook_id"], path["event_id"]):
                 raise ProblemError("idempotency_key_reused")
             return _resent(done, {"Idempotency-Replayed": "true"})
+        first = self._deliveries.before(path["webhook_id"], one)
+        if first is not None:
+            raise ProblemError("rejected", "an earlier event of its stream has not arrived", reason="waits_behind",
+                               field="event_id", value=one.event_id, rule="each stream arrives in its order",
+                               remedy=f"send {first} first")  # fmt: skip
         self._resending.add(asked)
         try:
             return _resent(await self._deliverer.attempt(endpoint, one, asked), {})

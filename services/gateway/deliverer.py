@@ -13,6 +13,7 @@ from bailiwick_contracts.envelope import CONTENT_TYPE
 from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.sealed import Personal, SealingError, open_field
 from nats.aio.client import Client
+from nats.errors import NoRespondersError
 from pydantic_core import from_json
 from standardwebhooks.webhooks import Webhook as Signer
 
@@ -121,9 +122,9 @@ class Deliverer:
             self._enabled[name] = endpoint.enabled
         for name in [name for name in self._tasks if name not in found or not found[name].enabled]:
             self._tasks.pop(name).cancel()
-            if name not in found:
-                self._enabled.pop(name, None)
-                self._deliveries.remove(name)
+        for name in [name for name in self._enabled if name not in found]:
+            self._enabled.pop(name)
+            self._deliveries.remove(name)
         for name, endpoint in found.items():
             if endpoint.enabled and (name not in self._tasks or self._tasks[name].done()):
                 self._pokes.setdefault(name, asyncio.Event())
@@ -160,8 +161,16 @@ class Deliverer:
 
     async def _begin(self, endpoint: Endpoint) -> None:
         if await asyncio.to_thread(self._deliveries.place, endpoint.webhook_id) is None:
-            begins = endpoint.begins or written(self._tail.heads)
+            begins = endpoint.begins or written(await self._ends())
             await asyncio.to_thread(self._deliveries.begin, endpoint.webhook_id, begins, self._now())
+
+    async def _ends(self) -> dict[str, tuple[str, int]]:
+        """Where each log ends now, or once its service answers: a place without it would begin with its whole history."""
+        ends = dict(self._tail.heads)
+        while not set(self._tail.services) <= set(ends):
+            await rest(LOOK_SECONDS)
+            ends = {**self._tail.heads, **ends}
+        return ends
 
     async def _take_in(self, endpoint: Endpoint) -> None:
         """Move what is wanted from the feed into the table, as long as not too much waits there."""
@@ -183,7 +192,8 @@ class Deliverer:
     async def _round(self, endpoint: Endpoint) -> bool:
         """Send what is due, the first of each stream; answers whether there may be more to do at once.
 
-        While nothing gets through only one is tried, so that a receiver that is down is asked once and not a thousand times.
+        While nothing gets through only one is tried, so that a receiver that is down is asked once and not a thousand times;
+        every second time it is one that was never tried, so that an event that is never taken holds up no other stream.
         """
         name, now = endpoint.webhook_id, self._now()
         if self._enabled.get(name) is False:
@@ -193,10 +203,13 @@ class Deliverer:
         if place is None or place.next_at > now:
             return False
         heads = await asyncio.to_thread(self._deliveries.heads, name)
-        due = [one for one in heads if one.next_at <= now][: 1 if place.failing else AT_ONCE]
-        if not due:
+        due = [one for one in heads if one.next_at <= now]
+        untried = [one for one in due if not one.tries] if place.failing % 2 else []
+        read = await self._readable(untried or due, 1 if place.failing else AT_ONCE)
+        if not read:
             return False
-        results = await asyncio.gather(*(self.attempt(endpoint, one) for one in due))
+        due = [one for one, _ in read]
+        results = await asyncio.gather(*(self._send(endpoint, one, raw) for one, raw in read))
         failed = not any(result.taken for result in results)
         await asyncio.to_thread(
             self._deliveries.round_ended, name, failed=failed, failing=place.failing, now=self._now()
@@ -211,9 +224,12 @@ class Deliverer:
             await self._end(name, f"{exhausted[0].event_id} was tried {exhausted[0].tries + 1} times in vain")
         return not failed
 
-    async def attempt(self, endpoint: Endpoint, one: Waiting, command_id: str | None = None) -> Answered:
-        """Send one event now, and write down how it went, with the id of the request that asked for it where one did."""
-        raw = await self._stored(one)
+    async def attempt(self, endpoint: Endpoint, one: Waiting, command_id: str) -> Answered:
+        """Send one event now, because the request of this id asks for it."""
+        return await self._send(endpoint, one, await self._stored(one), command_id)
+
+    async def _send(self, endpoint: Endpoint, one: Waiting, raw: bytes, command_id: str | None = None) -> Answered:
+        """Send one event, and write down how it went."""
         at, began = self._now(), time.monotonic()
         answered = await self._target.post(endpoint.url, raw, self._headers(endpoint.webhook_id, one.event_id, raw, at))
         await asyncio.to_thread(
@@ -221,6 +237,21 @@ class Deliverer:
             status=answered.status, error=answered.error, taken=answered.taken, command_id=command_id,
         )  # fmt: skip
         return answered
+
+    async def _readable(self, due: list[Waiting], most: int) -> list[tuple[Waiting, bytes]]:
+        """The first of what is due, with its bytes; what a service keeps that is away holds up no other's."""
+        found: list[tuple[Waiting, bytes]] = []
+        while due and len(found) < most:
+            asked, due = due[: most - len(found)], due[most - len(found) :]
+            read = await asyncio.gather(*(self._stored(one) for one in asked), return_exceptions=True)
+            for one, raw in zip(asked, read, strict=True):
+                if isinstance(raw, bytes):
+                    found.append((one, raw))
+                elif isinstance(raw, (NoRespondersError, TimeoutError)):
+                    due = [other for other in due if other.service != one.service]
+                else:
+                    raise raw
+        return found
 
     async def _stored(self, one: Waiting) -> bytes:
         _, _, facts = await read_log(self._client, one.service, one.position - 1)

@@ -15,6 +15,8 @@ BACK_OFF = tuple(
     for seconds in (5, 30, 120, 600, 1_800, 3_600, *(7_200,) * 5, *(21_600,) * 4, *(43_200,) * 4)
 )
 """Waits between the tries: seconds at first, half a day at last, four days in all."""
+SILENCE = timedelta(minutes=10)
+"""The longest wait of a webhook at which nothing got through: what is new may be taken where one event never is."""
 WAITING_LIMIT = 1_000
 """Events that wait at one webhook before more are read from the feed."""
 _tables = sa.MetaData()
@@ -219,13 +221,14 @@ class Deliveries:
 
     def round_ended(self, webhook_id: str, *, failed: bool, failing: int, now: datetime) -> None:
         """Begin the next round at once, or later when nothing got through."""
-        later = now + BACK_OFF[min(failing, len(BACK_OFF) - 1)] if failed else now
+        later = now + min(BACK_OFF[min(failing, len(BACK_OFF) - 1)], SILENCE) if failed else now
         values = {"failing": failing + 1 if failed else 0, "next_at": text(later)}
         with self._engine.begin() as connection:
             connection.execute(sa.update(PROGRESS).where(PROGRESS.c.webhook_id == webhook_id).values(values))
             if not failed and failing:
-                # It answers again: what was put off for its silence is sent now.
-                connection.execute(sa.update(DELIVERIES).where(*_waiting(webhook_id)).values(next_at=text(now)))
+                # It answers again: what was put off for its silence is sent now. What failed more often failed for itself.
+                silent = (*_waiting(webhook_id), DELIVERIES.c.tries <= failing)
+                connection.execute(sa.update(DELIVERIES).where(*silent).values(next_at=text(now)))
 
     def start_anew(self, webhook_id: str, now: datetime) -> None:
         """Forget the failures, for a webhook that was enabled again."""
@@ -243,6 +246,16 @@ class Deliveries:
         if r is None:
             return None
         return Waiting(r.service, r.log, r.position, r.event_id, r.stream, r.tries, datetime.fromisoformat(r.next_at))
+
+    def before(self, webhook_id: str, one: Waiting) -> str | None:
+        """The event of the same stream that has to arrive first; None where all before it arrived."""
+        same = [DELIVERIES.c[name] == getattr(one, name) for name in ("service", "log", "stream")]
+        query = sa.select(DELIVERIES.c.event_id).where(
+            *_waiting(webhook_id), *same, DELIVERIES.c.position < one.position
+        )
+        with self._engine.begin() as connection:
+            found: str | None = connection.execute(query.order_by(DELIVERIES.c.position).limit(1)).scalar()
+        return found
 
     def remove(self, webhook_id: str) -> None:
         """Forget a webhook that ended."""

@@ -1,15 +1,22 @@
 """What is to be delivered: what waits is kept as long as it waits, what was delivered as long as it is told to; an end holds at once."""
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from nats.errors import NoRespondersError
 
-from services.gateway.delivery import Deliveries
+from services.gateway.deliverer import Deliverer
+from services.gateway.delivery import Deliveries, Waiting
 from services.gateway.tail import Announced
 from tests.gateway.conftest import System, key
 from tests.gateway.receiver import Receiver, failing, fine
-from tests.gateway.test_webhooks import add, complete, door, happen, remove, until
+from tests.gateway.test_webhooks import Clock, add, complete, door, happen, remove, until
 
 BEGUN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -82,3 +89,114 @@ def test_a_webhook_that_is_disabled_sends_nothing_more_and_starts_anew_when_it_i
         assert len(receiver.events()) == told
     remove(system, webhook)
     receiver.stop()
+
+
+def test_an_event_that_is_never_taken_holds_up_no_other_stream_and_is_itself_tried_for_days(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was the one that was tried, again and again, until the webhook was disabled; nothing else was sent meanwhile."""
+    clock = Clock()
+    monkeypatch.setattr(door(system).deliverer, "_now", clock)
+    receiver = Receiver()
+    receiver.start()
+    receiver.behaviour = failing
+    webhook = add(system, receiver)
+    never, *rest = happen(system, 1)
+    until(lambda: receiver.asked, "it was tried")
+    taken: list[str] = []
+
+    def picky(handler: BaseHTTPRequestHandler) -> None:
+        if handler.headers["webhook-id"] == never:
+            return failing(handler)
+        taken.append(handler.headers["webhook-id"])
+        return fine(handler)
+
+    def arrived(ids: list[str]) -> bool:
+        return set(taken) >= set(ids)
+
+    receiver.behaviour = picky
+    for _ in range(25):
+        rest += happen(system, 1)
+        clock.ahead += timedelta(minutes=10)
+        door(system).deliverer.poke(webhook["webhook_id"])
+        until(partial(arrived, rest), "the others arrive")
+    waiting = partial(door(system).deliveries.log, webhook["webhook_id"], 0, 100, "waiting")
+    until(lambda: [one["event_id"] for one in waiting()] == [never], "it is written down")
+    assert waiting()[0]["tries"] < 12, "each arrival of another takes none of its tries"
+    remove(system, webhook)
+    receiver.stop()
+
+
+def test_what_waits_behind_another_of_its_stream_is_not_sent_before_it(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gateway.delivery.BACK_OFF", (timedelta(hours=12),) * 19)
+    receiver = Receiver()
+    receiver.start()
+    receiver.behaviour = failing
+    webhook = add(system, receiver)
+    ids = happen(system, 3)
+    waiting = door(system).deliveries
+    until(lambda: len(waiting.log(webhook["webhook_id"], 0, 10, "waiting")) == len(ids), "they wait")
+    streams: dict[str, list[str]] = {}
+    for one in waiting.log(webhook["webhook_id"], 0, 10, "waiting"):
+        streams.setdefault(one["stream"], []).append(one["event_id"])
+    first, second, *_ = next(found for found in streams.values() if len(found) > 1)
+    receiver.behaviour = fine
+    with system.http("admin") as http:
+        path = f"/v1/webhooks/{webhook['webhook_id']}/deliveries/{{}}/resend"
+        early = http.post(path.format(second), headers=key())
+        assert (early.status_code, early.json()["reason"]) == (422, "waits_behind")
+        assert first in early.json()["remedy"]
+        assert http.post(path.format(first), headers=key()).json()["delivered"] is True
+        assert http.post(path.format(second), headers=key()).json()["delivered"] is True
+    assert [event["id"] for event in receiver.events()] == [first, second]
+    remove(system, webhook)
+    receiver.stop()
+
+
+def test_of_a_webhook_that_was_disabled_and_then_removed_nothing_stays(system: System) -> None:
+    receiver = Receiver()
+    webhook = add(system, receiver)
+    name, deliveries = webhook["webhook_id"], door(system).deliveries
+    happen(system, 1)
+    until(lambda: deliveries.log(name, 0, 10, "waiting"), "something waits")
+    with system.http("admin") as http:
+        assert http.post(f"/v1/webhooks/{name}/disable", json={"why": "away"}, headers=key()).status_code == 200
+    until(lambda: name not in door(system).deliverer._tasks, "its task ended")
+    remove(system, webhook)
+    until(lambda: deliveries.place(name) is None, "its place is gone", 5)
+    assert deliveries.log(name, 0, 10, None) == []
+
+
+async def test_a_service_that_is_away_holds_up_none_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = deliverer(SimpleNamespace())
+
+    async def stored(one: Waiting) -> bytes:
+        if one.service == "tickets":
+            raise NoRespondersError
+        return b"{}"
+
+    monkeypatch.setattr(made, "_stored", stored)
+    due = [
+        Waiting(service, f"{service}-1", n, f"e-{n}", f"s-{n}", 0, BEGUN)
+        for n, service in enumerate(["tickets", "tickets", "billing", "tickets", "billing"])
+    ]
+    for most, found in ((1, ["e-2"]), (8, ["e-2", "e-4"])):
+        assert [one.event_id for one, _ in await made._readable(due, most)] == found
+
+
+async def test_a_webhook_begins_behind_the_history_of_a_service_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its whole log was sent as what happened from now on, once it answered."""
+    monkeypatch.setattr("services.gateway.deliverer.LOOK_SECONDS", 0.01)
+    tail = SimpleNamespace(services=("billing", "tickets"), heads={"tickets": ("tickets-1", 7)})
+    begun = asyncio.create_task(deliverer(tail)._ends())
+    await asyncio.sleep(0.05)
+    assert not begun.done()
+    tail.heads = {"tickets": ("tickets-1", 9), "billing": ("billing-1", 120)}
+    assert await begun == {"tickets": ("tickets-1", 7), "billing": ("billing-1", 120)}
+
+
+def deliverer(tail: Any) -> Deliverer:
+    none: Any = None
+    return Deliverer(none, none, none, none, tail, none, none, timedelta(days=90))
