@@ -77,7 +77,7 @@ class Identity:
     async def _by_token(self, token: str) -> Who | None:
         try:
             claims = await self._claims(token)
-        except (jwt.InvalidTokenError, ValueError, KeyError):
+        except (jwt.PyJWTError, ValueError, KeyError):
             return None
         subject = str(claims["sub"])
         if claims["iss"] == ISSUER:

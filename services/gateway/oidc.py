@@ -1,6 +1,7 @@
 """Tokens of an identity provider: its keys from the configured address alone, one algorithm, everything checked."""
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -45,7 +46,7 @@ class Provider:
         """The claims of a token of the provider.
 
         Raises:
-            jwt.InvalidTokenError: it is none, or not for us, or not now.
+            jwt.PyJWTError: it is none, or not for us, or not now, or its key is of no use for the algorithm.
         """
         if self.issuer is None:
             raise jwt.InvalidTokenError("no identity provider is configured")
@@ -72,8 +73,8 @@ class Provider:
             async with httpx.AsyncClient(timeout=5, follow_redirects=False, trust_env=False) as client:
                 answer = await client.get(self._address)
                 answer.raise_for_status()
-                published = answer.json()["keys"]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                published = list(answer.json()["keys"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, RecursionError) as error:
             LOG.warning("oidc.keys", error=type(error).__name__)
             return
         kept: dict[str, Any] = {}
@@ -84,5 +85,7 @@ class Provider:
                 and one.get("use", "sig") == "sig"
             )
             if fits and one.get("alg", self._algorithm) == self._algorithm and isinstance(one.get("kid"), str):
-                kept[one["kid"]] = jwt.PyJWK(one, self._algorithm).key
+                # One that cannot be used, of another curve for one, spoils no other.
+                with contextlib.suppress(jwt.PyJWTError):
+                    kept[one["kid"]] = jwt.PyJWK(one, self._algorithm).key
         self._keys = kept

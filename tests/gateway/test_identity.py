@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +17,9 @@ import pytest
 from bailiwick_contracts.gateway import AddAccount
 from bailiwick_contracts.staff import AssignPosition, EndEmployment, ErasePerson, RegisterStaff, RehireStaff
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from services.gateway import oidc
 from services.gateway.oidc import AGAIN_SECONDS
 from services.gateway.oidc import Provider as Reader
 from services.gateway.token import LIFETIME, Tokens, hash_password, password_fits
@@ -107,6 +110,42 @@ def test_a_new_key_of_the_provider_is_taken_and_a_made_up_one_does_not_have_it_a
     while status(system, provider.sign(provider.claims("sub-1"))) != 200:
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+async def test_a_published_key_that_is_of_no_use_spoils_no_other(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider publishes keys of other curves too; while one of them cannot be read, nobody came in, and each was told of an error."""
+    published: list[Any] = []
+    monkeypatch.setattr(oidc, "AGAIN_SECONDS", -1)
+    answering = httpx.MockTransport(lambda _: httpx.Response(200, json={"keys": published[-1]}))
+    monkeypatch.setattr(httpx, "AsyncClient", partial(httpx.AsyncClient, transport=answering))
+    address = "https://login.example"
+    chosen = Settings(data_dir=tmp_path, oidc_issuer=address, oidc_jwks_url=address, oidc_algorithm="ES256")
+    right, other = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1())
+    now = int(time.time())
+    claims = {"iss": address, "aud": "bailiwick", "sub": "sub-1", "iat": now, "exp": now + 60}
+    token = jwt.encode(claims, right, "ES256", headers={"kid": "right"})
+    keys = [jwk("ES256", right) | {"kid": "right"}, jwk("ES384", other) | {"kid": "other"}]
+    useless: list[Any] = [
+        {"kty": "EC", "kid": "one"},
+        {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA", "kid": "two"},
+        None,
+        [],
+    ]
+    published.append([*useless, *keys])
+    assert (await Reader(chosen).read(token))["sub"] == "sub-1"
+    with pytest.raises(jwt.PyJWTError):
+        await Reader(chosen).read(jwt.encode(claims, right, "ES256", headers={"kid": "other"}))
+    for nothing in (None, 5, [useless]):
+        published.append(nothing)
+        with pytest.raises(jwt.InvalidTokenError):
+            await Reader(chosen).read(token)
+
+
+def jwk(algorithm: str, key: Any) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key()))
+    return made
 
 
 def test_keys_come_from_the_settings_and_over_https(tmp_path: Any) -> None:
