@@ -37,6 +37,7 @@ from services.gateway.ask import (
     Asker,
     actor_of,
     command_id,
+    given_once,
     idempotency_key,
     invalid,
     precondition_of,
@@ -142,6 +143,7 @@ class Administration:
         verdict = may(who, "administer", Resource(frozenset({COMPANY}), "gateway"))
         if verdict != "granted":
             raise ProblemError("forbidden") if who.positions or who.key else not_found()
+        given_once(request)
         return who
 
     async def _read(self, request: HttpRequest, model: type[_Body]) -> Any:

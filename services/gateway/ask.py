@@ -40,6 +40,14 @@ Shown = Callable[[Mapping[str, Any]], bool]
 """Whether a stored fact is to be shown."""
 _instant, _date = TypeAdapter(datetime), TypeAdapter(date)
 _HEADERS = {"issued_at": "bailiwick-issued-at", "occurred_at": "bailiwick-occurred-at"}
+ONCE = (
+    "idempotency-key",
+    "if-match",
+    "bailiwick-on-behalf-of",
+    "bailiwick-delegation",
+    "bailiwick-effective-on",
+    *_HEADERS.values(),
+)
 
 
 def read_json(body: bytes) -> Any:
@@ -232,6 +240,13 @@ def precondition_of(headers: Mapping[str, str]) -> Precondition:
     if found is None:
         raise ProblemError("malformed", "If-Match: one ETag as it was answered, or *")
     return Precondition(stream=found.group(1), sequence=int(found.group(2)))
+
+
+def given_once(request: HttpRequest) -> None:
+    """Raises ProblemError for a header that says how a request is meant and stands there twice: one of the two would not be kept."""
+    for name in ONCE:
+        if len(request.headers.getlist(name)) > 1:
+            raise ProblemError("malformed", f"{name}: given more than once")
 
 
 def no_query(request: HttpRequest) -> None:

@@ -84,7 +84,8 @@ class Limits:
                 message["headers"] = [*message["headers"], *(one for one in ours if one[0] not in present)]
             await send(message)
 
-        headers = dict(scope["headers"])
+        # Of a header that stands there twice the first counts, as it does for whoever reads the body.
+        headers = dict(reversed(scope["headers"]))
         try:
             limit = limit_of(headers)
             await self._app(scope, _bounded(receive, limit), guarded)

@@ -10,6 +10,7 @@ from services.gateway.ask import (
     Allowance,
     Asker,
     command_id,
+    given_once,
     idempotency_key,
     no_query,
     precondition_of,
@@ -48,6 +49,7 @@ class Operations:
                 if self._surface.find(other, path["version"], path["service"], path["name"]) is not None:
                     raise ProblemError("method_not_allowed", headers={"Allow": allowed})
             raise not_found()
+        given_once(request)
         if operation.kind == "query":
             return await self._query(request, who, path["property"], operation)
         return await self._command(request, who, path["property"], operation)

@@ -274,3 +274,32 @@ def test_a_body_that_goes_on_beyond_its_limit_is_cut_off(system: System) -> None
     with system.http(authorization=token) as client:
         problem(client.post(ROSTERS, content=parts(), headers=JSON | key()), 413, "too_large")
         problem(client.post(ROSTERS, content=b"x" * 300_000, headers=JSON | key()), 413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("Idempotency-Key", ("one", "two")),
+        ("If-Match", ("*", '"roster-twice.4"')),
+        ("Bailiwick-On-Behalf-Of", ("guard", "director")),
+        ("Bailiwick-Occurred-At", ("2026-03-02T01:00:00Z", "2026-03-03T01:00:00Z")),
+    ],
+)
+def test_of_two_headers_that_say_how_it_is_meant_none_is_left_unread(
+    system: System, name: str, values: tuple[str, str]
+) -> None:
+    """A list of two is no header of these either; the second was let go of, and a version that was named not kept."""
+    given = [(n, v) for n, v in key().items() if n != name] + [(name, value) for value in values]
+    with system.http("director") as http, system.http("admin") as admin:
+        answer = http.post(ROSTERS, json=roster("twice"), headers=given)
+        problem(answer, 400, "malformed")
+        assert name.lower() in answer.json()["detail"]
+        if name == "Idempotency-Key":
+            problem(admin.request("DELETE", "/v1/webhooks/w1", headers=given), 400, "malformed")
+
+
+def test_a_second_content_type_makes_room_for_no_larger_body(system: System) -> None:
+    body = json.dumps(roster("x" * 1_000_000)).encode()
+    with system.http("director") as http:
+        given = [*JSON.items(), ("Content-Type", "text/csv"), *key().items()]
+        problem(http.post(ROSTERS, content=body, headers=given), 413, "too_large")
