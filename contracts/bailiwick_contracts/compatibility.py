@@ -18,7 +18,7 @@ from bailiwick_contracts.schema import EXAMPLES, drift, messages, rendered
 Schema = Mapping[str, Any]
 LOWER = ("minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties")
 UPPER = ("maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties")
-SAME = ("pattern", "format", "multipleOf", "uniqueItems")
+SAME = ("pattern", "format", "multipleOf", "uniqueItems", "propertyNames", "patternProperties")
 NEW_NAME = "give the changed message a new name or version and keep this one as it was"
 ADD = "add an optional field beside it"
 WORDING = "if it means the same, accept the wording (--accept-wording); if not, " + NEW_NAME
@@ -97,15 +97,23 @@ class _Comparison:
                 "put what is new into " + "an optional field beside it",
             )
         for name in LOWER:
-            if new.get(name, float("-inf")) > old.get(name, float("-inf")):
+            was_at, is_at = old.get(name, float("-inf")), new.get(name, float("-inf"))
+            if is_at > was_at:
                 yield where, f"{name} rose from {old.get(name)} to {new[name]}", NEW_NAME
+            elif is_at < was_at and not self._request:
+                yield where, f"{name} fell from {old[name]} to {new.get(name)}, which old readers refuse", ADD
         for name in UPPER:
-            if new.get(name, float("inf")) < old.get(name, float("inf")):
+            was_at, is_at = old.get(name, float("inf")), new.get(name, float("inf"))
+            if is_at < was_at:
                 yield where, f"{name} fell from {old.get(name)} to {new[name]}", NEW_NAME
+            elif is_at > was_at and not self._request:
+                yield where, f"{name} rose from {old[name]} to {new.get(name)}, which old readers refuse", ADD
         for name in SAME:
             if new.get(name) != old.get(name) and (name in new or not self._request):
                 yield where, f"{name} was {old.get(name)}, now {new.get(name)}", NEW_NAME
         yield from self._properties(old, new, at)
+        for index, (one, other) in enumerate(zip(old.get("prefixItems", ()), new.get("prefixItems", ()), strict=False)):
+            yield from self.compare(one, other, f"{at}/{index}")
         if "items" in old or "items" in new:
             yield from self.compare(old.get("items", {}), new.get("items", {}), f"{at}/items")
         yield from self._others(old.get("additionalProperties", True), new.get("additionalProperties", True), at)

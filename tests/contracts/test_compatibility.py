@@ -35,6 +35,8 @@ FACT: dict[str, Any] = {
                 "on": {"type": "string", "format": "date"},
                 "part": {"anyOf": [{"$ref": "#/$defs/Part"}, {"type": "null"}], "default": None},
                 "times": {"type": "integer", "default": 1},
+                "pair": {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]},
+                "named": {"type": "object", "propertyNames": {"pattern": "^[a-z]+$"}},
             },
             "required": ["share", "kind"],
         },
@@ -61,6 +63,8 @@ BREAKING: dict[str, Change] = {
     "takes no other members": lambda d: d.update(additionalProperties=False),
     "by/*: its type was": lambda d: d["properties"]["by"]["additionalProperties"].update(type="integer"),
     "all/items: its type was": lambda d: d["properties"]["all"].update(items={"type": "integer"}),
+    "pair/1: its type was": lambda d: d["properties"]["pair"].update(prefixItems=[{"type": "integer"}] * 2),
+    "propertyNames was": lambda d: d["properties"]["named"].update(propertyNames={"pattern": "^[a-f]+$"}),
     "pattern was": lambda d: d["properties"]["parts"]["items"].update(pattern="^a"),
     "has to be there now": lambda d: d["required"].append("note"),
     "may mean something else": lambda d: d["properties"]["share"].update(description="In thousandths."),
@@ -105,7 +109,10 @@ def test_a_request_may_take_more_and_a_fact_may_not_say_more() -> None:
     more_values = changed(lambda d: d["properties"]["kind"]["enum"].append("early"))
     optional = changed(lambda d: d["required"].remove("share"))
     any_text = changed(lambda d: d["properties"]["on"].pop("format"))
-    for today in (more_values, optional, any_text):
+    larger = changed(lambda d: d["properties"]["share"].update(maximum=200))
+    below = changed(lambda d: d["properties"]["share"].pop("minimum"))
+    longer = changed(lambda d: d["properties"]["parts"]["items"].update(maxLength=20))
+    for today in (more_values, optional, any_text, larger, below, longer):
         assert list(breaks(FACT, today, request=True)) == []
         assert list(breaks(FACT, today, request=False)) != []
 
