@@ -270,6 +270,8 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.keep:
         sys.stdout.write(f"kept {keep(chosen.folder, chosen.keep)}\n")
         return 0
+    if not any(chosen.folder.glob("*/schemas.json")):
+        parser.error(f"{chosen.folder}: no release is kept there; name the folder that holds them, contracts/released")
     if chosen.accept_wording:
         sys.stdout.write(f"{accept_wording(chosen.folder)} descriptions differ from a release and are accepted\n")
     found = [*check(chosen.folder), *(f"schemas/{line}; run python -m bailiwick_contracts.schema" for line in drift())]

@@ -86,7 +86,6 @@ def test_what_takes_something_away_is_named_with_a_remedy(said: str, request_: b
 ADDING: dict[str, Change] = {
     "an optional field": lambda d: d["properties"].update(more={"type": "string"}),
     "nothing": lambda _: None,
-    "a wider limit": lambda d: d["properties"]["share"].update(maximum=200),
 }
 
 
@@ -120,6 +119,16 @@ def test_a_request_may_take_more_and_a_fact_may_not_say_more() -> None:
 def test_every_kept_release_goes_on_working() -> None:
     assert list(check(RELEASED)) == []
     assert main([str(RELEASED)]) == 0
+
+
+@pytest.mark.parametrize("folder", ["released/0.1.0", "nowhere"])
+def test_a_folder_that_keeps_no_release_is_no_gate_that_was_passed(
+    folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([str(RELEASED.parent / folder)])
+    assert ended.value.code == 2
+    assert "no release is kept there" in capsys.readouterr().err
 
 
 def test_a_message_that_is_taken_away_is_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
