@@ -9,6 +9,7 @@ import httpx
 import jwt
 import structlog
 
+from services.gateway.problem import ProblemError
 from services.gateway.token import read_token
 from services.kernel.settings import Settings
 
@@ -40,12 +41,14 @@ class Provider:
             raise ValueError("BAILIWICK_OIDC_JWKS_URL: keys come over https, or from this machine")
         self._keys: dict[str, Any] = {}
         self._fetched = -1e9
+        self._is_away = False
         self._lock = asyncio.Lock()
 
     async def read(self, token: str) -> dict[str, Any]:
         """The claims of a token of the provider.
 
         Raises:
+            ProblemError: the provider does not answer, and the key is none that is known.
             jwt.PyJWTError: it is none, or not for us, or not now, or its key is of no use for the algorithm.
         """
         if self.issuer is None:
@@ -63,12 +66,17 @@ class Provider:
             async with self._lock:
                 if time.monotonic() - self._fetched > AGAIN_SECONDS:
                     await self._fetch()
+        if kid not in self._keys and self._is_away:
+            # Whether it is one of theirs nobody can say now; told that it is none, whoever has it would throw it away.
+            raise ProblemError(
+                "unavailable", "the identity provider's keys cannot be had", headers={"Retry-After": str(AGAIN_SECONDS)}
+            )
         if kid not in self._keys:
             raise jwt.InvalidTokenError("a key that the provider does not publish")
         return self._keys[kid]
 
     async def _fetch(self) -> None:
-        self._fetched = time.monotonic()
+        self._fetched, self._is_away = time.monotonic(), True
         try:
             async with httpx.AsyncClient(timeout=5, follow_redirects=False, trust_env=False) as client:
                 answer = await client.get(self._address)
@@ -88,4 +96,4 @@ class Provider:
                 # One that cannot be used, of another curve for one, spoils no other.
                 with contextlib.suppress(jwt.PyJWTError):
                     kept[one["kid"]] = jwt.PyJWK(one, self._algorithm).key
-        self._keys = kept
+        self._keys, self._is_away = kept, False

@@ -137,10 +137,29 @@ async def test_a_published_key_that_is_of_no_use_spoils_no_other(
     assert (await Reader(chosen).read(token))["sub"] == "sub-1"
     with pytest.raises(jwt.PyJWTError):
         await Reader(chosen).read(jwt.encode(claims, right, "ES256", headers={"kid": "other"}))
-    for nothing in (None, 5, [useless]):
-        published.append(nothing)
-        with pytest.raises(jwt.InvalidTokenError):
-            await Reader(chosen).read(token)
+    published.append(useless)
+    with pytest.raises(jwt.InvalidTokenError):
+        await Reader(chosen).read(token)
+
+
+async def test_while_the_provider_is_away_nobody_is_told_that_his_token_is_none(
+    system: System, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever heard 401 threw a good token away; who is known goes on."""
+    good = provider.claims("sub-1")
+    assert status(system, provider.sign(good)) == 200
+    monkeypatch.setattr(oidc, "AGAIN_SECONDS", -1)
+    for code, text in ((503, "{}"), (200, '{"keys": null}'), (200, "[" * 100_000)):
+        answering = httpx.MockTransport(partial(answered, code, text))
+        with monkeypatch.context() as patched:
+            patched.setattr(httpx, "AsyncClient", partial(httpx.AsyncClient, transport=answering))
+            assert status(system, provider.sign(good, kid="not-known-yet")) == 503
+            assert status(system, provider.sign(good | {"jti": str(code) + text[:9]})) == 200
+    assert status(system, provider.sign(good, kid="not-known-yet")) == 401
+
+
+def answered(code: int, text: str, _: httpx.Request) -> httpx.Response:
+    return httpx.Response(code, text=text)
 
 
 def jwk(algorithm: str, key: Any) -> dict[str, Any]:
