@@ -204,8 +204,9 @@ class Deliverer:
             return False
         heads = await asyncio.to_thread(self._deliveries.heads, name)
         due = [one for one in heads if one.next_at <= now]
-        untried = [one for one in due if not one.tries] if place.failing % 2 else []
-        read = await self._readable(untried or due, 1 if place.failing else AT_ONCE)
+        if place.failing % 2:
+            due.sort(key=lambda one: one.tries > 0)
+        read = await self._readable(due, 1 if place.failing else AT_ONCE)
         if not read:
             return False
         due = [one for one, _ in read]
