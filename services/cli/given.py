@@ -1,10 +1,15 @@
 """What the commands of the command line have in common: who asks, and how a property and a file are given."""
 
+import re
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from bailiwick_contracts.envelope import Actor
+from bailiwick_contracts.message import PROPERTY_PATTERN
+
+from services.cli.output import BAD_INPUT, fail
 
 IMPORT = Actor(actor="system-import", authmethod="file", channel="import")
 """Who takes in the files of other systems."""
@@ -13,4 +18,15 @@ SETUP = Actor(actor="system-setup", authmethod="file", channel="import")
 Report = dict[str, Any]
 """What an import came to, as it is printed."""
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
-Property = Annotated[str, typer.Option("--property", help="The property it belongs to.")]
+
+
+def typed_property(given: str) -> str:
+    """A property as it was typed; what can be no property's id ends the command before anything is asked."""
+    if re.fullmatch(PROPERTY_PATTERN, given) is None:
+        fail(f"{given!r} is no property's id", BAD_INPUT, "--json" in sys.argv, field="property", value=given,
+             rule="lower-case letters, digits and hyphens, 32 at most",
+             remedy="bailiwick property list names those there are")  # fmt: skip
+    return given
+
+
+Property = Annotated[str, typer.Option("--property", callback=typed_property, help="The property it belongs to.")]

@@ -10,13 +10,14 @@ from bailiwick_contracts.envelope import Actor
 from bailiwick_contracts.message import Request
 from pydantic import ValidationError
 
+from services.cli.given import typed_property
 from services.cli.output import BAD_INPUT, OUT, AsJson, emit, emit_rows, fail, print_json, run, settle
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
 app = typer.Typer(no_args_is_help=True)
 READER = Actor(actor="system-reader", authmethod="system", channel="system")
-Property = Annotated[str, typer.Option("--property", help="The property.")]
+Property = Annotated[str, typer.Option("--property", callback=typed_property, help="The property.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="As recorded at an instant, e.g. 2026-03-02T09:31:00Z.")]
 AsOfNumber = Annotated[int | None, typer.Option("--as-of-number", help="As of a number of the property's chain.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write a .csv or .xlsx file instead.")]

@@ -262,3 +262,24 @@ def test_a_command_that_is_interrupted_while_it_loads_ends_without_a_trace(tmp_p
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (130, "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("attendance", "day", "list", "--first-on", "2026-03-01", "--last-on", "2026-03-31"),
+        ("attendance", "month", "confirm", "--month", "2026-03"),
+        ("billing", "ledger"),
+        ("tickets", "board"),
+        ("payroll", "march.csv", "--month", "2026-03"),
+    ],
+)
+@pytest.mark.parametrize("typed", ["North Court", "", "北苑", "north-court\n"])
+def test_what_can_be_no_property_is_named_before_anything_is_asked(
+    tmp_path: Path, command: tuple[str, ...], typed: str
+) -> None:
+    done = bailiwick({"BAILIWICK_DATA_DIR": str(tmp_path / "data")}, *command, "--property", typed)
+    assert done.returncode == 2
+    assert f"{typed!r} is no property's id" in " ".join(done.stderr.split())
+    assert "bailiwick property list" in done.stderr
+    assert not (tmp_path / "data").exists()
