@@ -1,7 +1,9 @@
 """`bailiwick demo`: from nothing to decisions that were all judged again, and what that proved."""
 
 import contextlib
+import shlex
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from services.audit.words import OUTCOMES, REASONS, word
 from services.cli import audit, audit_desk, audit_log
-from services.cli.output import ERR, OUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
+from services.cli.output import BAD_INPUT, ERR, OUT, REFUSED, UNAVAILABLE, AsJson, emit_rows, fail, print_json, run
 from services.demo import billing, elsewhere, people, stage, tickets
 from services.demo.cases import Case, of_our_office, of_real_office
 from services.kernel.settings import Settings
@@ -39,6 +41,9 @@ def demo(
         result = run(_demo(directory, data, only, quiet=as_json), as_json)
     except stage.StageError as error:
         fail(str(error), UNAVAILABLE, as_json)
+    if only is not None and not result["decisions"]:
+        fail(f"nothing is decided under {only!r} here", BAD_INPUT, as_json, field="only", value=only,
+             rule=f"one of {', '.join(result['clauses'])}", remedy="name one of them")  # fmt: skip
     if as_json:
         print_json(result)
     else:
@@ -96,6 +101,7 @@ async def _demo(directory: Path, data: Path | None, only: str | None, *, quiet: 
         "days": len(office.days),
         "punches": rows,
         "take_in_seconds": round(punched, 1),
+        "clauses": sorted({row["clause"] for row in decided}),
         "decisions": [row for row in decided if only in (None, row["clause"])],
         "facts": complete["facts"],
         "judged": judged["judged"],
@@ -197,8 +203,9 @@ def _show(result: dict[str, Any], directory: Path, language: str) -> None:
         OUT.print(f"verify it yourself: {result['logs'][-1]['command']}", highlight=False, soft_wrap=True)
     if result["decisions"]:
         last = result["decisions"][-1]["id"]
+        place, command = shlex.quote(str(directory)), shlex.quote(sys.argv[0])
         OUT.print(
-            f"look closer: BAILIWICK_DATA_DIR={directory} bailiwick audit history {last}",
+            f"look closer: BAILIWICK_DATA_DIR={place} {command} audit history {last}",
             highlight=False,
             soft_wrap=True,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from services.cli import demo
 from services.kernel.settings import Settings
 from services.run import desk, up
 from services.run.nats import free_port
@@ -283,3 +284,16 @@ def test_what_can_be_no_property_is_named_before_anything_is_asked(
     assert f"{typed!r} is no property's id" in " ".join(done.stderr.split())
     assert "bailiwick property list" in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_clause_under_which_the_demonstration_decides_nothing_is_named_with_those_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def shown(*_: object, **__: object) -> dict[str, object]:
+        return {"clauses": ["A10", "A13"], "decisions": [], "agrees": True}
+
+    monkeypatch.setattr(demo, "_demo", shown)
+    done = bailiwick({"BAILIWICK_DATA_DIR": str(tmp_path / "data")}, "demo", "--only", "A99")
+    assert done.returncode == 2
+    assert "nothing is decided under 'A99' here" in done.stderr
+    assert "one of A10, A13" in done.stderr

@@ -73,6 +73,8 @@ def test_the_first_refusal_of_the_readme_is_what_the_demonstration_prints(shown:
     assert block is not None
     printed = {line.rstrip() for line in shown.output.splitlines()}
     assert [line for line in block.group(1).splitlines() if line not in printed] == []
+    (closer,) = re.findall(r"^look closer: BAILIWICK_DATA_DIR=(\S+) (\S+) audit history", shown.output, re.MULTILINE)
+    assert (closer[0], Path(closer[1]).exists()) == (shown.environment["BAILIWICK_DATA_DIR"], True)
 
 
 @pytest.mark.xdist_group("documents")
