@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from bailiwick_contracts.envelope import Event, read_event
+from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.payroll import GetPayroll
 from bailiwick_contracts.payroll_sheet import COLUMNS, Line, payroll_csv, payroll_digest, payroll_lines, payroll_rows
+from bailiwick_contracts.registry import GetProperty
 from bailiwick_contracts.sealed import SealingError
 
 from services.cli.given import SETUP, Property
@@ -40,7 +42,11 @@ def payroll(
     until = as_of.replace(tzinfo=UTC) if as_of is not None else None
     lines = run(_lines(property_id, month, until, keys, as_json), as_json)
     content = payroll_csv(lines) if file.suffix == ".csv" else workbook(lines, f"{property_id} {month}")
-    file.write_bytes(content)
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", BAD_INPUT, as_json, field="file", value=str(file),
+             rule="a file that can be written", remedy="name one in a directory that is there")  # fmt: skip
     result = {"file": str(file), "lines": len(lines), "people": len({line.staff_id for line in lines}),
               "csv_digest": payroll_digest(lines)}  # fmt: skip
     emit(result, as_json, "payroll")
@@ -49,6 +55,8 @@ def payroll(
 async def _lines(property_id: str, month: str, as_of: datetime | None, keys: Path | None, quiet: bool) -> list[Line]:
     settings = Settings()
     async with system(settings) as desk:
+        # Of one that is not there the file would be empty, and look like a month without a deduction.
+        settle(await desk.query(GetProperty(property_id=property_id), SETUP, COMPANY), quiet)
         await caught_up(desk.client, "attendance", "registry")
         events, until = await facts_of(desk, property_id, month, as_of, quiet)
     ours = [event for event in events if event.service == "attendance"]

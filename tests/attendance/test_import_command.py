@@ -68,6 +68,21 @@ def test_punches_come_in_with_their_people_and_shifts_and_a_second_time_change_n
         dry = bailiwick(data, *command, "--dry-run")
         made = [bailiwick(data, "payroll", str(tmp_path / f"march.{name}"), "--property", "north-court", "--month", "2026-03")
                 for name in ("csv", "xlsx")]  # fmt: skip
+        nobodys = command_line.bailiwick(
+            {"BAILIWICK_DATA_DIR": str(data)},
+            "payroll",
+            str(tmp_path / "no.csv"),
+            "--property",
+            "nort-court",
+            "--month",
+            "2026-03",
+        )
+        nowhere = command_line.bailiwick(
+            {"BAILIWICK_DATA_DIR": str(data)}, "payroll", str(tmp_path / "no" / "m.csv"), "--property", "north-court", "--month", "2026-03"
+        )  # fmt: skip
+    assert (nobodys.returncode, (tmp_path / "no.csv").exists()) == (2, False)
+    assert "there is no property nort-court" in nobodys.stderr
+    assert (nowhere.returncode, "No such file or directory" in " ".join(nowhere.stderr.split())) == (2, True)
     assert {name: first[name] for name in ("rows", "accepted", "rejected", "duplicates", "days")} == {
         "rows": 9, "accepted": 6, "rejected": 2, "duplicates": 1, "days": 2,
     }  # fmt: skip
