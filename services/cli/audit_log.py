@@ -29,6 +29,7 @@ from services.cli.output import (
     REFUSED,
     UNAVAILABLE,
     AsJson,
+    directory,
     emit,
     emit_rows,
     fail,
@@ -91,6 +92,8 @@ def proof(
     as_json: AsJson = False,
 ) -> None:
     """The .tlog-proof of one decision, checked here before it is handed out. DECISION is the id of a fact or a command."""
+    if out is not None:
+        directory(out, as_json)
 
     async def work() -> dict[str, Any]:
         async with system(Settings()) as desk:
@@ -106,7 +109,6 @@ def proof(
     except (ProofError, NoteError) as error:
         fail(f"the proof does not hold: {error}", REFUSED, as_json)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         (out / f"{found['id']}.tlog-proof").write_text(found["proof"])
         (out / f"{found['id']}.entry").write_text(found["entry"])
     if as_json:
@@ -131,6 +133,7 @@ def cosign(
     """Be a witness: check that a log goes on from what you remember, and cosign its checkpoint. Exit code 1 when not."""
     if put:
         operating(as_json)
+    directory(witness, as_json, "witness", 0o700)
     try:
         who = Witness(witness, usable_name(name))
     except NoteError as error:

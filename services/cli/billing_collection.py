@@ -21,7 +21,7 @@ from bailiwick_contracts.dunning import IssueNotices, ListNotices, RecordPrintin
 
 from services.cli.billing_desk import By, Month, actor_of, ask, at_desk, pages, send
 from services.cli.given import SETUP, Property
-from services.cli.output import BAD_INPUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, settle
+from services.cli.output import BAD_INPUT, REFUSED, AsJson, directory, emit, emit_rows, fail, print_json, settle
 from services.kernel.ids import uuid7
 from services.run.desk import Desk
 
@@ -73,6 +73,7 @@ def report(
     """Issue the collection report of a month, or make an issued one again: two CSV tables, XLSX, PDF."""
     from services.billing.paper import FontsMissingError, fonts_in
 
+    directory(out, as_json)
     family, digest, missing = "", None, ""
     try:
         family, digest = fonts_in(fonts)
@@ -120,7 +121,6 @@ def _write_report(found: Mapping[str, Any], place: str, out: Path, fonts: Path, 
 
 
 def _write(out: Path, made: Mapping[str, bytes]) -> dict[str, str]:
-    out.mkdir(parents=True, exist_ok=True)
     for name, content in made.items():
         (out / name).write_bytes(content)
     return {name: hashlib.sha256(content).hexdigest() for name, content in made.items()}
@@ -165,6 +165,7 @@ def dunning(
     """Send arrears notices that are due and print their letters; never to a unit in dispute."""
     from services.billing.paper import FontsMissingError, fonts_in, letters_pdf
 
+    directory(out, as_json)
     try:
         family, digest = fonts_in(fonts)
     except FontsMissingError as error:

@@ -1,10 +1,13 @@
 """What a command prints: a table for people, or with `--json` one stable JSON document; and its exit code."""
 
 import asyncio
+import errno
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Coroutine, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -79,6 +82,17 @@ def invalid(error: ValidationError, as_json: bool) -> NoReturn:
     field = ".".join(map(str, first["loc"])) or "request"
     fail(f"{field}: {first['msg']}", BAD_INPUT, as_json, field=field, value=first["input"], rule=first["msg"],
          remedy=f"correct the {field} and ask again; nothing was recorded")  # fmt: skip
+
+
+def directory(place: Path, as_json: bool, option: str = "out", mode: int = 0o777) -> None:
+    """Make a directory that files are to be written into, before anything is recorded that they are to show."""
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=mode)
+        if not os.access(place, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        fail(f"{place}: {error.strerror}", BAD_INPUT, as_json, field=option, value=str(place),
+             rule="a directory that can be written to", remedy=f"name another with --{option}")  # fmt: skip
 
 
 def known_service(name: str, as_json: bool) -> str:

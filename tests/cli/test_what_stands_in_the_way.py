@@ -297,3 +297,24 @@ def test_a_clause_under_which_the_demonstration_decides_nothing_is_named_with_th
     assert done.returncode == 2
     assert "nothing is decided under 'A99' here" in done.stderr
     assert "one of A10, A13" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (("billing", "report", "--property", "north-court", "--month", "2026-01"), "out"),
+        (("billing", "dunning", "--property", "north-court"), "out"),
+        (("audit", "proof", "some-fact"), "out"),
+        (("audit", "cosign", "some-log", "--name", "witness.example/w1"), "witness"),
+    ],
+)
+def test_a_directory_that_cannot_be_written_to_is_named_before_anything_is_recorded(
+    tmp_path: Path, command: tuple[str, ...], option: str
+) -> None:
+    (tmp_path / "file").touch()
+    place = str(tmp_path / "file" / "letters")
+    done = bailiwick({"BAILIWICK_DATA_DIR": str(tmp_path / "data")}, *command, f"--{option}", place, "--json")
+    assert done.returncode == 2
+    told = json.loads(done.stdout)["error"]
+    assert (told["message"], told["field"], told["value"]) == (f"{place}: Not a directory", option, place)
+    assert not (tmp_path / "data").exists()
