@@ -72,7 +72,10 @@ def settle(answer: Answer, as_json: bool) -> Answer:
         fail(error.pop("message"), BAD_INPUT, as_json, **error)
     if answer.outcome == "refused":
         refusal = next(fact for fact in answer.facts if fact.type.split(".")[1].endswith("_refused"))
-        fail(f"refused, and recorded as {refusal.id}", REFUSED, as_json, **(refusal.data or {}))
+        told = dict(refusal.data or {})
+        if not as_json and (ruling := told.pop("ruling", None)):
+            told |= {"clause": ruling["row_id"], "who_may": ruling.get("escalate_to")}
+        fail(f"refused, and recorded as {refusal.id}", REFUSED, as_json, **told)
     return answer
 
 
