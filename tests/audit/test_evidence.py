@@ -145,8 +145,37 @@ def another_text(place: Path, _: str) -> None:
     text.write_text(text.read_text().replace("A13", "A31"))
 
 
+def a_text_taken_out(place: Path, _: str) -> None:
+    next((place / "versions").glob("matrix-*")).unlink()
+
+
+def another_checkpoint(place: Path, _: str) -> None:
+    checkpoint = place / "logs" / "north-court" / "checkpoint"
+    origin, size, *rest = checkpoint.read_text().split("\n")
+    checkpoint.write_text("\n".join((origin, str(int(size) + 1), *rest)))
+
+
+def a_checkpoint_taken_out(place: Path, _: str) -> None:
+    (place / "logs" / "north-court" / "checkpoint").unlink()
+
+
+def told_of_nothing(place: Path, _: str) -> None:
+    (place / "about.json").unlink()
+
+
 @pytest.mark.parametrize(
-    "deed", [taken_out, taken_out_with_its_proof, altered_and_said_to_have_no_proof_yet, cut_off, another_text]
+    "deed",
+    [
+        taken_out,
+        taken_out_with_its_proof,
+        altered_and_said_to_have_no_proof_yet,
+        cut_off,
+        another_text,
+        a_text_taken_out,
+        another_checkpoint,
+        a_checkpoint_taken_out,
+        told_of_nothing,
+    ],
 )
 def test_whatever_somebody_does_to_a_bundle_the_stranger_is_told(
     audited: Audited, tmp_path: Path, deed: Callable[[Path, str], None]

@@ -1,12 +1,13 @@
 """Verify an evidence bundle with the package tlog-scales alone: `python verify_with_tlog_scales.py DIRECTORY VKEY [VKEY …]`.
 
 Nothing of bailiwick is imported. Checks the signature of every proof's checkpoint under the keys given, that every entry stands
-in the tree of that checkpoint, that every fact is the one its entry commits to, that none was taken out, and that facts here
-adopted the texts in `versions/`.
+in the tree of that checkpoint, that every fact is the one its entry commits to, that none was taken out, that each log's own
+checkpoint is signed and of the size told, and that the texts in `versions/` are those that facts here adopted.
 """
 
 import hashlib
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from tlog_scales.signing import Vkey, VkeySet
 from tlog_scales.tiles import leaf_hash
 from tlog_scales.tlog import Checkpoint, InclusionProof
 from tlog_scales.utils import b64dec
+
+logging.getLogger("tlog_scales").addHandler(
+    logging.NullHandler()
+)  # a signature that does not hold is told by us, without a trace
 
 
 def check(directory: Path, event_id: str, keys: dict[str, list[Vkey]]) -> dict[str, Any]:
@@ -39,35 +44,64 @@ def check(directory: Path, event_id: str, keys: dict[str, list[Vkey]]) -> dict[s
     return data
 
 
+def check_log(directory: Path, owner: str, size: object, keys: dict[str, list[Vkey]]) -> None:
+    """Raises where the checkpoint of a property's log is not what it was when the bundle was made."""
+    checkpoint = Checkpoint.from_text((directory / "logs" / owner / "checkpoint").read_text(encoding="utf-8"))
+    if not VkeySet(*keys.get(checkpoint.origin, ())).verify(checkpoint.signatures, checkpoint):
+        raise ValueError(f"no key given signed the checkpoint of {checkpoint.origin}")
+    if checkpoint.size != size:
+        raise ValueError(f"it is of {checkpoint.size} entries, about.json says {size}")
+
+
 def main(location: str, *vkeys: str) -> int:
     """Print what holds and what does not; answers the exit code."""
     keys: dict[str, list[Vkey]] = {}
     for vkey in vkeys:
-        keys.setdefault(vkey.split("+", 1)[0], []).append(Vkey.from_string(vkey.strip()))
+        try:
+            keys.setdefault(vkey.split("+", 1)[0], []).append(Vkey.from_string(vkey.strip()))
+        except ValueError:
+            sys.exit(f"{vkey!r} is no vkey: <name>+<id>+<base64 of type and key>")
     directory = Path(location)
-    about = json.loads((directory / "about.json").read_text(encoding="utf-8"))
+    told: list[dict[str, Any]] = []
+    wrong: list[str] = []
+    try:
+        about = json.loads((directory / "about.json").read_text(encoding="utf-8"))
+        put_in, not_proved, sizes = int(about["facts"]), set(about["not_proved"]), dict(about["checkpoints"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        wrong.append(f"about.json: {type(error).__name__}: {error}")
+        put_in, not_proved, sizes = -1, set(), {}
     facts, proofs, entries = (
         {path.stem for path in (directory / name).glob("*")} for name in ("events", "proofs", "entries")
     )
-    unproved = set(about["not_proved"]) - proofs - entries
-    told, wrong = [], []
+    unproved = not_proved - proofs - entries
     for event_id in sorted((facts | proofs | entries) - unproved):
         try:
             told.append(check(directory, event_id, keys))
         except Exception as error:  # noqa: BLE001 - whatever it is, this fact is not verified
             wrong.append(f"{event_id}: {type(error).__name__}: {error}")
-    if len(facts) != about["facts"]:
-        wrong.append(f"about.json: {about['facts']} facts were put in, and {len(facts)} are here")
+    if put_in not in (-1, len(facts)):
+        wrong.append(f"about.json: {put_in} facts were put in, and {len(facts)} are here")
+    for owner in sorted(set(sizes) | {path.name for path in (directory / "logs").glob("*")}):
+        try:
+            check_log(directory, owner, sizes.get(owner), keys)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this checkpoint is not verified
+            wrong.append(f"logs/{owner}/checkpoint: {type(error).__name__}: {error}")
     texts = {
         json.dumps(data[name], ensure_ascii=False, indent=2, sort_keys=True) + "\n"
         for data in told
         for name in ("matrix", "policy")
         if name in data
     }
-    wrong.extend(
-        f"versions/{path.name}: no verified fact adopted this text"
+    here = {
+        path.name: path.read_text(encoding="utf-8", errors="replace")
         for path in sorted((directory / "versions").glob("*"))
-        if path.read_text(encoding="utf-8", errors="replace") not in texts
+    }
+    wrong.extend(
+        f"versions/{name}: no verified fact adopted this text" for name, text in here.items() if text not in texts
+    )
+    wrong.extend(
+        f"versions/: {json.loads(text)['version']}, which a fact here adopted, is not there"
+        for text in sorted(texts - set(here.values()))
     )
     for one in wrong:
         sys.stdout.write(f"NOT verified: {one}\n")
