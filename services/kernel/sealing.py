@@ -87,14 +87,19 @@ class KeyStore:
         """Overwrite and delete a key for ever; doing it again changes nothing."""
         path = self._path(name)
         if path.exists():
+            # In its own place, which a disk without room has for it too.
             with path.open("r+b") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-        tombstone = path.with_suffix(".erased")
-        _write(tombstone, _ERASED)
-        tombstone.replace(path)
-        _sync(self._directory)
+                for content in (secrets.token_bytes(KEY_BYTES), _ERASED):
+                    file.seek(0)
+                    file.write(content)
+                    file.truncate()
+                    file.flush()
+                    os.fsync(file.fileno())
+        else:
+            tombstone = path.with_suffix(".erased")
+            _write(tombstone, _ERASED)
+            tombstone.replace(path)
+            _sync(self._directory)
         self._cached.cache_clear()
 
     def seal(self, fact: Fact, event_id: str) -> bytes:

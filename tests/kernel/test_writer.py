@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from bailiwick_contracts.envelope import Actor, Answer, Command, check_chain, read_command
 from bailiwick_contracts.sealed import KeyErasedError, open_field
 
+from services.kernel import sealing
 from services.kernel.doors import Door
 from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
@@ -155,6 +156,20 @@ def test_a_personal_field_is_sealed_where_it_is_stored_and_gone_with_its_key(ben
         open_field(event.data.note, event_id=event.id, path="note", keys=KeyStore(bench.directory / "keys"))
     assert bench.do(bench.command("ann", note="again"))[0].outcome == "rejected"
     assert list(check_chain(iter([raw])))
+
+
+def test_a_person_is_erased_though_the_disk_has_no_room_for_another_file(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.keys.ensure("person/ann")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sealing, "_write", full)
+    bench.keys.erase("person/ann")
+    with pytest.raises(KeyErasedError):
+        bench.keys("person/ann")
 
 
 def test_a_disk_without_room_for_a_new_key_fails_no_command_for_good_and_no_neighbour(
