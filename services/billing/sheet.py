@@ -11,6 +11,8 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 from zipfile import BadZipFile
 
+from services.table import chinese_encoding
+
 DELIMITERS = (",", "\t", ";", "|")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _NOTHING = re.compile(r"^[-—–/\\*_=.\s]*$")
@@ -34,7 +36,7 @@ class FileError(ValueError):
 
 
 def decode(content: bytes) -> str:
-    """The text of a file: UTF-8 with or without a BOM, UTF-16, or GB18030, of which GBK and GB2312 are parts.
+    """The text of a file: UTF-8 with or without a BOM, UTF-16, GB18030, of which GBK and GB2312 are parts, or Big5.
 
     Raises:
         FileError: it is none of these.
@@ -45,7 +47,7 @@ def decode(content: bytes) -> str:
     if b"\0" in content[:4096]:
         even, odd = content[:4096:2].count(0), content[1:4096:2].count(0)
         return content.decode("utf-16-be" if even > odd else "utf-16-le")
-    for encoding in ("utf-8", "gb18030"):
+    for encoding in ("utf-8", chinese_encoding(content)):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
@@ -53,7 +55,7 @@ def decode(content: bytes) -> str:
             lost = mended.count("\ufffd")
             if lost * _SOUND < sum(not one.isascii() for one in mended):
                 return mended
-    raise FileError("the file is neither UTF-8, UTF-16 nor GB18030; save it again as CSV in UTF-8")
+    raise FileError("the file is neither UTF-8, UTF-16, GB18030 nor Big5; save it again as CSV in UTF-8")
 
 
 def rows_of(text: str, delimiter: str) -> Iterator[Line]:
