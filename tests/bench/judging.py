@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 from bailiwick_contracts.attendance import RecordPunches
 from bailiwick_contracts.conduct import DecidePenalty
 from bailiwick_contracts.deductions import Requested
+from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.sealed import Keys, keys_from
+from bailiwick_contracts.stored import read_stored
 from pydantic_core import from_json
 
 from services.kernel.store import StoredFact
@@ -86,6 +88,14 @@ def _judged(place: Place, keys: Keys, summary: Summary, **chosen: object) -> flo
     return time.perf_counter() - begun
 
 
+def _kept(place: Place, keys: Keys) -> float:
+    """Every fact read typed and placed where rulings look for it, and nothing judged."""
+    begun, evidence = time.perf_counter(), Evidence(keys)
+    for raw in _from_store(place):
+        evidence.take(read_stored(raw))
+    return time.perf_counter() - begun
+
+
 def judging(place: Place) -> Figures:
     """Days derived and penalties decided, a second, read from the store; and penalties alone."""
     raws, held = _quarter()
@@ -97,12 +107,17 @@ def judging(place: Place) -> Figures:
     _judged(place, keys, summary := Summary())
     seconds = _judged(place, keys, summary := Summary())
     nothing = _judged(place, keys, Summary(), property_id="nowhere")
+    kept = _kept(place, keys)
     begun = time.perf_counter()
     for raw in _from_store(place):
         from_json(raw)
     bare = time.perf_counter() - begun
     return {
         "re-adjudication, decisions/s": (summary.judged + summary.derivations) / seconds,
+        "re-adjudication, decisions/s if nothing were judged, only read typed and kept": (
+            summary.judged + summary.derivations
+        )
+        / kept,
         "re-adjudication, penalties/s once the evidence is read": summary.judged / max(seconds - nothing, 1e-9),
         "re-adjudication, facts read/s": summary.read / seconds,
         "re-adjudication, of the rate at which the same facts are read from the store as bare JSON": bare / seconds,
