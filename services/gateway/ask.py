@@ -244,9 +244,11 @@ def precondition_of(headers: Mapping[str, str]) -> Precondition:
 
 def given_once(request: HttpRequest) -> None:
     """Raises ProblemError for a header that says how a request is meant and stands there twice: one of the two would not be kept."""
-    for name in ONCE:
-        if len(request.headers.getlist(name)) > 1:
-            raise ProblemError("malformed", f"{name}: given more than once")
+    names = [name for name, _ in request.scope["headers"]]
+    if len(set(names)) < len(names):
+        for name in ONCE:
+            if names.count(name.encode()) > 1:
+                raise ProblemError("malformed", f"{name}: given more than once")
 
 
 def no_query(request: HttpRequest) -> None:
