@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from bailiwick_contracts.envelope import Actor, Answer
-from bailiwick_contracts.message import Request
+from bailiwick_contracts.message import COMPANY, Request
+from bailiwick_contracts.registry import GetProperty
 from nats.aio.client import Client
 from nats.errors import NoRespondersError
 
@@ -20,6 +21,7 @@ from services.run.place import StartError, running_at
 
 ATTEMPTS = 6
 CONNECT_SECONDS = 15.0
+LOOK_SECONDS = 5.0
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Desk:
 
     client: Client
     door: Door
+    _places: set[str] = field(default_factory=lambda: {COMPANY})
+    """Properties that are there, as far as the registry was asked."""
 
     async def send(
         self,
@@ -59,7 +63,14 @@ class Desk:
         )
 
     async def query(self, request: Request, actor: Actor, property_id: str) -> Answer:
-        """Ask what is stored; asks again while the service is busy or not there."""
+        """Ask what is stored; asks again while the service is busy or not there.
+
+        Of a property that is not there nothing is stored anywhere, and every answer would be empty: the registry's is given then.
+        """
+        if property_id not in self._places:
+            unknown = await self._look_up(property_id, actor)
+            if unknown is not None:
+                return unknown
         body = self.door.sign(request, actor, property_id)
         for attempt in range(ATTEMPTS):
             with contextlib.suppress(NoRespondersError):
@@ -68,6 +79,17 @@ class Desk:
                     return answer
             await asyncio.sleep(0.2 * 2**attempt)
         raise TimeoutError(f"no answer to {type(request).wire()}: its service does not run; bailiwick health says why")
+
+    async def _look_up(self, property_id: str, actor: Actor) -> Answer | None:
+        """What the registry says of a property that is not there; None where it is, or where the registry is not to be asked."""
+        asked = GetProperty(property_id=property_id)
+        with contextlib.suppress(TimeoutError, NoRespondersError):
+            body = self.door.sign(asked, actor, COMPANY)
+            answer = await ask(self.client, body, GetProperty, COMPANY, kind="query", timeout=LOOK_SECONDS)
+            if answer.error is not None and answer.error.get("code") == "unknown_property":
+                return answer
+            self._places.add(property_id)
+        return None
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""A command that meets a damaged database ends in a line that says so and what to do."""
+"""A command that meets a damaged database, or is asked about a property that is not there, says so and what to do."""
 
 import os
 from pathlib import Path
@@ -20,3 +20,10 @@ def test_a_damaged_database_is_named_and_no_trace_is_shown(tmp_path: Path) -> No
     assert done.returncode == 3, said
     assert "a database is damaged: database disk image is malformed" in said
     assert "remedy: bailiwick doctor names it; put a backup of it back" in said
+
+
+def test_a_property_that_is_not_there_is_named_instead_of_answered_with_nothing(tmp_path: Path) -> None:
+    done = bailiwick(os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path)}, "tickets", "list", "--property", "nowhere")
+    said = " ".join(done.stderr.split())
+    assert (done.returncode, done.stdout) == (2, ""), said
+    assert "there is no property nowhere" in said
