@@ -44,9 +44,10 @@ class Parts:
 
 
 def routes(parts: Parts) -> list[Route]:
-    """Every path with its methods, but those of the generated operations, which are found by name."""
+    """Every path with its methods. The generated operations share one, and are found by name."""
     admin, pages = parts.administration, parts.pages
     listed: list[tuple[str, list[str], Handler]] = [
+        ("/v{version:int}/properties/{property}/{service}/{name}", ["GET", "POST"], parts.operations),
         ("/v1/properties/{property}/records/{service}/{stream}", ["GET"], parts.events.record),
         (_EVENTS, ["GET"], parts.events),
         ("/v1/tokens", ["POST"], parts.doorway.token),
