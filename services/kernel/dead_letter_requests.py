@@ -15,7 +15,7 @@ from services.kernel.decision import Rejected
 from services.kernel.due import TIMERS, command_id_of, instant, microseconds
 from services.kernel.intake import release
 from services.kernel.parked import PARKED, Row, values
-from services.kernel.service import Put, Reading, Remove, Service
+from services.kernel.service import Put, Reading, Service
 from services.kernel.unit import WorkUnit
 
 SHOWN = 200
@@ -69,7 +69,7 @@ def _on_confirm(messages: Messages, unit: WorkUnit, command: Command[Any]) -> No
     if table is PARKED:
         release(unit, row)
     else:
-        unit.change([Remove(TIMERS, {"timer_id": row["timer_id"]})])
+        unit.drop_timer(row["timer_id"])
 
 
 def _record(unit: WorkUnit, command: Command[Any], facts: Any) -> None:

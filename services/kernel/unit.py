@@ -219,6 +219,10 @@ class WorkUnit:
     def cancel_timer(self, timer_id: str) -> None:
         """Nothing is due under this id any more, if anything was."""
         self._end_letter(timer_id)
+        self.drop_timer(timer_id)
+
+    def drop_timer(self, timer_id: str) -> None:
+        """The same, where its dead letter was dropped and says so itself."""
         self._note_timer(timer_id, None)
         self._changes.append(Remove(TIMERS, {"timer_id": timer_id}))
 

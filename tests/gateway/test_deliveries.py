@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -25,6 +27,18 @@ def announced(number: int) -> Announced:
     return Announced(
         "tickets", "tickets-1", number, b"{}", f"e-{number}", "tickets.ticket_opened.v1", "north", f"t-{number}", ""
     )
+
+
+@contextmanager
+def refused(system: System) -> Iterator[tuple[Receiver, dict[str, Any]]]:
+    """A webhook whose receiver takes nothing yet."""
+    receiver = Receiver()
+    receiver.start()
+    receiver.behaviour = failing
+    webhook = add(system, receiver)
+    yield receiver, webhook
+    remove(system, webhook)
+    receiver.stop()
 
 
 def test_what_was_delivered_is_let_go_after_its_time_and_what_waits_never_is(database_url: str) -> None:
@@ -70,25 +84,20 @@ def test_a_webhook_that_is_disabled_sends_nothing_more_and_starts_anew_when_it_i
 ) -> None:
     """Who has mended a receiver and does both in one breath waits for no try that was put off for half a day."""
     monkeypatch.setattr("services.gateway.delivery.BACK_OFF", (timedelta(hours=12),) * 19)
-    receiver = Receiver()
-    receiver.start()
-    receiver.behaviour = failing
-    webhook = add(system, receiver)
-    path = f"/v1/webhooks/{webhook['webhook_id']}"
-    ids = happen(system, 1)
-    until(lambda: door(system).deliveries.place(webhook["webhook_id"]).failing, "put off")
-    receiver.behaviour = fine
-    with system.http("admin") as http:
-        assert http.post(f"{path}/disable", json={"why": "mended"}, headers=key()).json()["outcome"] == "done"
-        assert http.post(f"{path}/enable", headers=key()).json()["outcome"] == "done"
-        complete(receiver, ids, 10)
-        told = len(receiver.events())
-        assert http.post(f"{path}/disable", json={"why": "for good"}, headers=key()).json()["outcome"] == "done"
-        happen(system, 1)
-        time.sleep(0.5)
-        assert len(receiver.events()) == told
-    remove(system, webhook)
-    receiver.stop()
+    with refused(system) as (receiver, webhook):
+        path = f"/v1/webhooks/{webhook['webhook_id']}"
+        ids = happen(system, 1)
+        until(lambda: door(system).deliveries.place(webhook["webhook_id"]).failing, "put off")
+        receiver.behaviour = fine
+        with system.http("admin") as http:
+            assert http.post(f"{path}/disable", json={"why": "mended"}, headers=key()).json()["outcome"] == "done"
+            assert http.post(f"{path}/enable", headers=key()).json()["outcome"] == "done"
+            complete(receiver, ids, 10)
+            told = len(receiver.events())
+            assert http.post(f"{path}/disable", json={"why": "for good"}, headers=key()).json()["outcome"] == "done"
+            happen(system, 1)
+            time.sleep(0.5)
+            assert len(receiver.events()) == told
 
 
 def test_an_event_that_is_never_taken_holds_up_no_other_stream_and_is_itself_tried_for_days(
@@ -97,64 +106,54 @@ def test_an_event_that_is_never_taken_holds_up_no_other_stream_and_is_itself_tri
     """It was the one that was tried, again and again, until the webhook was disabled; nothing else was sent meanwhile."""
     clock = Clock()
     monkeypatch.setattr(door(system).deliverer, "_now", clock)
-    receiver = Receiver()
-    receiver.start()
-    receiver.behaviour = failing
-    webhook = add(system, receiver)
-    never, *rest = happen(system, 1)
-    until(lambda: receiver.asked, "it was tried")
-    taken: list[str] = []
+    with refused(system) as (receiver, webhook):
+        never, *rest = happen(system, 1)
+        until(lambda: receiver.asked, "it was tried")
+        taken: list[str] = []
 
-    def picky(handler: BaseHTTPRequestHandler) -> None:
-        if handler.headers["webhook-id"] == never:
-            return failing(handler)
-        taken.append(handler.headers["webhook-id"])
-        return fine(handler)
+        def picky(handler: BaseHTTPRequestHandler) -> None:
+            if handler.headers["webhook-id"] == never:
+                return failing(handler)
+            taken.append(handler.headers["webhook-id"])
+            return fine(handler)
 
-    def arrived(ids: list[str]) -> bool:
-        place = door(system).deliveries.place(webhook["webhook_id"])
-        clock.ahead += max(timedelta(), place.next_at - clock())  # ten minutes at the most
-        return set(taken) >= set(ids)
+        def arrived(ids: list[str]) -> bool:
+            place = door(system).deliveries.place(webhook["webhook_id"])
+            clock.ahead += max(timedelta(), place.next_at - clock())  # ten minutes at the most
+            return set(taken) >= set(ids)
 
-    receiver.behaviour = picky
-    for _ in range(25):
-        rest += happen(system, 1)
-        clock.ahead += timedelta(minutes=10)
-        door(system).deliverer.poke(webhook["webhook_id"])
-        until(partial(arrived, rest), "the others arrive")
-    waiting = partial(door(system).deliveries.log, webhook["webhook_id"], 0, 100, "waiting")
-    until(lambda: [one["event_id"] for one in waiting()] == [never], "it is written down")
-    assert waiting()[0]["tries"] < 12, "each arrival of another takes none of its tries"
-    remove(system, webhook)
-    receiver.stop()
+        receiver.behaviour = picky
+        for _ in range(25):
+            rest += happen(system, 1)
+            clock.ahead += timedelta(minutes=10)
+            door(system).deliverer.poke(webhook["webhook_id"])
+            until(partial(arrived, rest), "the others arrive")
+        waiting = partial(door(system).deliveries.log, webhook["webhook_id"], 0, 100, "waiting")
+        until(lambda: [one["event_id"] for one in waiting()] == [never], "it is written down")
+        assert waiting()[0]["tries"] < 12, "each arrival of another takes none of its tries"
 
 
 def test_what_waits_behind_another_of_its_stream_is_not_sent_before_it(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.gateway.delivery.BACK_OFF", (timedelta(hours=12),) * 19)
-    receiver = Receiver()
-    receiver.start()
-    receiver.behaviour = failing
-    webhook = add(system, receiver)
-    ids = happen(system, 3)
-    waiting = door(system).deliveries
-    until(lambda: len(waiting.log(webhook["webhook_id"], 0, 10, "waiting")) == len(ids), "they wait")
-    streams: dict[str, list[str]] = {}
-    for one in waiting.log(webhook["webhook_id"], 0, 10, "waiting"):
-        streams.setdefault(one["stream"], []).append(one["event_id"])
-    first, second, *_ = next(found for found in streams.values() if len(found) > 1)
-    receiver.behaviour = fine
-    with system.http("admin") as http:
-        path = f"/v1/webhooks/{webhook['webhook_id']}/deliveries/{{}}/resend"
-        early = http.post(path.format(second), headers=key())
-        assert (early.status_code, early.json()["reason"]) == (422, "waits_behind")
-        assert first in early.json()["remedy"]
-        assert http.post(path.format(first), headers=key()).json()["delivered"] is True
-        assert http.post(path.format(second), headers=key()).json()["delivered"] is True
-    assert [event["id"] for event in receiver.events()] == [first, second]
-    remove(system, webhook)
-    receiver.stop()
+    with refused(system) as (receiver, webhook):
+        ids = happen(system, 3)
+        waiting = door(system).deliveries
+        until(lambda: len(waiting.log(webhook["webhook_id"], 0, 10, "waiting")) == len(ids), "they wait")
+        streams: dict[str, list[str]] = {}
+        for one in waiting.log(webhook["webhook_id"], 0, 10, "waiting"):
+            streams.setdefault(one["stream"], []).append(one["event_id"])
+        first, second, *_ = next(found for found in streams.values() if len(found) > 1)
+        receiver.behaviour = fine
+        with system.http("admin") as http:
+            path = f"/v1/webhooks/{webhook['webhook_id']}/deliveries/{{}}/resend"
+            early = http.post(path.format(second), headers=key())
+            assert (early.status_code, early.json()["reason"]) == (422, "waits_behind")
+            assert first in early.json()["remedy"]
+            assert http.post(path.format(first), headers=key()).json()["delivered"] is True
+            assert http.post(path.format(second), headers=key()).json()["delivered"] is True
+        assert [event["id"] for event in receiver.events()] == [first, second]
 
 
 def test_of_a_webhook_that_was_disabled_and_then_removed_nothing_stays(system: System) -> None:

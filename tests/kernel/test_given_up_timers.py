@@ -121,6 +121,14 @@ def test_a_letter_whose_timer_a_command_takes_away_is_at_an_end_and_says_so(
     assert bench.standing() == 1
 
 
+def test_a_letter_that_was_dropped_has_one_end_though_its_timer_is_set_anew_in_the_same_breath(bench: Letters) -> None:
+    (letter_id,) = bench.give_up("ann")
+    bench.ask(LETTERS.propose_drop(letter_id=letter_id, grounds="A trial."))
+    drop = bench.signed(LETTERS.confirm_drop(letter_id=letter_id, grounds="Seen."), "s2")
+    bench.do(drop, bench.command("ann", back_at=bench.now + timedelta(hours=1)))
+    assert [len(bench.letters(kind)) for kind in ("dropped.", "lapsed")] == [1, 0]
+
+
 def test_a_letter_whose_timer_is_rejected_when_it_is_tried_again_is_at_an_end_and_says_so(bench: Letters) -> None:
     (letter_id,) = bench.give_up("ann")
     bench.ask(LETTERS.retry(letter_id=letter_id, grounds="Mended."))
