@@ -20,7 +20,8 @@ from rich.text import Text
 
 T = TypeVar("T")
 OUT = Console(width=None if sys.stdout.isatty() else 150, emoji=False)
-ERR = Console(stderr=True, emoji=False)
+ERR = Console(stderr=True, emoji=False, soft_wrap=True)
+"""What is wrong is said in one line, which the terminal breaks: a path in it stays whole, to be copied."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 REFUSED, BAD_INPUT, UNAVAILABLE = 1, 2, 3
 """Exit codes: turned down by a rule; wrong input; the system or a part of it does not answer."""

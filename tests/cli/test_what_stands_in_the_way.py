@@ -88,14 +88,15 @@ def test_a_connection_that_cannot_be_made_names_the_setting(
 def test_a_seed_that_a_full_disk_cut_off_is_named(
     tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "a place whose name fills a line of the terminal, and more"
+    place.mkdir()
+    monkeypatch.chdir(place)
     for name in ("office.nk", "registry.nk"):
-        (tmp_path / name).touch()
+        (place / name).touch()
     given = {"BAILIWICK_DATA_DIR": str(tmp_path / "data"), "BAILIWICK_NATS_URL": "nats://127.0.0.1:9"}
-    done = bailiwick(os.environ | given | {"BAILIWICK_NATS_NKEYS_DIR": str(tmp_path)}, *command)
+    done = bailiwick(os.environ | given | {"BAILIWICK_NATS_NKEYS_DIR": str(place)}, *command)
     assert done.returncode == 2
-    said = " ".join(done.stderr.split())
-    assert "registry.nk holds no seed" in said or "office.nk holds no seed" in said
+    assert "registry.nk holds no seed" in done.stderr or "office.nk holds no seed" in done.stderr
 
 
 @pytest.mark.parametrize(
