@@ -183,7 +183,23 @@ def rule(
 
     A matrix or policy that is None is one that nobody adopted: nothing is granted.
     """
-    found = _judge(matrix, asked, legal_policy, selected_at)
+    found = weigh(matrix, asked, selected_at=selected_at, legal_policy=legal_policy)
+    return ruled(
+        found, matrix, asked, selected_at=selected_at, legal_policy=legal_policy, clamps=clamps, positions=positions
+    )
+
+
+def ruled(
+    found: "Weighed",
+    matrix: AuthorityMatrix | None,
+    asked: Asked,
+    *,
+    selected_at: datetime,
+    legal_policy: LegalPolicy | None = None,
+    clamps: tuple[Clamp, ...] = (),
+    positions: tuple[CopyPosition, ...] = (),
+) -> Ruling:
+    """The ruling that `weigh` came to on the same, in words for good."""
     row = matrix.row(asked.row_id, asked.verb) or matrix.row(asked.row_id) if matrix else None
     upwards = found.outcome != "granted"
     return made(
@@ -204,7 +220,9 @@ def rule(
     )
 
 
-class _Found(NamedTuple):
+class Weighed(NamedTuple):
+    """What `rule` finds, before it is put in a ruling: outcome and reason, and what stood against it."""
+
     outcome: Outcome
     reason: str
     limit: Limit | None = None
@@ -217,92 +235,95 @@ _BEYOND: Mapping[Beyond, Outcome] = {"recommend": "recommend_only", "escalate": 
 _GRAVITY: Mapping[Outcome, int] = {"granted": 0, "recommend_only": 1, "escalated": 2, "refused": 3}
 
 
-def _judge(matrix: AuthorityMatrix | None, asked: Asked, policy: LegalPolicy | None, at: datetime) -> _Found:
+def weigh(
+    matrix: AuthorityMatrix | None, asked: Asked, *, selected_at: datetime, legal_policy: LegalPolicy | None = None
+) -> Weighed:
+    """What `rule` comes to, for whoever compares several rows before one of them rules."""
     if matrix is None:
-        return _Found("refused", "matrix_unset")
+        return Weighed("refused", "matrix_unset")
     rows = matrix.rows_of(asked.row_id)
     if not rows:
-        return _Found("refused", "unknown_clause")
+        return Weighed("refused", "unknown_clause")
     row = matrix.row(asked.row_id, asked.verb)
     if row is None:
         opens = asked.verb in DECIDING and all(other.verb in OPENING for other in rows)
-        return _Found("recommend_only", "only_opens_a_request") if opens else _Found("refused", "verb_not_granted")
-    found = _about_persons(row, asked, at) or _about_grade(matrix, row, asked)
-    found = found or (_about_law(asked, policy) if row.deducts else None) or _about_scope(matrix, row, asked)
+        return Weighed("recommend_only", "only_opens_a_request") if opens else Weighed("refused", "verb_not_granted")
+    found = _about_persons(row, asked, selected_at) or _about_grade(matrix, row, asked)
+    found = found or (_about_law(asked, legal_policy) if row.deducts else None) or _about_scope(matrix, row, asked)
     if found:
         return found
     against = [*_about_conditions(row, asked), *_about_limits(matrix, row, asked)]
     if against:
         return max(against, key=lambda one: _GRAVITY[one.outcome])
     if row.verb in OPENING:
-        return _Found("recommend_only", "only_opens_a_request")
-    return _Found("granted", "within_limits")
+        return Weighed("recommend_only", "only_opens_a_request")
+    return Weighed("granted", "within_limits")
 
 
-def _about_persons(row: MatrixRow, asked: Asked, at: datetime) -> _Found | None:
+def _about_persons(row: MatrixRow, asked: Asked, at: datetime) -> Weighed | None:
     concerned = {asked.subject_id, asked.requested_by_id} - {None}
     if asked.verb in _NEVER_ON_ONESELF and concerned & {asked.actor_id, asked.on_behalf_of_id}:
-        return _Found("refused", "own_case")
+        return Weighed("refused", "own_case")
     if asked.on_behalf_of_id is not None:
         lent = asked.delegation
         if lent is None or (lent.from_staff_id, lent.to_staff_id) != (asked.on_behalf_of_id, asked.actor_id):
-            return _Found("refused", "no_delegation")
+            return Weighed("refused", "no_delegation")
         revoked = lent.revoked_at is not None and lent.revoked_at <= at
         if revoked or not lent.first_on <= asked.decided_on <= lent.last_on:
-            return _Found("refused", "delegation_not_in_force")
+            return Weighed("refused", "delegation_not_in_force")
         if lent.property_id != asked.property_id or (lent.row_ids and row.row_id not in lent.row_ids):
-            return _Found("refused", "row_not_delegated")
+            return Weighed("refused", "row_not_delegated")
     if asked.actor_position not in row.holders:
-        return _Found("refused", "not_the_holder", to=row.holders[0] if row.holders else None)
+        return Weighed("refused", "not_the_holder", to=row.holders[0] if row.holders else None)
     return None
 
 
-def _about_grade(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> _Found | None:
+def _about_grade(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Weighed | None:
     if row.scope.of != "employee" or matrix.rank(asked.subject_grade) is not None:
         return None
     if matrix.readings.unknown_grade == "refuse" or matrix.ceiling(row) is not None:
-        return _Found("refused", "unknown_grade")
+        return Weighed("refused", "unknown_grade")
     return None
 
 
-def _about_law(asked: Asked, policy: LegalPolicy | None) -> _Found | None:
+def _about_law(asked: Asked, policy: LegalPolicy | None) -> Weighed | None:
     if policy is None:
-        return _Found("refused", "legal_policy_unset")
+        return Weighed("refused", "legal_policy_unset")
     if policy.mode == "forbid_fines":
-        return _Found("refused", "fines_forbidden")
+        return Weighed("refused", "fines_forbidden")
     if policy.prior_written_notice and "prior_written_notice" not in asked.conditions:
-        return _Found("refused", "prior_written_notice_missing", condition="prior_written_notice")
+        return Weighed("refused", "prior_written_notice_missing", condition="prior_written_notice")
     return None
 
 
-def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> _Found | None:
+def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Weighed | None:
     scope = row.scope
     if scope.own_office and scope.of != "company" and asked.actor_property != asked.property_id:
-        return _Found("refused", "outside_own_office")
+        return Weighed("refused", "outside_own_office")
     if asked.kind is not None and asked.kind in scope.excluded_kinds:
-        return _Found(_BEYOND[scope.beyond], "another_row_covers_it", see=next(iter(scope.meets), None))
+        return Weighed(_BEYOND[scope.beyond], "another_row_covers_it", see=next(iter(scope.meets), None))
     if scope.departments and asked.subject_department not in scope.departments:
-        return _Found(_BEYOND[scope.beyond], "other_department")
+        return Weighed(_BEYOND[scope.beyond], "other_department")
     ceiling, rank = matrix.ceiling(row), matrix.rank(asked.subject_grade)
     if scope.of == "employee" and ceiling is not None and rank is not None and rank > ceiling:
-        return _Found(_BEYOND[scope.beyond], "above_grade_ceiling")
+        return Weighed(_BEYOND[scope.beyond], "above_grade_ceiling")
     return None
 
 
-def _about_conditions(row: MatrixRow, asked: Asked) -> Iterable[_Found]:
+def _about_conditions(row: MatrixRow, asked: Asked) -> Iterable[Weighed]:
     for condition in row.conditions:
         if condition.code not in asked.conditions:
-            yield _Found(_BEYOND[condition.unmet], "condition_unmet", condition=condition.code, see=condition.see)
+            yield Weighed(_BEYOND[condition.unmet], "condition_unmet", condition=condition.code, see=condition.see)
 
 
-def _about_limits(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Iterable[_Found]:
+def _about_limits(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Iterable[Weighed]:
     lent = asked.delegation.ceilings if asked.on_behalf_of_id is not None and asked.delegation else ()
     narrowed = [Limit(measure=item.measure, upper=Bound(value=item.value)) for item in lent if item.value is not None]
     of_row = {limit.measure for limit in row.limits}
     for limit in (*row.limits, *(limit for limit in narrowed if limit.measure in of_row)):
         value = asked.measured(limit.measure)
         if value is None:
-            yield _Found("refused", "measure_not_given", limit)
+            yield Weighed("refused", "measure_not_given", limit)
             continue
         if (
             limit.measure == "late_minutes"
@@ -313,21 +334,21 @@ def _about_limits(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Iter
         if limit.upper is not None:
             order = _compared(value, limit.upper)
             if order is None:
-                yield _Found("refused", "currency_differs", limit)
+                yield Weighed("refused", "currency_differs", limit)
             elif order > 0 or (order == 0 and not limit.upper.inclusive):
                 yield _above(matrix, limit)
         if limit.lower is not None:
             order = _compared(value, limit.lower)
             if order is None:
-                yield _Found("refused", "currency_differs", limit)
+                yield Weighed("refused", "currency_differs", limit)
             elif order < 0 or (order == 0 and not limit.lower.inclusive):
-                yield _Found(_BEYOND[limit.below], "below_limit", limit, see=limit.see)
+                yield Weighed(_BEYOND[limit.below], "below_limit", limit, see=limit.see)
 
 
-def _above(matrix: AuthorityMatrix, limit: Limit) -> _Found:
+def _above(matrix: AuthorityMatrix, limit: Limit) -> Weighed:
     if limit.measure == "late_minutes" and matrix.readings.late_beyond_limit != "escalate":
-        return _Found("refused", "counts_as_absence", limit, see="A14")
-    return _Found(_BEYOND[limit.above], "beyond_limit", limit, see=limit.see)
+        return Weighed("refused", "counts_as_absence", limit, see="A14")
+    return Weighed(_BEYOND[limit.above], "beyond_limit", limit, see=limit.see)
 
 
 def _compared(value: Quantity, bound: Bound) -> int | None:
@@ -338,7 +359,8 @@ def _compared(value: Quantity, bound: Bound) -> int | None:
             return None
         return (value.amount > other.amount) - (value.amount < other.amount)
     if isinstance(value, Ratio) and isinstance(other, Ratio):
-        return (value.fraction > other.fraction) - (value.fraction < other.fraction)
+        left, right = value.numerator * other.denominator, other.numerator * value.denominator
+        return (left > right) - (left < right)
     return None
 
 

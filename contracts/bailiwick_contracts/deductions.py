@@ -10,7 +10,6 @@ is rounded up would be exceeded.
 
 from collections.abc import Iterable
 from decimal import ROUND_FLOOR, Decimal
-from fractions import Fraction
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -19,7 +18,7 @@ from bailiwick_contracts.authority import Clamp, ClampKind
 from bailiwick_contracts.lateness import DerivedDay, Occurrence
 from bailiwick_contracts.matrix import LegalPolicy, Ratio
 from bailiwick_contracts.message import Identifier, Record, made
-from bailiwick_contracts.money import CENT, Money, rounded
+from bailiwick_contracts.money import CENT, Money, parted
 
 _NOTHING = Decimal("0.00")
 
@@ -120,10 +119,9 @@ def _money(amount: Decimal, like: Money) -> Money:
     return like.with_amount(max(amount, _NOTHING))
 
 
-def _at_most(money: Money, share: Fraction) -> Money:
+def _at_most(amount: Decimal, share: Ratio) -> Decimal:
     """A share rounded down to the cent: what a cap lets through."""
-    exact = money.amount * share.numerator / share.denominator
-    return _money(exact.quantize(CENT, ROUND_FLOOR), money)
+    return max((amount * share.numerator / share.denominator).quantize(CENT, ROUND_FLOOR), _NOTHING)
 
 
 def nothing(like: Money) -> Money:
@@ -149,15 +147,12 @@ def unpaid_of(occurrence: Occurrence, day: DerivedDay, day_wage: Money) -> Money
         before += other.unpaid_seconds
     until = before + occurrence.unpaid_seconds
     whole = day.scheduled_seconds or 1
-    amount = rounded(day_wage.amount, Fraction(until, whole)) - rounded(day_wage.amount, Fraction(before, whole))
-    return _money(amount, day_wage)
+    return _money(parted(day_wage.amount, until, whole) - parted(day_wage.amount, before, whole), day_wage)
 
 
 def unpaid_in_month(days: Iterable[UnpaidDay], month_wage: Money, day_wage: Money) -> Money:
     """The wage of all unpaid time of a month; never more than the month's wage."""
-    total = sum(
-        (rounded(day_wage.amount, Fraction(d.unpaid_seconds, d.scheduled_seconds or 1)) for d in days), Decimal(0)
-    )
+    total = sum((parted(day_wage.amount, d.unpaid_seconds, d.scheduled_seconds or 1) for d in days), Decimal(0))
     return _money(min(total, month_wage.amount), month_wage)
 
 
@@ -189,28 +184,35 @@ def run_pipeline(
     Raises:
         ValueError: amounts of different currencies.
     """
-    unpaid = month_unpaid if month_unpaid is not None else nothing(asked)
-    taken = month_penalties if month_penalties is not None else nothing(asked)
-    due = month_wage - unpaid
-    bases = {"month_wage": due, "month_base_wage": month_wage, "day_base_wage": day_wage or month_wage}
-    limits: list[tuple[ClampKind, str, Money]] = []
+    least = policy.minimum_wage
+    for other in (month_wage, day_wage, month_unpaid, month_penalties, least, authority.limit if authority else None):
+        if other is not None:
+            asked.same(other)
+    taken = month_penalties.amount if month_penalties is not None else _NOTHING
+    due = month_wage.amount - (month_unpaid.amount if month_unpaid is not None else _NOTHING)
+    bases = {
+        "month_wage": due,
+        "month_base_wage": month_wage.amount,
+        "day_base_wage": (day_wage or month_wage).amount,
+    }
+    limits: list[tuple[ClampKind, str, Decimal]] = []
     if authority is not None:
-        limits.append(("authority_cap", authority.rule, authority.limit))
+        limits.append(("authority_cap", authority.rule, authority.limit.amount))
     if policy.mode != "cap":
-        limits.append(("legal_mode", policy.version, nothing(asked)))
+        limits.append(("legal_mode", policy.version, _NOTHING))
     if policy.cap_per_occurrence is not None:
-        cap = _at_most(bases[policy.cap_per_occurrence_of], policy.cap_per_occurrence.fraction)
+        cap = _at_most(bases[policy.cap_per_occurrence_of], policy.cap_per_occurrence)
         limits.append(("legal_cap_per_occurrence", policy.version, cap))
     if policy.monthly_cap is not None:
-        room = _at_most(bases[policy.monthly_cap_of], policy.monthly_cap.fraction) - taken
+        room = _at_most(bases[policy.monthly_cap_of], policy.monthly_cap) - taken
         limits.append(("monthly_cap", policy.version, room))
-    if policy.minimum_wage is not None:
-        limits.append(("minimum_wage_floor", policy.version, due - taken - policy.minimum_wage))
+    if least is not None:
+        limits.append(("minimum_wage_floor", policy.version, due - taken - least.amount))
     steps: list[Step] = []
     current = asked
     for kind, rule_id, limit in limits:
-        most = _money(limit.amount, asked)
-        after = min(current, most)
+        most = _money(limit, asked)
+        after = most if most.amount < current.amount else current
         steps.append(made(Step, kind=kind, rule=rule_id, before=current, limit=most, after=after))
         current = after
     return tuple(steps)

@@ -7,7 +7,7 @@ and digits, as CloudEvents demands. Unknown attributes are ignored when read.
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -128,17 +128,24 @@ class Event(Claim, Generic[F]):
     @property
     def property_id(self) -> PropertyId:
         """The property whose chain holds this fact."""
-        return self.source.split("/")[2]
+        return placed(self.source)[0]
 
     @property
     def service(self) -> str:
         """The service that decided it."""
-        return self.source.split("/")[3]
+        return placed(self.source)[1]
 
     @property
     def version(self) -> int:
         """The version in the stream."""
         return int(self.sequence)
+
+
+@lru_cache(maxsize=4096)
+def placed(source: str) -> tuple[PropertyId, str]:
+    """The property and the service that a source names."""
+    _, _, property_id, service, *_ = source.split("/")
+    return property_id, service
 
 
 class Unknown(Fact):

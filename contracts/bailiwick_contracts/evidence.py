@@ -6,7 +6,7 @@ before it and on nothing that came later, in whatever order rulings are judged.
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -83,7 +83,6 @@ class Evidence:
 
     def take(self, event: Event[Any]) -> None:
         """Read one more fact."""
-        fact = event.data
         mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
         service = event.service
         if service == "registry":
@@ -97,38 +96,47 @@ class Evidence:
             self.billing.take(mark, event)
         elif service == "attendance":
             self.office.take(mark, event)
-        match fact:
-            case PunchRecorded():
-                # Of what there is most, only what is asked for is kept: a ledger of a million facts is read in one process.
-                mark = Mark(*mark[:4], fact.direction)
-                punches = self._punches[fact.staff_id]
-                if not punches or punches[-1][0] <= fact.at:
-                    punches.append((fact.at, event.id, mark))
-                else:
-                    insort(punches, (fact.at, event.id, mark), key=_at)
-            case ShiftRostered():
-                self._shifts[fact.staff_id, fact.day].append(Mark(*mark[:4], fact.shifts))
-            case DayDerived():
-                self._days[fact.staff_id, fact.day].append(mark)
-            case MissedPunchConfirmed():
-                self._confirmed[fact.staff_id].append(mark)
-                self._confirmed_on[event.subject].append(mark)
-            case OffsiteConfirmed():
-                self._confirmed_on[event.subject].append(mark)
-            case PenaltyDecided() | PenaltyImported():
-                self._penalties[fact.staff_id, month_of(fact.day)].append(mark)
-                taken_in = self.office.taken_in(event.property_id, fact.day, before(event))
-                self._taken_in[fact.staff_id, taken_in].append(mark)
-                if isinstance(fact, PenaltyImported):
-                    self._imported[fact.staff_id].append(mark)
-                self._by_penalty[fact.penalty_id].append(mark)
-            case PenaltyReversed():
-                self._reversals[fact.penalty_id].append(mark)
-            case _:
-                pass
-        ruling = fact.__dict__.get("ruling")
+        keep = _KEEPING.get(type(event.data))
+        if keep is not None:
+            keep(self, mark, event.data)
+        ruling = event.data.__dict__.get("ruling")
         if ruling is not None:
             self._stands_on.append((event.id, tuple(one for item in ruling.asked.inputs for one in item.facts)))
+
+    def _keep_punch(self, mark: Mark, fact: PunchRecorded) -> None:
+        # Of what there is most, only what is asked for is kept: a ledger of a million facts is read in one process.
+        kept = (fact.at, mark.fact_id, Mark(mark.chain, mark.number, mark.at, mark.fact_id, fact.direction))
+        punches = self._punches[fact.staff_id]
+        if not punches or punches[-1][0] <= fact.at:
+            punches.append(kept)
+        else:
+            insort(punches, kept, key=_at)
+
+    def _keep_shifts(self, mark: Mark, fact: ShiftRostered) -> None:
+        kept = Mark(mark.chain, mark.number, mark.at, mark.fact_id, fact.shifts)
+        self._shifts[fact.staff_id, fact.day].append(kept)
+
+    def _keep_day(self, mark: Mark, fact: DayDerived) -> None:
+        self._days[fact.staff_id, fact.day].append(mark)
+
+    def _keep_confirmation(self, mark: Mark, fact: MissedPunchConfirmed) -> None:
+        self._confirmed[fact.staff_id].append(mark)
+        self._confirmed_on[mark.value.subject].append(mark)
+
+    def _keep_offsite(self, mark: Mark, _: OffsiteConfirmed) -> None:
+        self._confirmed_on[mark.value.subject].append(mark)
+
+    def _keep_penalty(self, mark: Mark, fact: PenaltyDecided | PenaltyImported) -> None:
+        event = mark.value
+        self._penalties[fact.staff_id, month_of(fact.day)].append(mark)
+        taken_in = self.office.taken_in(event.property_id, fact.day, before(event))
+        self._taken_in[fact.staff_id, taken_in].append(mark)
+        if isinstance(fact, PenaltyImported):
+            self._imported[fact.staff_id].append(mark)
+        self._by_penalty[fact.penalty_id].append(mark)
+
+    def _keep_reversal(self, mark: Mark, fact: PenaltyReversed) -> None:
+        self._reversals[fact.penalty_id].append(mark)
 
     def retracted_since(self) -> Iterator[str]:
         """Rulings that name a fact which was retracted afterwards."""
@@ -317,6 +325,19 @@ class Evidence:
                 computed = self.figures(event).computed
                 self._amounts[event.id] = made(Amount, amount=computed.penalty, fact_id=event.id) if computed else None
         return self._amounts[event.id]
+
+
+# By the class itself: asking eight models in turn whether a fact is one of theirs costs more than reading it.
+_KEEPING: Mapping[type, Callable[[Evidence, Mark, Any], None]] = {
+    PunchRecorded: Evidence._keep_punch,  # noqa: SLF001
+    ShiftRostered: Evidence._keep_shifts,  # noqa: SLF001
+    DayDerived: Evidence._keep_day,  # noqa: SLF001
+    MissedPunchConfirmed: Evidence._keep_confirmation,  # noqa: SLF001
+    OffsiteConfirmed: Evidence._keep_offsite,  # noqa: SLF001
+    PenaltyDecided: Evidence._keep_penalty,  # noqa: SLF001
+    PenaltyImported: Evidence._keep_penalty,  # noqa: SLF001
+    PenaltyReversed: Evidence._keep_reversal,  # noqa: SLF001
+}
 
 
 def _derivation(fact_id: str, fact: DayDerived, again: DerivedDay) -> Derivation:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bailiwick_contracts.authority import CopyPosition
-from bailiwick_contracts.envelope import Event
+from bailiwick_contracts.envelope import Event, placed
 
 
 class Mark(NamedTuple):
@@ -62,9 +62,9 @@ def chain_of(event: Event[Any]) -> str:
     return _chain(event.log, event.source)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _chain(log: str, source: str) -> str:
-    return f"{log}:{source.split('/')[2]}"
+    return f"{log}:{placed(source)[0]}"
 
 
 def last(marks: Iterable[Mark], sees: Sees) -> Mark | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Literal, Protocol, Self, TypeVar
 
 from pydantic import Field, model_validator
@@ -36,13 +37,17 @@ class Ratio(Record):
     @classmethod
     def of(cls, value: Fraction | int) -> "Ratio":
         """The exact form of a fraction or an integer."""
-        exact = Fraction(value)
-        return built(cls, {"numerator": exact.numerator, "denominator": exact.denominator})
+        return built(cls, {"numerator": value.numerator, "denominator": value.denominator})
 
     @property
     def fraction(self) -> Fraction:
         """The number, to calculate with."""
-        return Fraction(self.numerator, self.denominator)
+        return _fraction(self.numerator, self.denominator)
+
+
+@lru_cache(maxsize=4096)
+def _fraction(numerator: int, denominator: int) -> Fraction:
+    return Fraction(numerator, denominator)
 
 
 Quantity = Ratio | Money

@@ -61,12 +61,19 @@ def of_the_calendar(month: str) -> str:
     return month
 
 
-class Record(BaseModel):
+class Record(BaseModel):  # noqa: PLW1641 - a frozen model is given its hash
     """A part of a message: immutable, strict in its types, no NaN; unknown fields are ignored when it is read."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", allow_inf_nan=False, ser_json_timedelta="float", validate_default=False
     )
+
+    def __eq__(self, other: object) -> bool:
+        """As of every model; two of one class that hold the same are found equal without a look at anything else."""
+        alike = type(self) is type(other) and self.__pydantic_private__ is None and self.__pydantic_extra__ is None
+        if alike and self.__dict__ == other.__dict__:
+            return True
+        return super().__eq__(other)
 
 
 R = TypeVar("R", bound=Record)
@@ -74,12 +81,20 @@ R = TypeVar("R", bound=Record)
 
 def built(model: type[R], values: dict[str, Any]) -> R:
     """A record from values that were checked before, every field given; for what is made by the hundred thousand."""
-    made = model.__new__(model)
-    object.__setattr__(made, "__dict__", values)
-    object.__setattr__(made, "__pydantic_fields_set__", _every_field(model))
-    object.__setattr__(made, "__pydantic_extra__", None)
-    object.__setattr__(made, "__pydantic_private__", None)
+    made: R = _new(model)
+    _set_values(made, values)
+    _set_said(made, _every_field(model))
+    _set_extra(made, None)
+    _set_private(made, None)
     return made
+
+
+_new: Any = object.__new__
+# What a model keeps itself in, set directly: `object.__setattr__` looks each of the four up by name.
+_set_values, _set_said, _set_extra, _set_private = (
+    BaseModel.__dict__[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
 
 
 def made(model: type[R], **values: Any) -> R:

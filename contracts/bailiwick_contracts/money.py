@@ -41,24 +41,25 @@ class Money(Record):
     amount: Amount
     currency: Currency = "CNY"
 
-    def _same(self, other: "Money") -> None:
+    def same(self, other: "Money") -> None:
+        """Raise ValueError where the currencies differ."""
         if self.currency != other.currency:
             raise ValueError(f"{self.currency} and {other.currency} do not add; convert one first")
 
     def __add__(self, other: "Money") -> "Money":
-        self._same(other)
+        self.same(other)
         return self.with_amount(self.amount + other.amount)
 
     def __sub__(self, other: "Money") -> "Money":
-        self._same(other)
+        self.same(other)
         return self.with_amount(self.amount - other.amount)
 
     def __lt__(self, other: "Money") -> bool:
-        self._same(other)
+        self.same(other)
         return self.amount < other.amount
 
     def __le__(self, other: "Money") -> bool:
-        self._same(other)
+        self.same(other)
         return self.amount <= other.amount
 
     def share(self, part: Fraction) -> "Money":
@@ -74,8 +75,12 @@ class Money(Record):
 
 def rounded(amount: Decimal, part: Fraction) -> Decimal:
     """`amount` times an exact fraction, ROUND_HALF_UP at 0.01."""
-    exact = amount * part.numerator
-    return (exact / part.denominator).quantize(CENT, ROUND_HALF_UP)
+    return parted(amount, part.numerator, part.denominator)
+
+
+def parted(amount: Decimal, numerator: int, denominator: int) -> Decimal:
+    """The same of a fraction that was not made one; `denominator` is positive."""
+    return (amount * numerator / denominator).quantize(CENT, ROUND_HALF_UP)
 
 
 def allocate(total: Money, weights: Sequence[Decimal]) -> list[Money]:

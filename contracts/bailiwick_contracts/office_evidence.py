@@ -44,7 +44,7 @@ class OfficeEvidence:
         if event.type in _BY_THE_DAY:
             return
         fact = event.data
-        if isinstance(fact, LeaveEntered | LeaveStruck):
+        if type(fact) in (LeaveEntered, LeaveStruck):
             self._leave[fact.staff_id, fact.day].append(mark)
         else:
             self._streams[event.subject].append(mark)

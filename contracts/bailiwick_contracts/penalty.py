@@ -5,7 +5,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
-from bailiwick_contracts.authority import Asked, CopyPosition, Input, Measured, Ruling, rule
+from bailiwick_contracts.authority import Asked, CopyPosition, Input, Measured, Ruling, Weighed, ruled, weigh
 from bailiwick_contracts.deductions import (
     Cap,
     Computed,
@@ -44,6 +44,8 @@ _OUTCOMES: Mapping[str, Verdict] = {
     "refused": "refused",
 }
 _GRAVITY = ("granted", "recommend_only", "escalated", "refused")
+_LATE_TIMES: Measure = "late_times_in_year"
+_WHOLE, _HALF = Fraction(1), Fraction(1, 2)
 _FALLBACK_POLICY = LegalPolicy(version="unset", mode="forbid_fines")
 
 
@@ -97,11 +99,6 @@ class Adjudication(Record):
     figures: PenaltyFigures
 
 
-class _Option(NamedTuple):
-    ruling: Ruling
-    computed: Computed
-
-
 class _Common(NamedTuple):
     """What is the same under every clause."""
 
@@ -109,8 +106,22 @@ class _Common(NamedTuple):
     unpaid: Money
     month_unpaid: Money
     month_penalties: Money
-    counted: Counted | None
-    covering: tuple[str, ...]
+    measured: tuple[Measured, ...]
+    """Of the occurrence: how many minutes, and which time in the year."""
+    conditions: tuple[str, ...]
+    inputs: tuple[Input, ...]
+
+
+class _Option(NamedTuple):
+    """What one clause makes of it."""
+
+    asked: Asked
+    found: Weighed
+    base: Money
+    """The wage that shares are taken of."""
+    penalty: Money
+    """What was asked for, less unpaid time where the clause counts it in."""
+    cap: Cap | None
 
 
 def adjudicate_penalty(
@@ -143,19 +154,36 @@ def adjudicate_penalty(
     assert found is not None  # noqa: S101 - `_impossible` answers for a missing occurrence
     common = _common(case, found, matrix)
     options = [
-        _option(case, found, common, row_id, matrix, policy, selected_at, positions)
-        for row_id in _candidates(case, found, matrix)
+        _option(case, found, common, row_id, matrix, policy, selected_at) for row_id in _candidates(case, found, matrix)
     ]
-    chosen = min(options, key=lambda o: (_GRAVITY.index(o.ruling.outcome), -o.computed.penalty.amount))
-    granted = [option for option in options if option.ruling.outcome == "granted"]
+    mildest = min(_GRAVITY.index(option.found.outcome) for option in options)
+    law = policy or _FALLBACK_POLICY
+    # What remains is worked out only where it can decide: among the clauses that go equally far.
+    reckoned = [
+        (_reckoned(case, common, option, law), option)
+        for option in options
+        if _GRAVITY.index(option.found.outcome) == mildest
+    ]
+    computed, chosen = min(reckoned, key=lambda one: -one[0].penalty.amount)
+    ruling = ruled(
+        chosen.found,
+        matrix,
+        chosen.asked,
+        selected_at=selected_at,
+        legal_policy=policy,
+        clamps=computed.clamps,
+        positions=positions,
+    )
     return made(
         Adjudication,
-        verdict=_OUTCOMES[chosen.ruling.outcome],
-        reason=chosen.ruling.reason,
-        clause=chosen.ruling.row_id,
-        ruling=chosen.ruling,
-        also_covered_by=tuple(option.ruling.row_id for option in granted if option is not chosen),
-        figures=made(PenaltyFigures, requested=case.requested, computed=chosen.computed),
+        verdict=_OUTCOMES[ruling.outcome],
+        reason=ruling.reason,
+        clause=ruling.row_id,
+        ruling=ruling,
+        also_covered_by=tuple(
+            option.asked.row_id for option in options if option.found.outcome == "granted" and option is not chosen
+        ),
+        figures=made(PenaltyFigures, requested=case.requested, computed=computed),
     )
 
 
@@ -225,13 +253,20 @@ def _common(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | None
     assert case.wage is not None and case.derived is not None  # noqa: S101, PT018 - `_impossible` answers for both
     month = case.wage.month
     day_wage = day_base_wage(month, case.paid_days)
+    counted = _late_times(case, found, matrix)
+    covering = notices_covering(case.notices, case.requested)
+    times = made(Measured, measure=_LATE_TIMES, value=Ratio.of(counted.times)) if counted else None
     return _Common(
         day_wage,
         unpaid_of(found, case.derived, day_wage),
         unpaid_in_month(case.month_days, month, day_wage),
         sum_of(case.month_penalties, month.currency).total,
-        _late_times(case, found, matrix),
-        notices_covering(case.notices, case.requested),
+        (
+            made(Measured, measure="late_minutes", value=Ratio.of(Fraction(found.seconds, 60))),
+            *((times,) if times else ()),
+        ),
+        (*case.asked.conditions, *((NOTICE,) if covering else ())),
+        _inputs(case, counted, covering),
     )
 
 
@@ -243,26 +278,24 @@ def _option(
     matrix: AuthorityMatrix | None,
     policy: LegalPolicy | None,
     selected_at: datetime,
-    positions: tuple[CopyPosition, ...],
 ) -> _Option:
     row = matrix.row(row_id, "penalise") if matrix else None
     limit = _limit(row, "share_of_base_wage")
     with_unpaid = limit is not None and limit.counts == "unpaid_and_penalty"
     most = _share_limit(case, row)
-    law = policy or _FALLBACK_POLICY
-    computed, share = _compute(case, found, common, matrix, law, row_id, most, with_unpaid=with_unpaid)
+    base, part = _base(case, found, common, matrix, with_unpaid=with_unpaid)
+    taken = common.unpaid if with_unpaid else nothing(base)
+    given, of_base = case.requested.amount, case.requested.share
+    penalty = _less(given or base.share(of_base.fraction if of_base is not None else Fraction(0)), taken)
+    cap = made(Cap, rule=row_id, limit=_less(base.share(most), taken)) if most is not None else None
+    share = of_base.fraction if of_base is not None else Fraction(given.amount if given else 0) / Fraction(base.amount)
+    if with_unpaid:
+        share = max(share, _absent_share(case, found, matrix, part))
     if case.beyond_authority == "cut" and most is not None:
         share = min(share, most)
-    counted, covering = common.counted, common.covering
     measured = (
-        made(Measured, measure="late_minutes", value=Ratio.of(Fraction(found.seconds, 60))),
-        *((made(Measured, measure="late_times_in_year", value=Ratio.of(counted.times)),) if counted else ()),
-        made(
-            Measured,
-            measure="share_of_base_wage",
-            value=Ratio.of(share),
-            confidential=case.requested.amount is not None,
-        ),
+        *common.measured,
+        made(Measured, measure="share_of_base_wage", value=Ratio.of(share), confidential=given is not None),
     )
     named = {limit.measure for limit in row.limits} if row else set()
     asked = built(
@@ -271,15 +304,12 @@ def _option(
             **case.asked.__dict__,
             "row_id": row_id,
             "verb": "penalise",
-            "conditions": (*case.asked.conditions, *((NOTICE,) if covering else ())),
+            "conditions": common.conditions,
             "measures": tuple(m for m in measured if not row or m.measure in named),
-            "inputs": _inputs(case, counted if "late_times_in_year" in named else None, covering),
+            "inputs": tuple(one for one in common.inputs if one.name != _LATE_TIMES or _LATE_TIMES in named),
         },
     )
-    ruling = rule(
-        matrix, asked, selected_at=selected_at, legal_policy=policy, clamps=computed.clamps, positions=positions
-    )
-    return _Option(ruling, computed)
+    return _Option(asked, weigh(matrix, asked, selected_at=selected_at, legal_policy=policy), base, penalty, cap)
 
 
 def _late_times(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | None) -> Counted | None:
@@ -302,7 +332,7 @@ def _inputs(case: PenaltyCase, counted: Counted | None, covering: tuple[str, ...
     named = {
         "day": (case.day_fact_id,) if case.day_fact_id else (),
         "base_wage": (case.wage.fact_id,) if case.wage else (),
-        "late_times_in_year": counted.facts if counted else (),
+        _LATE_TIMES: counted.facts if counted else (),
         "month_unpaid": tuple(day.fact_id for day in case.month_days),
         "month_penalties": tuple(sorted(item.fact_id for item in case.month_penalties)),
         "month_confirmation": (case.month_confirmation,) if case.month_confirmation else (),
@@ -311,63 +341,56 @@ def _inputs(case: PenaltyCase, counted: Counted | None, covering: tuple[str, ...
     return (*case.asked.inputs, *(made(Input, name=name, facts=facts) for name, facts in named.items() if facts))
 
 
-def _compute(
-    case: PenaltyCase,
-    found: Occurrence,
-    common: _Common,
-    matrix: AuthorityMatrix | None,
-    policy: LegalPolicy,
-    row_id: str,
-    most: Fraction | None,
-    *,
-    with_unpaid: bool,
-) -> tuple[Computed, Fraction]:
-    """Every amount of the deduction, and the share of the base wage that was asked for."""
-    assert case.wage is not None and case.derived is not None  # noqa: S101, PT018 - `_impossible` answers for both
-    month, day_wage = case.wage.month, common.day_wage
-    by_month = matrix is not None and matrix.readings.base_unit == "month"
+def _by_month(matrix: AuthorityMatrix | None) -> bool:
+    return matrix is not None and matrix.readings.base_unit == "month"
+
+
+def _base(
+    case: PenaltyCase, found: Occurrence, common: _Common, matrix: AuthorityMatrix | None, *, with_unpaid: bool
+) -> tuple[Money, Fraction]:
+    """The wage that shares are taken of, and which part of the day's or the month's it is."""
+    assert case.wage is not None  # noqa: S101 - `_impossible` answers for it
+    whole = case.wage.month if _by_month(matrix) else common.day_wage
     half = (
         with_unpaid
         and found.kind != "absent"
         and matrix is not None
         and matrix.readings.late_beyond_limit == "half_absence"
     )
-    part = Fraction(1, 2) if half else Fraction(1)
-    base = (month if by_month else day_wage).share(part)
-    counted_in = common.unpaid if with_unpaid else nothing(month)
-    asked = case.requested.amount or base.share(case.requested.share.fraction if case.requested.share else Fraction(0))
-    penalty = _less(asked, counted_in)
-    cap = made(Cap, rule=row_id, limit=_less(base.share(most), counted_in)) if most is not None else None
+    return (whole.share(_HALF), _HALF) if half else (whole, _WHOLE)
+
+
+def _absent_share(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | None, part: Fraction) -> Fraction:
+    """The share of the base wage that the time not worked comes to."""
+    assert case.derived is not None  # noqa: S101 - `_impossible` answers for it
+    share = Fraction(found.unpaid_seconds, case.derived.scheduled_seconds or 1) / part
+    return share / case.paid_days.fraction if _by_month(matrix) else share
+
+
+def _reckoned(case: PenaltyCase, common: _Common, option: _Option, policy: LegalPolicy) -> Computed:
+    """Every amount of the deduction under one clause."""
+    assert case.wage is not None  # noqa: S101 - `_impossible` answers for it
     steps = run_pipeline(
-        penalty,
-        month_wage=month,
+        option.penalty,
+        month_wage=case.wage.month,
         policy=policy,
-        day_wage=day_wage,
-        authority=cap,
+        day_wage=common.day_wage,
+        authority=option.cap,
         month_unpaid=common.month_unpaid,
         month_penalties=common.month_penalties,
     )
-    computed = made(
+    return made(
         Computed,
-        month_base_wage=month,
-        day_base_wage=day_wage,
-        base_wage=base,
+        month_base_wage=case.wage.month,
+        day_base_wage=common.day_wage,
+        base_wage=option.base,
         unpaid=common.unpaid,
         month_unpaid=common.month_unpaid,
         month_penalties=common.month_penalties,
-        asked_penalty=penalty,
+        asked_penalty=option.penalty,
         steps=steps,
-        penalty=steps[-1].after if steps else penalty,
+        penalty=steps[-1].after if steps else option.penalty,
     )
-    asked_share = (
-        Fraction(asked.amount) / Fraction(base.amount)
-        if case.requested.share is None
-        else case.requested.share.fraction
-    )
-    if not with_unpaid:
-        return computed, asked_share
-    absent_share = Fraction(found.unpaid_seconds, case.derived.scheduled_seconds or 1) / part
-    return computed, max(asked_share, absent_share / case.paid_days.fraction if by_month else absent_share)
 
 
 def _less(money: Money, taken: Money) -> Money:

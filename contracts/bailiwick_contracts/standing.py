@@ -51,10 +51,10 @@ class Post(Record):
 def of_kind(events: Iterable[Event[Any]], kind: type[F]) -> list[Event[F]]:
     """The standing facts of a kind, as recorded; those retracted are left out."""
     known = events if isinstance(events, list) else list(events)
-    found = [event for event in known if isinstance(event.data, kind)]
+    found = [event for event in known if type(event.data) is kind]
     if not found:
         return found
-    retracted = {event.data.fact_id for event in known if isinstance(event.data, FactRetracted)}
+    retracted = {event.data.fact_id for event in known if type(event.data) is FactRetracted}
     found = [event for event in found if event.id not in retracted] if retracted else found
     return sorted(found, key=lambda event: (event.recordedat, event.chainnumber)) if len(found) > 1 else found
 
