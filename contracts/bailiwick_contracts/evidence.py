@@ -31,6 +31,7 @@ from bailiwick_contracts.ticket_evidence import TicketEvidence
 _AROUND_DAYS = 3
 """A punch belongs to a shift of a day at most so far away."""
 _DAY = timedelta(days=1)
+_AROUND = tuple(days * _DAY for days in range(-_AROUND_DAYS, _AROUND_DAYS + 1))
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,6 @@ class Evidence:
         self._imported: defaultdict[str, list[Mark]] = defaultdict(list)
         self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
         self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
-        self._windows: dict[str, tuple[_Window, ...]] = {}
         self._again: dict[str, Derivation] = {}
         self._amounts: dict[str, Amount | None] = {}
         self._figures: dict[str, PenaltyFigures] = {}
@@ -84,7 +84,10 @@ class Evidence:
     def take(self, event: Event[Any]) -> None:
         """Read one more fact."""
         mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
-        service = event.service
+        service, kind = event.service, type(event.data)
+        if service == "attendance" and kind in _MANY:
+            _KEEPING[kind](self, mark, event.data)
+            return
         if service == "registry":
             self.registry.take(mark, event)
             self.office.take_registry(mark, event)
@@ -96,7 +99,7 @@ class Evidence:
             self.billing.take(mark, event)
         elif service == "attendance":
             self.office.take(mark, event)
-        keep = _KEEPING.get(type(event.data))
+        keep = _KEEPING.get(kind)
         if keep is not None:
             keep(self, mark, event.data)
         ruling = event.data.__dict__.get("ruling")
@@ -113,8 +116,8 @@ class Evidence:
             insort(punches, kept, key=_at)
 
     def _keep_shifts(self, mark: Mark, fact: ShiftRostered) -> None:
-        kept = Mark(mark.chain, mark.number, mark.at, mark.fact_id, fact.shifts)
-        self._shifts[fact.staff_id, fact.day].append(kept)
+        windows = tuple(_Window(fact.day, *one.window, one) for one in fact.shifts)
+        self._shifts[fact.staff_id, fact.day].append(Mark(mark.chain, mark.number, mark.at, mark.fact_id, windows))
 
     def _keep_day(self, mark: Mark, fact: DayDerived) -> None:
         self._days[fact.staff_id, fact.day].append(mark)
@@ -160,9 +163,10 @@ class Evidence:
         if found is None:
             fact, sees = event.data, before(event)
             roster = last(self._shifts.get((fact.staff_id, fact.day), ()), sees)
+            windows = roster.value if roster else ()
             again = derive_day(
-                roster.value if roster else (),
-                self._punches_of(fact.staff_id, fact.day, sees),
+                tuple(window.shift for window in windows),
+                self._punches_of(fact.staff_id, fact.day, windows, sees),
                 tuple(self._confirmations_of(fact.staff_id, fact.day, sees)),
                 now=event.recordedat,
                 roster_facts=(roster.fact_id,) if roster else (),
@@ -183,36 +187,25 @@ class Evidence:
                 self._unpaid_days[fact.staff_id, month_of(fact.day)].add(fact.day)
         return found
 
-    def _punches_of(self, staff_id: str, day: date, sees: Sees) -> list[Punch]:
+    def _punches_of(self, staff_id: str, day: date, own: Sequence[_Window], sees: Sees) -> list[Punch]:
         punches = self._punches.get(staff_id, [])
-        own = self._windows_on(staff_id, day, sees)
         if not punches or not own:
             return []
         start = max(min(window.first for window in own), _midnight(day - _AROUND_DAYS * _DAY))
         end = min(max(window.last for window in own), _midnight(day + (_AROUND_DAYS + 1) * _DAY))
-        first, last = bisect_left(punches, start, key=_at), bisect_right(punches, end, key=_at)
-        if first >= last:
+        low, high = bisect_left(punches, start, key=_at), bisect_right(punches, end, key=_at)
+        if low >= high:
             return []
-        around = [
-            window
-            for offset in range(-_AROUND_DAYS, _AROUND_DAYS + 1)
-            for window in (self._windows_on(staff_id, day + offset * _DAY, sees) if offset else own)
-        ]
+        around: list[_Window] = []
+        for offset in _AROUND:
+            marks = self._shifts.get((staff_id, day + offset)) if offset else None
+            roster = last(marks, sees) if marks else None
+            around += own if not offset else roster.value if roster is not None else ()
         return [
             built(Punch, {"at": at, "direction": mark.value, "fact_id": mark.fact_id})
-            for at, _, mark in punches[first:last]
+            for at, _, mark in punches[low:high]
             if sees(mark) and _day_of(at, mark.value, around) == day
         ]
-
-    def _windows_on(self, staff_id: str, day: date, sees: Sees) -> tuple[_Window, ...]:
-        roster = last(self._shifts.get((staff_id, day), ()), sees)
-        if roster is None:
-            return ()
-        if roster.fact_id not in self._windows:
-            self._windows[roster.fact_id] = tuple(
-                _Window(day, one.window[0], one.window[1], one) for one in roster.value
-            )
-        return self._windows[roster.fact_id]
 
     def _confirmations_of(self, staff_id: str, day: date, sees: Sees) -> Iterator[Confirmation]:
         for mark in self._confirmed_on.get(day_stream(staff_id, day), ()):
@@ -327,6 +320,8 @@ class Evidence:
         return self._amounts[event.id]
 
 
+_MANY = (PunchRecorded, ShiftRostered)
+"""Of these there are the most, and nothing else is made of them."""
 # By the class itself: asking eight models in turn whether a fact is one of theirs costs more than reading it.
 _KEEPING: Mapping[type, Callable[[Evidence, Mark, Any], None]] = {
     PunchRecorded: Evidence._keep_punch,  # noqa: SLF001

@@ -18,7 +18,7 @@ from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
-from bailiwick_contracts.stored import read_stored, recorded_at
+from bailiwick_contracts.stored import read_evidence, recorded_at
 
 
 @dataclass
@@ -83,7 +83,7 @@ def readjudicate(
     for raw in raws:
         bench.summary.read += 1
         try:
-            event = read_stored(raw)
+            event = read_evidence(raw)
         except ValueError as error:
             yield Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200])
             bench.summary.unreadable += 1

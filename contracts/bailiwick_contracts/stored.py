@@ -17,7 +17,8 @@ _TYPE, _RECORDED = b'"type":"', b'"recordedat":"'
 _OF_FOLDS = frozenset(
     {"type", "id", "source", "subject", "sequence", "recordedat", "chainnumber", "actor", "onbehalfof", "channel"}
 )
-_OF_REACTIONS = _OF_FOLDS | {"log", "previoushash", "correlationid", "delegation", "traceparent"}
+_OF_EVIDENCE = _OF_FOLDS | {"log", "delegation"}
+_OF_REACTIONS = _OF_EVIDENCE | {"previoushash", "correlationid", "traceparent"}
 _HELD: Any = BaseModel.__dict__["__dict__"]
 """What an object holds; a late event answers for its own `__dict__`."""
 
@@ -84,6 +85,11 @@ def _reader(wire: str | None, at_once: frozenset[str]) -> Callable[[bytes], Any]
 def read_folded(raw: bytes, wire: str) -> Event[Any]:
     """As `read_stored`, with less read at once: what the fold of a stream looks at."""
     return read_stored(raw, wire, _OF_FOLDS)
+
+
+def read_evidence(raw: bytes) -> Event[Any]:
+    """The same: what a ruling that is given again looks at."""
+    return read_stored(raw, None, _OF_EVIDENCE)
 
 
 def read_stored(raw: bytes, wire: str | None = None, at_once: frozenset[str] = _OF_REACTIONS) -> Event[Any]:
