@@ -78,6 +78,7 @@ class Evidence:
         self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
         self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
         self._again: dict[str, Derivation] = {}
+        self._unasked: defaultdict[str, list[Event[DayDerived]]] = defaultdict(list)
         self._amounts: dict[str, Amount | None] = {}
         self._figures: dict[str, PenaltyFigures] = {}
 
@@ -154,10 +155,18 @@ class Evidence:
             return None
         return self._again[mark.fact_id] if mark.value is None else self.derived_again(mark.value)
 
+    def unasked(self, event: Event[DayDerived]) -> None:
+        """Keep a derivation that is not judged: it is derived anew once a count or a sum of its person asks for it."""
+        self._unasked[event.data.staff_id].append(event)
+
+    def _asked(self, staff_id: str) -> None:
+        for event in self._unasked.pop(staff_id, ()):
+            self.derived_again(event)
+
     def derived_again(self, event: Event[DayDerived]) -> Derivation:
         """A day derived anew from roster, punches and confirmations, as they stood before its derivation was recorded.
 
-        Counts of the year know the days that were asked for here: ask for each once all before it was read.
+        Counts of the year know the days that were asked for here or are kept `unasked`: each once all before it was read.
         """
         found = self._again.get(event.id)
         if found is None:
@@ -251,6 +260,7 @@ class Evidence:
         people = tuple(ids)
         found: dict[date, CountedDay] = {}
         for one in people:
+            self._asked(one)
             days = self._late_days.get(one, [])
             for near in days[bisect_left(days, first) : bisect_right(days, until)]:
                 derivation = self.derivation(one, near, sees)
@@ -266,6 +276,7 @@ class Evidence:
         """A person's days of a wage month with unpaid time, whatever the property."""
         found: list[tuple[date, str, UnpaidDay]] = []
         for one in ids:
+            self._asked(one)
             for near in self._unpaid_days.get((one, month), ()):
                 derivation = self.derivation(one, near, sees)
                 if derivation is not None and derivation.unpaid is not None:

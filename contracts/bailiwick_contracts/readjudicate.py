@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import merge
-from typing import Any
+from typing import Any, NamedTuple
+from zlib import crc32
 
 from bailiwick_contracts.billing_judgement import JUDGES
 from bailiwick_contracts.envelope import Event
@@ -79,43 +80,68 @@ def readjudicate(
             come out differently. The version may have been adopted at any time.
         summary: filled in meanwhile, complete when the iterator ends.
     """
-    bench = _Bench(keys, since, until, property_id, under, summary if summary is not None else Summary())
+    chosen = Chosen(since, until, property_id, under)
+    bench = Bench(keys, chosen, summary if summary is not None else Summary())
     for raw in raws:
-        bench.summary.read += 1
-        try:
-            event = read_evidence(raw)
-        except ValueError as error:
-            yield Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200])
-            bench.summary.unreadable += 1
-            continue
-        yield from bench.take(event)
+        yield from bench.read(raw)
     yield from bench.finish()
 
 
-class _Bench:
+class Chosen(NamedTuple):
+    """Which rulings are judged, and under what; see `readjudicate`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    property_id: str | None = None
+    under: str | None = None
+    share: int = 0
+    """Of the people and streams, when `shares` benches judge side by side, the one that is judged here."""
+    shares: int = 1
+
+    def picks(self, event: Event[Any]) -> bool:
+        """Whether a decision or a derivation is judged."""
+        return (
+            self.property_id in (None, event.property_id)
+            and (self.since is None or event.recordedat >= self.since)
+            and (self.until is None or event.recordedat < self.until)
+            and (self.shares == 1 or crc32(_about(event).encode()) % self.shares == self.share)
+        )
+
+
+def _about(event: Event[Any]) -> str:
+    about: str = event.data.__dict__.get("staff_id") or event.subject
+    return about
+
+
+class Bench:
     """Evidence read so far, and the rulings that wait for theirs to be complete."""
 
-    def __init__(
-        self,
-        keys: Keys,
-        since: datetime | None,
-        until: datetime | None,
-        property_id: str | None,
-        under: str | None,
-        summary: Summary,
-    ) -> None:
+    def __init__(self, keys: Keys, chosen: Chosen, summary: Summary) -> None:
+        """`summary` is filled in meanwhile."""
         self._evidence = Evidence(keys)
-        self._since, self._until, self._property, self._under = since, until, property_id, under
+        self._chosen, self._under = chosen, chosen.under
         self._waiting: deque[Event[Any]] = deque()
         self._behind: list[Event[Any]] = []
         self.summary = summary
+
+    def read(self, raw: bytes) -> Iterator[Finding]:
+        """Read one more stored fact; what cannot be read is a finding."""
+        self.summary.read += 1
+        try:
+            event = read_evidence(raw)
+        except ValueError as error:
+            self.summary.unreadable += 1
+            if self._chosen.share:
+                return iter(())  # it is named by the bench that judges the first share
+            return iter((Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200]),))
+        return self.take(event)
 
     def take(self, event: Event[Any]) -> Iterator[Finding]:
         """Read one more fact; whatever was recorded before it can be judged now."""
         while self._waiting and self._waiting[0].recordedat < event.recordedat:
             yield from self._judge_or_wait(self._waiting.popleft())
         self._evidence.take(event)
-        if event.type in DERIVATIONS or (event.type in JUDGES and self._chosen(event)):
+        if event.type in DERIVATIONS or (event.type in JUDGES and self._chosen.picks(event)):
             self._waiting.append(event)
 
     def finish(self) -> Iterator[Finding]:
@@ -125,13 +151,6 @@ class _Bench:
         self._waiting.clear()
         self._behind.clear()
         self.summary.retracted_since.extend(self._evidence.retracted_since())
-
-    def _chosen(self, event: Event[Any]) -> bool:
-        return (
-            self._property in (None, event.property_id)
-            and (self._since is None or event.recordedat >= self._since)
-            and (self._until is None or event.recordedat < self._until)
-        )
 
     def _judge_or_wait(self, event: Event[Any]) -> Iterator[Finding]:
         if event.type not in DERIVATIONS and (
@@ -143,8 +162,8 @@ class _Bench:
             yield from self._judge(event)
 
     def _judge(self, event: Event[Any]) -> Iterator[Finding]:
-        if event.type in DERIVATIONS and not self._chosen(event):
-            self._evidence.derived_again(event)
+        if event.type in DERIVATIONS and not self._chosen.picks(event):
+            self._evidence.unasked(event)
             return
         try:
             findings = list(JUDGES[event.type](event, self._evidence, self._under))

@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar, get_args, get_origin
 
 from pydantic import PrivateAttr, model_serializer
 
@@ -164,11 +164,14 @@ def open_record(sealed: Sealed, model: type[R], *, event_id: str, path: str, key
 
 def keys_from(mapping: Mapping[str, bytes]) -> Keys:
     """Keys held in memory, e.g. a payroll key handed to an auditor."""
+    return _Held(mapping)
 
-    def find(name: str) -> bytes:
+
+class _Held(NamedTuple):
+    mapping: Mapping[str, bytes]
+
+    def __call__(self, name: str) -> bytes:
         try:
-            return mapping[name]
+            return self.mapping[name]
         except KeyError:
             raise SealingError(f"no key named {name} is held here; ask the property's payroll for it") from None
-
-    return find

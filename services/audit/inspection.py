@@ -5,12 +5,16 @@ Nothing here believes a service: chains are compared byte by byte, and rulings a
 
 import asyncio
 import base64
+import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from bailiwick_contracts.audit import HistoryOfDecision, HistoryOfPerson, ListChains, ReadLedger
+from bailiwick_contracts.judges import Judges
 from bailiwick_contracts.message import Request
 from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.sealed import Keys
@@ -22,6 +26,8 @@ from services.audit.log.comparison import Comparison, LogCopy, LogDifference
 from services.audit.report import completeness_json, readjudication_json
 
 T = TypeVar("T")
+LONG = 20_000
+"""Facts from which on a history is long: judging it takes longer than starting processes does."""
 Query = Callable[[Request], Awaitable[Mapping[str, Any]]]
 """Asks audit, answers the `result`; raises what the caller wants raised for anything but `done`."""
 Feed = Callable[[str, str, int], Awaitable[list[bytes]]]
@@ -64,17 +70,22 @@ async def rulings(
     until: datetime | None = None,
     property_id: str | None = None,
     under: str | None = None,
+    processes: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Re-adjudicate the whole ledger here, with the keys held here; see `services.audit.report.readjudication_json`."""
+    """Re-adjudicate the whole ledger here, with the keys held here; see `services.audit.report.readjudication_json`.
+
+    `processes` judge side by side; None: one, and of a long history one for each processor.
+    """
     total = sum(chain["number"] for chain in (await query(ListChains()))["chains"])
+    many = processes or ((os.cpu_count() or 1) if total > LONG else 1)
     summary = Summary()
+    chosen: Any = {"since": since, "until": until, "property_id": property_id, "under": under}
 
     def judge(raws: Iterator[bytes]) -> dict[str, Any]:
-        found = readjudicate(
-            raws, keys, since=since, until=until, property_id=property_id, under=under, summary=summary
-        )
-        return readjudication_json(found, summary, since=since, until=until, property_id=property_id, under=under)
+        with Judges(many) if many > 1 else nullcontext() as judges:
+            again = readjudicate if judges is None else judges.readjudicate
+            return readjudication_json(again(raws, keys, summary=summary, **chosen), summary, **chosen)
 
     return await _in_thread(judge, _Pages(lambda after: _ledger_page(query, None, after), progress, total))
 
@@ -267,16 +278,23 @@ class _Pages:
     total: int = 0
 
     def blocking(self, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-        after: str | None = None
+        """The facts in order; while those of a page are looked at, the next page is on its way."""
         read = 0
-        while True:
-            raws, after = asyncio.run_coroutine_threadsafe(_awaited(self.fetch(after)), loop).result()
-            yield from raws
-            read += len(raws)
-            if self.progress is not None:
-                self.progress(read, self.total)
-            if after is None:
-                return
+        coming: Future[tuple[list[bytes], str | None]] | None = self._asked(None, loop)
+        try:
+            while coming is not None:
+                raws, after = coming.result()
+                coming = self._asked(after, loop) if after is not None else None
+                yield from raws
+                read += len(raws)
+                if self.progress is not None:
+                    self.progress(read, self.total)
+        finally:
+            if coming is not None:
+                coming.cancel()
+
+    def _asked(self, after: str | None, loop: asyncio.AbstractEventLoop) -> Future[tuple[list[bytes], str | None]]:
+        return asyncio.run_coroutine_threadsafe(_awaited(self.fetch(after)), loop)
 
 
 async def _awaited(result: Awaitable[tuple[list[bytes], str | None]]) -> tuple[list[bytes], str | None]:

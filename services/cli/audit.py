@@ -79,6 +79,10 @@ def readjudicate(
     property_id: PropertyOption = None,
     under: Annotated[str | None, typer.Option(help="Judge under this version of the matrix instead.")] = None,
     keys: Annotated[Path | None, typer.Option(help="Directory of the keys to judge with.")] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many judge side by side; of a long history one for each processor, or else one."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Derive every input and give every ruling again. Exit code 1 when one does not come out as recorded."""
@@ -86,7 +90,15 @@ def readjudicate(
     in_order(first, last, as_json)
     found = answered(
         lambda desk, query: readjudicated(
-            desk, query, since=first, until=last, property_id=property_id, under=under, keys=keys, quiet=as_json
+            desk,
+            query,
+            since=first,
+            until=last,
+            property_id=property_id,
+            under=under,
+            keys=keys,
+            processes=processes,
+            quiet=as_json,
         ),
         report.readjudication_view,
         as_json,
@@ -118,6 +130,7 @@ async def readjudicated(
     property_id: str | None = None,
     under: str | None = None,
     keys: Path | None = None,
+    processes: int | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Re-adjudicate in this process with the keys of a directory, by default those of the installation."""
@@ -126,7 +139,14 @@ async def readjudicated(
     held = keys_of(keys, quiet)
     with bar("re-adjudicating", quiet) as progress:
         return await inspection.rulings(
-            query, held, since=since, until=until, property_id=property_id, under=under, progress=progress
+            query,
+            held,
+            since=since,
+            until=until,
+            property_id=property_id,
+            under=under,
+            processes=processes,
+            progress=progress,
         )
 
 

@@ -33,6 +33,10 @@ class KeyStore:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._cached = lru_cache(maxsize=4096)(self._load)
 
+    def __reduce__(self) -> tuple[type["KeyStore"], tuple[Path]]:
+        """Another process opens the same directory."""
+        return KeyStore, (self._directory,)
+
     @property
     def directory(self) -> Path:
         """Where the keys lie."""

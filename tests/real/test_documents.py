@@ -110,6 +110,7 @@ def test_the_auditor_s_walk_gives_the_answer_that_the_office_got(shown: Shown) -
     person = json.loads(shown.bailiwick("audit", "person", "north-13", "--json").stdout)
     assert person["facts"]
     judged = shown.bailiwick("audit", "readjudicate", "--json")
+    assert shown.bailiwick("audit", "readjudicate", "--json", "--processes", "2").stdout == judged.stdout
     assert judged.returncode == 0
     assert json.loads(judged.stdout)["judged"] == shown.result["judged"]
     assert shown.bailiwick("audit", "readjudicate", "--since", "yesterday").returncode == 2

@@ -1,0 +1,94 @@
+"""Several processes judge a history as one does: the same counts, the same findings, and a share that fails is said."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bailiwick_contracts.finding import Finding
+from bailiwick_contracts.judges import Judges
+from bailiwick_contracts.readjudicate import Summary, readjudicate
+from bailiwick_contracts.sealed import Keys, keys_from
+
+from services.kernel.sealing import KeyStore
+from tests.audit.office import Office, month
+
+
+@pytest.fixture(scope="module")
+def judges() -> Iterator[Judges]:
+    with Judges(3) as standing:
+        yield standing
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    office = Office(tmp_path_factory.mktemp("office"))
+    office.set_up()
+    month(office)
+    yield office
+    office.close()
+
+
+def both(judges: Judges, raws: list[bytes], keys: Keys, **chosen: str) -> tuple[list[Finding], Summary]:
+    """What one process finds, once several found the same."""
+    alone, together = Summary(), Summary()
+    expected = list(readjudicate(raws, keys, summary=alone, **chosen))  # type: ignore[arg-type]
+    found = list(judges.readjudicate(raws, keys, summary=together, **chosen))  # type: ignore[arg-type]
+    assert together == alone
+    assert len(found) == len(expected)
+    assert all(one in expected for one in found)
+    assert found == sorted(found, key=lambda one: one.recorded_at)
+    return expected, alone
+
+
+def test_the_same_comes_out_of_several_processes(judges: Judges, office: Office) -> None:
+    found, summary = both(judges, office.raws(), office.keys)
+    assert not found
+    assert summary.judged > 10
+    assert summary.derivations > 10
+
+
+def test_what_was_altered_is_found_once_wherever_it_is_judged(judges: Judges, office: Office) -> None:
+    raws = [raw.replace(b'"outcome":"granted"', b'"outcome":"refused"') for raw in office.raws()]
+    raws = [raw.replace(b'"shift":0,"seconds":', b'"shift":0,"seconds":1') for raw in raws]
+    raws.insert(len(raws) // 2, b'{"id":"torn","type":"attendance.punch_recorded.v1"')
+    found, summary = both(judges, raws, office.keys)
+    assert summary.unreadable == 1
+    assert summary.differing > 3
+    assert summary.derivations_differing > 3
+    assert [one.fact_id for one in found if one.kind == "unreadable"] == ["torn"]
+
+
+def test_a_part_of_the_history_is_chosen_alike(judges: Judges, office: Office) -> None:
+    both(judges, office.raws(), office.keys, property_id="north-court")
+    both(judges, office.raws(), office.keys, under="no-such-version")
+
+
+def test_keys_reach_every_process(judges: Judges, office: Office, tmp_path: Path) -> None:
+    _, known = both(judges, office.raws(), office.keys)
+    _, unknown = both(judges, office.raws(), keys_from({}))
+    _, elsewhere = both(judges, office.raws(), KeyStore(tmp_path))
+    assert known.skipped["key_not_held"] == 0 < unknown.skipped["key_not_held"] == elsewhere.skipped["key_not_held"]
+
+
+class Broken:
+    """Keys that fail as none should."""
+
+    def __call__(self, name: str) -> bytes:
+        raise ZeroDivisionError(name)
+
+
+def test_a_share_that_fails_is_said_and_the_next_history_is_judged(judges: Judges, office: Office) -> None:
+    with pytest.raises(RuntimeError, match=r"a process that judged failed: ZeroDivisionError"):
+        list(judges.readjudicate(office.raws(), Broken()))
+    both(judges, office.raws(), office.keys)
+
+
+def test_a_process_that_is_killed_is_said(office: Office) -> None:
+    with Judges(2) as judges:
+        process_id = judges._judges[1].process.pid
+        assert process_id is not None
+        os.kill(process_id, signal.SIGKILL)
+        with pytest.raises(RuntimeError, match="exit code -9; judge again with fewer processes"):
+            list(judges.readjudicate(office.raws(), office.keys))
