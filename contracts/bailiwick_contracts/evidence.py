@@ -7,6 +7,7 @@ before it and on nothing that came later, in whatever order rulings are judged.
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -26,6 +27,7 @@ from bailiwick_contracts.penalty import StandingPenalty
 from bailiwick_contracts.quota import Amount, CountedDay, Counting, month_of
 from bailiwick_contracts.registry_evidence import RegistryEvidence
 from bailiwick_contracts.sealed import Keys, open_record
+from bailiwick_contracts.stored import read_evidence
 from bailiwick_contracts.ticket_evidence import TicketEvidence
 
 _AROUND_DAYS = 3
@@ -78,6 +80,7 @@ class Evidence:
         self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
         self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
         self._again: dict[str, Derivation] = {}
+        self._unread: defaultdict[str, list[bytes]] = defaultdict(list)
         self._unasked: defaultdict[str, list[Event[DayDerived]]] = defaultdict(list)
         self._amounts: dict[str, Amount | None] = {}
         self._figures: dict[str, PenaltyFigures] = {}
@@ -106,6 +109,15 @@ class Evidence:
         ruling = event.data.__dict__.get("ruling")
         if ruling is not None:
             self._stands_on.append((event.id, tuple(one for item in ruling.asked.inputs for one in item.facts)))
+
+    def leave_unread(self, staff_id: str, raw: bytes) -> None:
+        """Keep a person's punch or roster as it is, until something is asked of the person; one that does not read is left out."""
+        self._unread[staff_id].append(raw)
+
+    def _open(self, staff_id: str) -> None:
+        for raw in self._unread.pop(staff_id, ()):
+            with suppress(ValueError):
+                self.take(read_evidence(raw))
 
     def _keep_punch(self, mark: Mark, fact: PunchRecorded) -> None:
         # Of what there is most, only what is asked for is kept: a ledger of a million facts is read in one process.
@@ -171,6 +183,7 @@ class Evidence:
         found = self._again.get(event.id)
         if found is None:
             fact, sees = event.data, before(event)
+            self._open(fact.staff_id)
             roster = last(self._shifts.get((fact.staff_id, fact.day), ()), sees)
             windows = roster.value if roster else ()
             again = derive_day(
@@ -230,11 +243,14 @@ class Evidence:
 
     def rostered_shifts(self, staff_id: str, day: date, sees: Sees) -> bool | None:
         """Whether the roster gave a person a shift on a day; None where no roster spoke of it."""
+        self._open(staff_id)
         roster = last(self._shifts.get((staff_id, day), ()), sees)
         return None if roster is None else bool(roster.value)
 
     def rostered(self, ids: Sequence[str], day: date, sees: Sees) -> str:
         """Under which of a person's ids a day was rostered; the one that remains where it was under none."""
+        for one in ids:
+            self._open(one)
         return next((one for one in ids if last(self._shifts.get((one, day), ()), sees) is not None), ids[0])
 
     def penalty(self, penalty_id: str, sees: Sees) -> Mark | None:

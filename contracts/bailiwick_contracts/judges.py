@@ -1,7 +1,7 @@
-"""Re-adjudication in several processes: each reads every fact, and judges its share of the people and streams.
+"""Re-adjudication in several processes: each is given every fact, and judges its share of the people and streams.
 
-A process costs what reading costs, so that eight of them judge a long history three to four times as fast as one. What comes
-out is the same.
+Of punches and rosters, which most of a history are, each reads those of its own people alone, and of others once it must. What
+comes out is what one process finds; a fact whose bytes say twice whose it is, is a finding besides.
 """
 
 import gc
@@ -124,8 +124,9 @@ class Judges:
 def _add_up(parts: list[Summary], summary: Summary) -> None:
     """What was judged is the sum of the shares; what was read is what each of them read."""
     first = parts[0]
-    summary.read, summary.unreadable, summary.retracted_since = first.read, first.unreadable, first.retracted_since
+    summary.read, summary.retracted_since = first.read, first.retracted_since
     for part in parts:
+        summary.unreadable += part.unreadable
         summary.judged += part.judged
         summary.equal += part.equal
         summary.differing += part.differing

@@ -13,6 +13,7 @@ from heapq import merge
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from bailiwick_contracts.attendance import PunchRecorded, ShiftRostered
 from bailiwick_contracts.billing_judgement import JUDGES
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.evidence import Evidence
@@ -20,6 +21,9 @@ from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
 from bailiwick_contracts.stored import read_evidence, recorded_at
+
+_OF_ONE_PERSON = (PunchRecorded.wire(), ShiftRostered.wire())
+"""Of these there are the most, and no ruling on another person rests on them."""
 
 
 @dataclass
@@ -104,13 +108,29 @@ class Chosen(NamedTuple):
             self.property_id in (None, event.property_id)
             and (self.since is None or event.recordedat >= self.since)
             and (self.until is None or event.recordedat < self.until)
-            and (self.shares == 1 or crc32(_about(event).encode()) % self.shares == self.share)
+            and self.holds(event.data.__dict__.get("staff_id") or event.subject)
         )
 
+    def holds(self, about: str) -> bool:
+        """Whether a person or a stream is judged here."""
+        return self.shares == 1 or crc32(about.encode()) % self.shares == self.share
 
-def _about(event: Event[Any]) -> str:
-    about: str = event.data.__dict__.get("staff_id") or event.subject
-    return about
+
+class _Whose(NamedTuple):
+    """Whose punch or roster a fact is, as its bytes begin."""
+
+    wire: str
+    staff_id: str
+
+
+def _whose(raw: bytes) -> _Whose | None:
+    for wire in _OF_ONE_PERSON:
+        marker = b'"data":{"type":"%b","staff_id":"' % wire.encode()
+        start = raw.find(marker)
+        if start >= 0:
+            begin = start + len(marker)
+            return _Whose(wire, raw[begin : raw.find(b'"', begin)].decode(errors="replace"))
+    return None
 
 
 class Bench:
@@ -127,12 +147,18 @@ class Bench:
     def read(self, raw: bytes) -> Iterator[Finding]:
         """Read one more stored fact; what cannot be read is a finding."""
         self.summary.read += 1
+        whose = _whose(raw) if self._chosen.shares > 1 else None
+        if whose is not None and not self._chosen.holds(whose.staff_id):
+            self._evidence.leave_unread(whose.staff_id, raw)
+            return iter(())
         try:
             event = read_evidence(raw)
+            if whose not in (None, (event.type, event.data.__dict__.get("staff_id"))):
+                raise ValueError("type and staff_id: each is said once, and is what the data begin with")
         except ValueError as error:
+            if whose is None and self._chosen.share:
+                return iter(())  # the bench of the first share says so
             self.summary.unreadable += 1
-            if self._chosen.share:
-                return iter(())  # it is named by the bench that judges the first share
             return iter((Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200]),))
         return self.take(event)
 

@@ -2,10 +2,11 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bailiwick_contracts.envelope import read_event
 from bailiwick_contracts.finding import Finding
 from bailiwick_contracts.judges import Judges
 from bailiwick_contracts.readjudicate import Summary, readjudicate
@@ -92,3 +93,26 @@ def test_a_process_that_is_killed_is_said(office: Office) -> None:
         os.kill(process_id, signal.SIGKILL)
         with pytest.raises(RuntimeError, match="exit code -9; judge again with fewer processes"):
             list(judges.readjudicate(office.raws(), office.keys))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: raw[:-2] + b',"staff_id":"s-2"}}',
+        lambda raw: raw[:-2] + b',"type":"attendance.punch_recorded.v1","staff_id":"s-3"}}',
+        lambda raw: raw.replace(b'"type":"attendance.punch_recorded.v1"', b'"type":"attendance.no_such.v1"', 1),
+    ],
+)
+def test_a_fact_that_says_twice_whose_it_is_hides_from_no_share(
+    judges: Judges, office: Office, change: Callable[[bytes], bytes]
+) -> None:
+    raws = office.raws()
+    place = next(
+        n for n, raw in enumerate(raws) if b'"data":{"type":"attendance.punch_recorded.v1","staff_id":"s-1"' in raw
+    )
+    summary = Summary()
+    found = list(
+        judges.readjudicate([*raws[:place], change(raws[place]), *raws[place + 1 :]], office.keys, summary=summary)
+    )
+    assert summary.unreadable == 1
+    assert read_event(raws[place]).id in {one.fact_id for one in found if one.kind == "unreadable"}
