@@ -1,7 +1,8 @@
 """Re-adjudication in several processes: each is given every fact, and judges its share of the people and streams.
 
 Of punches and rosters, which most of a history are, each reads those of its own people alone, and of others once it must. What
-comes out is what one process finds; a fact whose bytes say twice whose it is, is a finding besides.
+comes out is what one process finds; a fact whose bytes say twice whose it is, is a finding besides. Each needs the memory of
+one alone: it keeps what it does not read.
 """
 
 import gc

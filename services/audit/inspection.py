@@ -5,7 +5,6 @@ Nothing here believes a service: chains are compared byte by byte, and rulings a
 
 import asyncio
 import base64
-import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -26,8 +25,6 @@ from services.audit.log.comparison import Comparison, LogCopy, LogDifference
 from services.audit.report import completeness_json, readjudication_json
 
 T = TypeVar("T")
-LONG = 20_000
-"""Facts from which on a history is long: judging it takes longer than starting processes does."""
 Query = Callable[[Request], Awaitable[Mapping[str, Any]]]
 """Asks audit, answers the `result`; raises what the caller wants raised for anything but `done`."""
 Feed = Callable[[str, str, int], Awaitable[list[bytes]]]
@@ -70,20 +67,19 @@ async def rulings(
     until: datetime | None = None,
     property_id: str | None = None,
     under: str | None = None,
-    processes: int | None = None,
+    processes: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Re-adjudicate the whole ledger here, with the keys held here; see `services.audit.report.readjudication_json`.
 
-    `processes` judge side by side; None: one, and of a long history one for each processor.
+    `processes` judge side by side; each holds the history.
     """
     total = sum(chain["number"] for chain in (await query(ListChains()))["chains"])
-    many = processes or ((os.cpu_count() or 1) if total > LONG else 1)
     summary = Summary()
     chosen: Any = {"since": since, "until": until, "property_id": property_id, "under": under}
 
     def judge(raws: Iterator[bytes]) -> dict[str, Any]:
-        with Judges(many) if many > 1 else nullcontext() as judges:
+        with Judges(processes) if processes > 1 else nullcontext() as judges:
             again = readjudicate if judges is None else judges.readjudicate
             return readjudication_json(again(raws, keys, summary=summary, **chosen), summary, **chosen)
 

@@ -80,9 +80,11 @@ def readjudicate(
     under: Annotated[str | None, typer.Option(help="Judge under this version of the matrix instead.")] = None,
     keys: Annotated[Path | None, typer.Option(help="Directory of the keys to judge with.")] = None,
     processes: Annotated[
-        int | None,
-        typer.Option(min=1, help="How many judge side by side; of a long history one for each processor, or else one."),
-    ] = None,
+        int,
+        typer.Option(
+            min=1, max=64, help="How many judge a long history side by side, each with a share of the people."
+        ),
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Derive every input and give every ruling again. Exit code 1 when one does not come out as recorded."""
@@ -130,7 +132,7 @@ async def readjudicated(
     property_id: str | None = None,
     under: str | None = None,
     keys: Path | None = None,
-    processes: int | None = None,
+    processes: int = 1,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Re-adjudicate in this process with the keys of a directory, by default those of the installation."""
