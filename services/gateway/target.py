@@ -69,10 +69,10 @@ class Target:
             RefusedTargetError: not https outside allowed networks, or any of the name's addresses is private.
             OSError: the name does not resolve.
         """
-        port = url.port or (443 if url.scheme == "https" else 80)
-        if port > PORTS:
+        port = (443 if url.scheme == "https" else 80) if url.port is None else url.port
+        if not 0 < port <= PORTS:
             raise RefusedTargetError(f"there is no port {port}")
-        ask = partial(socket.getaddrinfo, url.host, port, type=socket.SOCK_STREAM)
+        ask = partial(socket.getaddrinfo, _named(url), port, type=socket.SOCK_STREAM)
         found = await asyncio.get_running_loop().run_in_executor(_LOOKING_UP, ask)
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
@@ -109,7 +109,7 @@ class Target:
         named = headers | {"host": url.netloc.decode()}
         async with httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=ATTEMPT_SECONDS) as client:
             request = client.build_request("POST", fixed, content=body, headers=named)
-            request.extensions["sni_hostname"] = url.host
+            request.extensions["sni_hostname"] = _named(url)
             async with asyncio.timeout_at(until):
                 response = await client.send(request, stream=True)
             try:
@@ -121,6 +121,11 @@ class Target:
                 await response.aclose()
         shown = f"redirects to {response.headers.get('location', '')[:100]!a}" if response.is_redirect else ""
         return Answered(response.status_code, shown)
+
+
+def _named(url: httpx.URL) -> str:
+    """The host as DNS knows it: of `faß.de` Python itself would make `fass.de`, by older rules, which is somebody else's."""
+    return url.raw_host.decode()
 
 
 async def _read_a_little(response: httpx.Response) -> None:

@@ -20,6 +20,7 @@ from tests.gateway.receiver import Receiver
         "https://169.254.169.254/latest", "https://[::1]/", "https://[fe80::1]/", "https://[fd00::1]/", "https://[fec0::1]/", "https://[::ffff:10.0.0.1]/",
         "https://0.0.0.0/", "https://2130706433/", "https://0x7f.1/", "https://100.64.0.1/", "https://224.0.0.1/", "https://[64:ff9b::a00:1]/",
         "http://93.184.216.34/", "https://no-such-name.invalid/", "https://93.184.216.34:99999/",
+        "https://93.184.216.34:0/",
     ],
 )  # fmt: skip
 async def test_an_address_inside_is_no_target(url: str) -> None:
@@ -68,6 +69,30 @@ async def test_the_address_that_was_looked_up_is_the_one_that_is_connected_to(mo
     assert answered.taken, answered
     assert lookups.count("hook.example") == 1
     assert receiver.taken[0][0]["host"] == f"hook.example:{receiver.port}"
+
+
+@pytest.mark.parametrize("written", ["faß.de", "xn--fa-hia.de"])
+async def test_a_name_in_letters_of_its_own_leads_to_its_owner_alone(
+    written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`fass.de` is another's: it would have been looked up, named in the handshake, and sent the events."""
+    greetings, lookups = [], []
+
+    async def greeted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        greetings.append(await reader.read(4_096))
+        writer.close()
+
+    def lookup(host: Any, port: Any, **_: Any) -> list[Any]:
+        lookups.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    server = await asyncio.start_server(greeted, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    await Target(["127.0.0.0/8"]).post(f"https://{written}:{port}/", b"{}", {})
+    server.close()
+    assert lookups[0] == "xn--fa-hia.de"
+    assert b"xn--fa-hia.de" in greetings[0]
 
 
 @pytest.mark.parametrize(
