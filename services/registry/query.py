@@ -51,6 +51,7 @@ def on_list_staff(reading: Reading, command: Command[ListStaff]) -> Mapping[str,
     asked = command.data
     query = sa.select(PEOPLE.c.staff_id).order_by(PEOPLE.c.staff_id).limit(asked.limit + 1)
     if asked.home_property is not None:
+        _look_up(reading, asked.home_property)
         query = query.where(PEOPLE.c.home_property == asked.home_property)
     if command.property != COMPANY:
         query = query.where(_works_at(command.property))
@@ -106,13 +107,23 @@ def on_get_staff(reading: Reading, command: Command[GetStaff]) -> Mapping[str, A
 def on_get_matrix(reading: Reading, command: Command[GetMatrix]) -> Mapping[str, Any]:
     """The matrix (of a version, or in force at an instant) and the legal policy of a property at that instant."""
     asked = command.data
+    if asked.property_id != COMPANY:
+        _look_up(reading, asked.property_id)
     adoptions = reading.state(ADOPTIONS, adoption.STREAM)
     at = asked.as_of or reading.now
     matrix = in_force(adoptions.matrices, at)
     if asked.version is not None:
         matrix = next((one for one in adoptions.matrices if one.version == asked.version), None)
+        if matrix is None:
+            raise Rejected(f"there is no matrix {asked.version}", code="unknown_version", field="version", value=asked.version,
+                           rule="a version that was adopted", remedy="leave version away for the one in force")  # fmt: skip
     policy = policy_in_force(adoptions.policies, asked.property_id, at)
     return dict(to_jsonable_python({"matrix": matrix, "legal_policy": policy, "at": at}, exclude_none=True))
+
+
+def _look_up(reading: Reading, property_id: str) -> None:
+    """Raises Rejected for a property that is not there: of it nobody would be listed, and the company's policy would be answered."""
+    settings_of(reading.state(PROPERTY, property.stream(property_id)), property_id)
 
 
 def _works_at(property_id: str) -> sa.ColumnElement[bool]:

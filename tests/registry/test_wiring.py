@@ -43,6 +43,7 @@ from bailiwick_contracts.staff import (
     SetBaseWage,
 )
 
+from services.kernel.decision import Rejected
 from services.kernel.doors import Door
 from services.kernel.reading import QueryReading
 from services.kernel.sealing import KeyStore
@@ -313,6 +314,21 @@ def test_the_matrix_and_policy_of_an_instant_are_answered(office: Office) -> Non
     assert (found["matrix"]["version"], found["legal_policy"]["version"]) == ("manual-2", "law-1")
     assert office.query(GetMatrix(as_of=NOON))["matrix"] is None
     assert office.query(GetMatrix(version="manual-2"))["matrix"]["matrix"]["rows"][0]["row_id"] == "A1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (GetMatrix(version="manual-9"), "unknown_version"),
+        (GetMatrix(property_id="south-court"), "unknown_property"),
+        (ListStaff(home_property="south-court"), "unknown_property"),
+    ],
+)
+def test_what_is_not_there_is_named_instead_of_answered_with_nothing(office: Office, asked: Request, code: str) -> None:
+    """Of a property that is not there the company's policy was answered, as if it held."""
+    with pytest.raises(Rejected) as rejected:
+        office.query(asked)
+    assert rejected.value.code == code
 
 
 def test_a_property_is_answered_with_its_settings_lines_and_tables(office: Office) -> None:
