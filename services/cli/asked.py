@@ -11,7 +11,7 @@ from bailiwick_contracts.registry import OffsetChange
 from pydantic import ValidationError
 
 from services.cli import form, verdict
-from services.cli.given import SETUP, Property
+from services.cli.given import SETUP, Property, typed_id
 from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
 from services.kernel.ids import uuid7
 from services.kernel.reactor import caught_up
@@ -33,11 +33,14 @@ class Verb(NamedTuple):
     """A field, and what is shipped for it."""
 
 
-By = Annotated[str, typer.Option("--by", help="Staff id of who asks; none for the set-up.")]
+By = Annotated[str, typer.Option("--by", callback=typed_id, help="Staff id of who asks; none for the set-up.")]
 Behalf = Annotated[
-    str | None, typer.Option("--on-behalf-of", help="Whose authority is used, where one is lent (delegation).")
+    str | None,
+    typer.Option("--on-behalf-of", callback=typed_id, help="Whose authority is used, where one is lent (delegation)."),
 ]
-Delegation = Annotated[str | None, typer.Option("--delegation", help="The delegation that lends it.")]
+Delegation = Annotated[
+    str | None, typer.Option("--delegation", callback=typed_id, help="The delegation that lends it.")
+]
 
 
 def commands(
@@ -86,6 +89,11 @@ class _Command:
             if self._asks:
                 run(self._read(typed, at, as_json), as_json)
                 return
+            if (behalf or delegation) and not (by and behalf and delegation):
+                fail("--by, --on-behalf-of, --delegation: nobody acts for another without all three", BAD_INPUT, as_json,
+                     field="on-behalf-of" if behalf is None else "by" if not by else "delegation", value="",
+                     rule="who asks, for whom, and the delegation that lends it",
+                     remedy="give all three, or --by alone")  # fmt: skip
             actor = Actor(actor=by, onbehalfof=behalf, delegation=delegation) if by else SETUP
             run(self._sent(typed, actor, at, as_json), as_json)
 

@@ -9,14 +9,16 @@ from bailiwick_contracts.envelope import Actor, Answer
 from bailiwick_contracts.message import Request
 from pydantic import ValidationError
 
-from services.cli.given import SETUP
+from services.cli.given import SETUP, typed_id
 from services.cli.output import BAD_INPUT, emit, fail, run, settle
 from services.kernel.reactor import caught_up
 from services.kernel.settings import Settings
 from services.run.desk import Desk, system
 
 Month = Annotated[str, typer.Option(help="Of the property's calendar, e.g. 2026-03.")]
-By = Annotated[str, typer.Option("--by", help="Staff id of who asks; none for the set-up and imports.")]
+By = Annotated[
+    str, typer.Option("--by", callback=typed_id, help="Staff id of who asks; none for the set-up and imports.")
+]
 Grounds = Annotated[str, typer.Option(help="A code of the office's list, e.g. overpaid.")]
 
 

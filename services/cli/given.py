@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from bailiwick_contracts.envelope import Actor
-from bailiwick_contracts.message import PROPERTY_PATTERN
+from bailiwick_contracts.message import IDENTIFIER_PATTERN, PROPERTY_PATTERN
 
 from services.cli.output import BAD_INPUT, fail
 
@@ -30,3 +30,13 @@ def typed_property(given: str) -> str:
 
 
 Property = Annotated[str, typer.Option("--property", callback=typed_property, help="The property it belongs to.")]
+
+
+def typed_id(option: typer.CallbackParam, given: str | None) -> str | None:
+    """An id as it was typed, of a person or a delegation; what can be none ends the command before anything is asked."""
+    if given not in (None, option.default) and re.fullmatch(IDENTIFIER_PATTERN, str(given)) is None:
+        flag = option.opts[0]
+        fail(f"{flag}: {given!r} is no id", BAD_INPUT, "--json" in sys.argv, field=flag.removeprefix("--"), value=given,
+             rule="letters, digits, - and _, 64 at most",
+             remedy="give the id as it was registered, or leave the option away")  # fmt: skip
+    return given

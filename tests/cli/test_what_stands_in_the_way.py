@@ -288,6 +288,30 @@ def test_what_can_be_no_property_is_named_before_anything_is_asked(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "field", "value"),
+    [
+        (("--by", "s 1"), "by", "s 1"),
+        (("--by", "樣本"), "by", "樣本"),
+        (("--by", "s-1", "--on-behalf-of", "s-2", "--delegation", ""), "delegation", ""),
+        (("--by", "s-1", "--on-behalf-of", "s" * 65, "--delegation", "d-1"), "on-behalf-of", "s" * 65),
+        (("--on-behalf-of", "s-2", "--delegation", "d-1"), "by", ""),
+        (("--by", "s-1", "--on-behalf-of", "s-2"), "delegation", ""),
+        (("--by", "s-1", "--delegation", "d-1"), "on-behalf-of", ""),
+    ],
+)
+def test_who_can_be_nobody_is_named_and_nobody_else_asks_instead(
+    tmp_path: Path, options: tuple[str, ...], field: str, value: str
+) -> None:
+    """It was a trace; and who lent without a name to lend to had the set-up itself ask."""
+    end = ("registry", "staff", "end", "--staff-id", "s-1", "--last-on", "2026-03-31")
+    done = bailiwick({"BAILIWICK_DATA_DIR": str(tmp_path / "data")}, *end, *options)
+    assert done.returncode == 2
+    assert f"field: {field}\n  value: {value}\n" in done.stderr
+    assert "remedy: give" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_clause_under_which_the_demonstration_decides_nothing_is_named_with_those_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
