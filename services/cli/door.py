@@ -165,7 +165,7 @@ async def _listen(
             async for found in tail.follow(cursor, wanted):
                 for event in found.events:
                     if as_json:
-                        sys.stdout.write(event.raw.decode() + "\n")
+                        sys.stdout.buffer.write(event.raw + b"\n")
                     else:
                         actor = read_event(event.raw).actor
                         data = json.dumps(json.loads(event.raw)["data"], ensure_ascii=False)

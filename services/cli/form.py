@@ -14,7 +14,7 @@ from bailiwick_contracts.message import Record, Request
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
-from services.wall_clock import Clocks, instant_of
+from services.wall_clock import BadCell, Clocks, instant_of
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -49,7 +49,7 @@ def body(request: type[Request], typed: Mapping[str, Any], clocks: Callable[[], 
         clocks: the property's offset changes, asked for where an instant was typed by the wall clock.
 
     Raises:
-        BadCell: an instant that cannot be read.
+        BadCell: an instant that cannot be read, or what is no text.
         ValueError: a file named with @ that cannot be read.
     """
     made: dict[str, Any] = {}
@@ -57,6 +57,7 @@ def body(request: type[Request], typed: Mapping[str, Any], clocks: Callable[[], 
         if given is None:
             continue
         kind, many = _bare(request.model_fields[name].annotation)
+        _check_text(name, given)
         if many and len(given) == 1 and given[0].startswith("@"):
             made[name] = _of_file(name, given[0])
         elif many:
@@ -64,6 +65,15 @@ def body(request: type[Request], typed: Mapping[str, Any], clocks: Callable[[], 
         else:
             made[name] = given if isinstance(given, bool) else _value(name, kind, given, clocks)
     return to_json(made)
+
+
+def _check_text(name: str, given: Any) -> None:
+    """What a terminal of another encoding typed comes in as halves of characters, which no message can hold."""
+    for one in given if isinstance(given, list) else [given]:
+        if isinstance(one, str) and (cut := one.encode(errors="replace").decode()) != one:
+            raise BadCell(
+                name, cut[:80], "text in UTF-8", "set the terminal to UTF-8, or give it with @FILE where one may"
+            )
 
 
 def asks_for_clocks(request: type[Request], typed: Mapping[str, Any]) -> bool:

@@ -40,8 +40,13 @@ def emit(result: Mapping[str, Any], as_json: bool, title: str = "") -> None:
 
 
 def print_json(result: Any) -> None:
-    """One JSON document on standard output, Chinese as it is."""
-    sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2, default=str) + "\n")
+    """One JSON document on standard output, Chinese as it is where standard output can hold it."""
+    written = json.dumps(result, ensure_ascii=False, indent=2, default=str)
+    try:
+        written.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        written = json.dumps(result, indent=2, default=str)
+    sys.stdout.write(written + "\n")
 
 
 def emit_rows(rows: Iterable[Mapping[str, Any]], columns: Iterable[str], title: str) -> None:

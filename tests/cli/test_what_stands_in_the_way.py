@@ -135,6 +135,24 @@ def test_what_is_wrong_is_told_by_its_field_value_rule_and_remedy(
     assert error["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "in_table", "in_json"),
+    [("utf-8", "北\U00020bb7", "北\U00020bb7"), ("big5", "北\\U00020bb7", "\\u5317\\ud842\\udfb7")],
+)
+def test_a_character_that_the_terminal_lacks_loses_nothing_of_the_rest(
+    tmp_path: Path, encoding: str, in_table: str, in_json: str
+) -> None:
+    """It was a trace, after what was asked for had been done."""
+    given = {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_PROFILES": "北\U00020bb7", "PYTHONIOENCODING": encoding}
+    for options, shown in (((), in_table), (("--json",), in_json)):
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli.entry", "config", "show", *options],
+            env=os.environ | given, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert shown in done.stdout.decode(encoding)
+
+
 @pytest.mark.parametrize("given", ["[/x]", "[red]", ":x:"])
 def test_what_was_typed_is_shown_as_it_was_typed(tmp_path: Path, given: str) -> None:
     done = bailiwick(os.environ | {"BAILIWICK_DATA_DIR": str(tmp_path)}, "dead-letters", "list", given)
