@@ -15,7 +15,7 @@ from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.registry import GetProperty, GetStaff
 from pydantic import ValidationError
 
-from services.cli.output import BAD_INPUT, UNAVAILABLE, AsJson, emit, emit_rows, fail, print_json, run, settle
+from services.cli.output import BAD_INPUT, UNAVAILABLE, AsJson, emit, emit_rows, fail, invalid, print_json, run, settle
 from services.kernel.bus import connect
 from services.kernel.doors import Door
 from services.kernel.settings import Settings
@@ -40,12 +40,12 @@ def add_account(
 
     password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(15)
     if len(password) < 12:
-        fail("the password: at least 12 characters", BAD_INPUT, as_json)
+        fail("the password: at least 12 characters", BAD_INPUT, as_json, field="password", value="",
+             rule="at least 12 characters", remedy="give a longer one; nothing was recorded")  # fmt: skip
     try:
         request = AddAccount(account=name, staff_id=staff, password_hash=hash_password(password))
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        fail(f"{problem['loc'][0]}: {problem['msg']}", BAD_INPUT, as_json)
+        invalid(error, as_json)
     run(_add_account(request, password, password_stdin, as_json), as_json)
 
 
@@ -98,8 +98,7 @@ def add_key(
     try:
         request = AddApiKey.model_validate(body)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        fail(f"{problem['loc'][0]}: {problem['msg']}", BAD_INPUT, as_json)
+        invalid(error, as_json)
     run(_add_key(request, f"bwk_{key_id}.{secret}", as_json), as_json)
 
 
@@ -127,7 +126,8 @@ def listen(
     try:
         wanted = chosen(types or ("*",))
     except ProblemError as problem:
-        fail(f"--{problem.detail}", BAD_INPUT, as_json)
+        (first,) = problem.more["problems"]
+        fail(f"--{problem.detail}", BAD_INPUT, as_json, **first, remedy=problem.more["remedy"])
     run(_listen(property_id, wanted, after, count, as_json), as_json)
 
 
@@ -175,8 +175,10 @@ async def _listen(
                         return
                 sys.stdout.flush()
         except ProblemError as problem:
-            is_away = problem.code == "unavailable"
-            fail(problem.detail or problem.code, UNAVAILABLE if is_away else BAD_INPUT, as_json)
+            if problem.code == "unavailable":
+                fail(problem.detail, UNAVAILABLE, as_json)
+            fail(problem.detail, BAD_INPUT, as_json, field="after", value=(after or "")[:80],
+                 rule="a cursor of this installation", remedy="begin with 'start', or leave --after away")  # fmt: skip
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

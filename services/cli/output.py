@@ -89,7 +89,8 @@ def invalid(error: ValidationError, as_json: bool) -> NoReturn:
     """Say of a request that cannot be what is wrong with it: the first field, what it holds, and what it is to be."""
     first = error.errors()[0]
     field = ".".join(map(str, first["loc"])) or "request"
-    fail(f"{field}: {first['msg']}", BAD_INPUT, as_json, field=field, value=first["input"], rule=first["msg"],
+    value = "" if first["type"] == "missing" else str(first["input"])[:80]
+    fail(f"{field}: {first['msg']}", BAD_INPUT, as_json, field=field, value=value, rule=first["msg"],
          remedy=f"correct the {field} and ask again; nothing was recorded")  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from bailiwick_contracts.envelope import Actor
 from bailiwick_contracts.registry import AddProperty, ListProperties
 from pydantic import ValidationError
 
-from services.cli.output import BAD_INPUT, AsJson, emit, emit_rows, fail, print_json, run, settle
+from services.cli.output import AsJson, emit, emit_rows, invalid, print_json, run, settle
 from services.kernel.settings import Settings
 from services.run.desk import system
 
@@ -33,9 +33,7 @@ def add(
             time_zone=zone,
         )  # fmt: skip
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        field = ".".join(map(str, problem["loc"]))
-        fail(f"{field}: {problem['msg']}", BAD_INPUT, as_json, field=field, value=problem["input"], rule=problem["msg"])
+        invalid(error, as_json)
     run(_add(request, as_json), as_json)
 
 

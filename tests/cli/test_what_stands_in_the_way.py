@@ -121,6 +121,11 @@ def test_an_argument_that_cannot_be_is_named(tmp_path: Path, command: tuple[str,
         (("dead-letters", "show", "registry", "a b"), "letter_id", "a b"),
         (("dead-letters", "retry", "registry", "f-1", "--by", "ann-sample", "--grounds", ""), "grounds", ""),
         (("dead-letters", "drop", "registry", "f-1", "--by", "", "--grounds", "A trial."), "by", ""),
+        (("account", "add", "a b", "--staff", "s-1"), "account", "a b"),
+        (("api-key", "add", "k", "--acts-as", "", "--property", "east-court", "--access", "query"), "acts_as", ""),
+        (("property", "add", "East"), "property_id", "East"),
+        (("listen", "--type", "nothing.at_all.v1"), "type", "nothing.at_all.v1"),
+        (("registry", "staff", "show", "--staff-id", "\udcc4\udce3"), "staff_id", "??"),
     ],
 )
 def test_what_is_wrong_is_told_by_its_field_value_rule_and_remedy(
