@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from zipfile import BadZipFile
+from decimal import Decimal
+from zipfile import ZipFile
 
 _DELIMITERS = (",", ";", "\t", "|")
 _FORMULA = ("=", "+", "-", "@")
@@ -27,6 +28,8 @@ _LINES_OF_A_ROW = 30
 """A row whose quoted cells hold line breaks goes on for so many lines at most."""
 
 
+_UNPACKED_BYTES, _CELLS = 256 * 1024 * 1024, 10_000_000
+"""A workbook of a few kilobytes may unpack to more than this machine holds."""
 _NOT_CLOSED = "\x00not closed"
 
 
@@ -47,6 +50,10 @@ class Line:
 
     number: int
     cells: Mapping[str, str]
+
+
+class WorkbookError(ValueError):
+    """A workbook cannot be read; the message says why."""
 
 
 def read_table(content: bytes, columns: Sequence[str]) -> tuple[list[Line], list[BadRow]]:
@@ -96,25 +103,57 @@ def _text(content: bytes) -> str | None:
 
 def _of_workbook(content: bytes) -> str | None:
     """The first sheet of a workbook as comma-separated text; formulas stay formulas, and are turned down as such."""
-    from openpyxl import load_workbook  # noqa: PLC0415 - slow to load, and most files are no workbooks
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
-
     try:
-        book = load_workbook(io.BytesIO(content), read_only=True)
-        rows = [[_of_cell(value) for value in row] for row in book.worksheets[0].iter_rows(values_only=True)]
-    except (BadZipFile, InvalidFileException, KeyError, ValueError, IndexError):
+        first = next(sheets_of(content, formulas=True), ())
+    except WorkbookError:
         return None
     made = io.StringIO()
-    csv.writer(made, lineterminator="\n").writerows(rows)
+    cells = [[_of_cell(value) for value in row] for row in first]
+    # A row ends in a workbook with its last cell that says something; the header says how many there are.
+    width = next((len(names) for names in cells), 0)
+    csv.writer(made, lineterminator="\n").writerows((row + [""] * width)[:width] for row in cells)
     return made.getvalue()
+
+
+def sheets_of(content: bytes, *, formulas: bool = False) -> Iterator[Sequence[tuple[object, ...]]]:
+    """The rows of each sheet of an XLSX workbook. `formulas`: as they stand, not what a spreadsheet last made of them.
+
+    Raises:
+        WorkbookError: it is none, is damaged, or holds more than a table that an office keeps.
+    """
+    from openpyxl import load_workbook  # noqa: PLC0415 - slow to load, and most files are no workbooks
+
+    try:
+        with ZipFile(io.BytesIO(content)) as parts:
+            if sum(part.file_size for part in parts.infolist()) > _UNPACKED_BYTES:
+                raise WorkbookError(f"unpacked it has more than {_UNPACKED_BYTES >> 20} MiB")
+        for sheet in load_workbook(io.BytesIO(content), read_only=True, data_only=not formulas).worksheets:
+            # How large a sheet says it is, some programs write without looking.
+            sheet.reset_dimensions()
+            rows, cells = [], 0
+            for row in sheet.iter_rows(values_only=True):
+                rows.append(row)
+                cells += len(row)
+                if cells > _CELLS:
+                    raise WorkbookError(f"a sheet of it has more than {_CELLS} cells")
+            yield rows
+    except WorkbookError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the library fails at what is damaged with whatever it runs into
+        raise WorkbookError(str(error) or type(error).__name__) from None
 
 
 def _of_cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds") if value.time() != time.min else f"{value:%Y-%m-%d}"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        return number_of(value)
     return "" if value is None else str(value).replace("\n", " ")
+
+
+def number_of(value: float) -> str:
+    """A number as a spreadsheet shows it: in fifteen digits, so that a sum of 0.1 and 0.2 is 0.3, and without an exponent."""
+    return format(Decimal(f"{value:.15g}"), "f")
 
 
 def _encoding(content: bytes) -> str:

@@ -9,9 +9,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from html.parser import HTMLParser
 from typing import NamedTuple
-from zipfile import BadZipFile
 
-from services.table import chinese_encoding
+from services.table import WorkbookError, chinese_encoding, number_of, sheets_of
 
 DELIMITERS = (",", "\t", ";", "|")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -142,17 +141,11 @@ def workbook_sheets(content: bytes) -> Iterator[list[Line]]:
     Raises:
         FileError: it is no workbook.
     """
-    from openpyxl import load_workbook  # noqa: PLC0415 - slow to load, and most statements are no workbooks
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
-
     try:
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-    except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        for rows in sheets_of(content):
+            yield [Line(number, [_cell(value) for value in row]) for number, row in enumerate(rows, start=1)]
+    except WorkbookError as error:
         raise FileError(f"the workbook cannot be opened ({error}); save it again as XLSX or CSV") from None
-    for sheet in book.worksheets:
-        sheet.reset_dimensions()
-        rows = enumerate(sheet.iter_rows(values_only=True), start=1)
-        yield [Line(number, [_cell(value) for value in row]) for number, row in rows]
 
 
 def _cell(value: object) -> str:
@@ -161,7 +154,7 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds") if value.time() != value.min.time() else f"{value:%Y-%m-%d}"
     if isinstance(value, float):
-        return format(Decimal(repr(value)).normalize(), "f")
+        return number_of(value)
     return clean(str(value))
 
 
