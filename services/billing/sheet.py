@@ -15,7 +15,9 @@ from services.table import WorkbookError, chinese_encoding, number_of, sheets_of
 DELIMITERS = (",", "\t", ";", "|")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _NOTHING = re.compile(r"^[-—–/\\*_=.\s]*$")
-_MONEY = re.compile(r"^\d+(\.\d+)?$")
+_MONEY = re.compile(r"^(\d+|\d{1,3}(,\d{3})+|\d{1,4}(,\d{4})+)(\.\d+)?$")
+"""Separated by thousands or by ten thousands: 12,50 is neither, and no 1250."""
+_SWAPPED = str.maketrans(",.", ".,")
 _NOTE = re.compile(r"[(（][^)）]*[^\d.,)）\s][^)）]*[)）]")
 _UNITS = re.compile(r"(?i)cny|rmb|hkd|usd|人民币|人民幣|[¥￥$€元圆整]")
 _LONGEST_CELL = 100_000
@@ -190,11 +192,12 @@ def money(cell: str, decimal: str = ".") -> Decimal | None:
         sign, text = -sign, text[:-1]
     if text[:1] in "+-":
         sign, text = (-sign if text[0] == "-" else sign), text[1:]
-    text = text.replace(".", "").replace(",", ".") if decimal == "," else text.replace(",", "")
+    if decimal == ",":
+        text = text.translate(_SWAPPED)
     if not _MONEY.match(text):
         raise ValueError("no amount")
     try:
-        value = Decimal(text)
+        value = Decimal(text.replace(",", ""))
     except InvalidOperation:
         raise ValueError("no amount") from None
     if value != value.quantize(Decimal("0.01")) or value >= Decimal(10) ** 15:

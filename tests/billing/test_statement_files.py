@@ -72,7 +72,8 @@ def test_padding_and_another_order_of_columns_change_no_rows_identity() -> None:
 @pytest.mark.parametrize(
     ("cell", "amount"),
     [("1,234.56", "1234.56"), ("¥1,234.56", "1234.56"), ("-1,234.50", "-1234.50"), ("+10000.00", "10000.00"), ("50.0", "50.00"),
-     ("10", "10.00"), ("(12.00)", "-12.00"), ("12.00-", "-12.00"), ("131.77(已退款89.84)", "131.77"), ("１２.３４", "12.34"),
+     ("10", "10.00"), ("12,3456.00", "123456.00"), ("(12.00)", "-12.00"),
+     ("12.00-", "-12.00"), ("131.77(已退款89.84)", "131.77"), ("１２.３４", "12.34"),
      ("CNY 13.50", "13.50"), ("12.00元", "12.00"), ("－8.00", "-8.00"), ("0.00", "0.00"), (".", None), ("-", None), ("--", None),
      ("", None), ("/", None)],
 )  # fmt: skip
@@ -80,7 +81,9 @@ def test_an_amount_reads_as_it_is_written(cell: str, amount: str | None) -> None
     assert money(cell) == (None if amount is None else Decimal(amount))
 
 
-@pytest.mark.parametrize("cell", ["xx,yyyy.zz", "12.345", "1e5", "12.3.4", "****", "12a", "NaN", "9" * 16])
+@pytest.mark.parametrize(
+    "cell", ["xx,yyyy.zz", "12.345", "1e5", "12.3.4", "****", "12a", "NaN", "9" * 16, "12,50", "1,23,456.00", "1,234,5"]
+)
 def test_what_is_no_amount_is_none(cell: str) -> None:
     if cell == "****":
         assert money(cell) is None
@@ -91,6 +94,8 @@ def test_what_is_no_amount_is_none(cell: str) -> None:
 
 def test_a_decimal_comma_is_read_where_the_profile_says_so() -> None:
     assert money("1.234,56", ",") == Decimal("1234.56")
+    with pytest.raises(ValueError, match="no amount"):
+        money("12.50", ",")
 
 
 def test_bad_rows_are_named_and_the_rest_is_taken() -> None:
