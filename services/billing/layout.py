@@ -60,20 +60,23 @@ def _shown(text: str, most: int) -> str | None:
     return _UNPRINTABLE.sub(" ", text).strip()[:most] or None
 
 
-def table_of(content: bytes, profiles: Mapping[str, Profile]) -> tuple[list[Profile], list[Line], int]:
-    """The profiles that fit a file best, its rows, and where its header stands; those with the most telling columns.
+def table_of(content: bytes, profiles: Mapping[str, Profile]) -> tuple[list[Profile], list[Line], int, list[int]]:
+    """The profiles that fit a file best, its rows, where its header stands, and which further sheets have one; those with the most telling columns.
 
     Raises:
         FileError: none fits; the message names the profile that comes nearest and the columns it lacks.
     """
     best: tuple[int, list[Profile], list[Line], int] | None = None
     nearest: tuple[int, Profile, list[str], int] | None = None
-    for lines in _readings(content):
+    fits: dict[int, list[Line]] = {}
+    for sheet, lines in enumerate(_readings(content), start=1):
         for index, line in enumerate(lines[:_SEARCHED]):
             names = {normal(cell) for cell in line.cells}
             for profile in profiles.values():
                 lacks = wanting(profile, names)
                 has = len(profile.header) - len(lacks)
+                if not lacks:
+                    fits[sheet] = lines
                 if not lacks and (best is None or has > best[0]):
                     best = (has, [profile], lines, index)
                 elif not lacks and best is not None and (has, lines, index) == (best[0], best[2], best[3]):
@@ -81,7 +84,7 @@ def table_of(content: bytes, profiles: Mapping[str, Profile]) -> tuple[list[Prof
                 elif has and (nearest is None or has > nearest[0]):
                     nearest = (has, profile, lacks, line.number)
     if best is not None:
-        return best[1], best[2], best[3]
+        return best[1], best[2], best[3], [sheet for sheet, lines in fits.items() if lines is not best[2]]
     if nearest is None:
         raise FileError(f"no line of the file has a column of {', '.join(sorted(profiles))}")
     _, profile, lacks, number = nearest
@@ -116,7 +119,7 @@ def read_table_statement(content: bytes, profiles: Mapping[str, Profile]) -> Rea
     Raises:
         FileError: it cannot be read, or no profile fits.
     """
-    fitting, lines, at = table_of(content, profiles)
+    fitting, lines, at, further = table_of(content, profiles)
     profile = fitting[0]
     reader = Reader(profile, lines[at].cells)
     reader.look_over(lines[at + 1 :])
@@ -144,6 +147,10 @@ def read_table_statement(content: bytes, profiles: Mapping[str, Profile]) -> Rea
         raise FileError(f"a row cannot be taken: {error.errors(include_url=False)[0]['msg']}") from None
     chain, cut = chain_beside(rows, [one.row for one in bad], {one.row: one.content[0] for one in entries})
     notes = [*_count_note(profile, lines[:at], len(rows) + len(bad)), *_untold(fitting, entries, chain), *cut]
+    if further:
+        notes.append(
+            f"not read: sheet {', '.join(map(str, further[:12]))} of the workbook; save each as a file of its own"
+        )
     if passed:
         notes.append(f"no rows, but text: lines {', '.join(map(str, passed[:12]))}{' …' if len(passed) > 12 else ''}")
     return ReadStatement(profile.id, rows, tuple(bad), chain, reader.currency or "CNY", tuple(notes))

@@ -174,6 +174,21 @@ def test_a_workbook_reads_as_its_rows() -> None:
     assert shown(read(out.getvalue())) == (3, 2, 1, "10100.00", "1200.00", 0, "closed")
 
 
+def test_a_table_on_a_further_sheet_is_said_not_to_be_read() -> None:
+    from openpyxl import Workbook  # noqa: PLC0415
+
+    book = Workbook()
+    for month in ("january", "february", "march"):
+        sheet = book.create_sheet(month)
+        for row in csv_rows(BOC):
+            sheet.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    found = read(out.getvalue())
+    assert len(found.rows) == 3
+    assert "not read: sheet 3, 4 of the workbook; save each as a file of its own" in found.notes
+
+
 def csv_rows(text: str) -> list[list[str]]:
     import csv  # noqa: PLC0415
 
