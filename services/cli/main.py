@@ -176,21 +176,16 @@ def nats_accounts(
     as_json: AsJson = False,
 ) -> None:
     """Make the users of NATS: an nkey for each service, with the least that it needs. Run again, it keeps what is there."""
-    import re
     import tempfile
 
     from services.kernel.sealing import KeyStore
     from services.run.catalogue import factories
-    from services.run.nats_accounts import write
+    from services.run.nats_accounts import subscribers_of, write
 
-    named = dict(one.partition(":")[::2] for one in subscriber or [])
-    for name in named:
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name):
-            fail(f"{name}: lower-case letters, digits and hyphens", BAD_INPUT, as_json)
     with tempfile.TemporaryDirectory() as empty:
         services = [factory(KeyStore(Path(empty))) for factory in factories().values()]
     try:
-        made = write(directory, services, {name: place or None for name, place in named.items()}, host or ())
+        made = write(directory, services, subscribers_of(subscriber or (), services), host or ())
     except OSError as error:
         fail(
             f"{error.filename or directory}: {error.strerror}",

@@ -7,13 +7,14 @@ subjects are denied (reliability.md, experiment s1).
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nkeys  # type: ignore[import-untyped]
-from bailiwick_contracts.message import PropertyId
+from bailiwick_contracts.message import PROPERTY_PATTERN, PropertyId
 from bailiwick_contracts.subjects import events_of, feed_of, stream_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,13 +22,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from services.kernel.service import Service
-from services.kernel.settings import key_pair
+from services.kernel.settings import SettingError, key_pair
 
 GATEWAY, OFFICE, PROVISION = "gateway", "office", "provision"
 CERTIFICATE_DAYS = 825
 RESPONSES = {"max": 1, "expires": "2m"}
 ASKED = ("bailiwick.*.*.command.>", "bailiwick.*.*.query.>", "bailiwick.feed.*")
 EVERY_EVENT = "bailiwick.*.*.event.>"
+_SUBSCRIBER = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,28 @@ def _subscriber(name: str, place: PropertyId | None, services: Iterable[str]) ->
     return User(name, tuple(publish), (f"bailiwick.{place or '*'}.*.event.>", inbox_of(name)))
 
 
+def subscribers_of(given: Iterable[str], services: Sequence[Service]) -> dict[str, PropertyId | None]:
+    """Other systems as they are typed: NAME, or NAME:PROPERTY.
+
+    Raises:
+        SettingError: one is called as a user is that this system has itself, whose seed it would be given, or twice; or it is bound
+            to what is no property, such as nothing at all, and would read every one's events.
+    """
+    own = {OFFICE, PROVISION, *(service.name for service in services)}
+    found: dict[str, PropertyId | None] = {}
+    for one in given:
+        name, bound, place = one.partition(":")
+        if _SUBSCRIBER.fullmatch(name) is None or name in own or name in found:
+            rule = "a name of its own, of lower-case letters, digits and hyphens, 32 at most"
+            raise SettingError(f"--subscriber {one!r}: {rule}, and none of {', '.join(sorted(own))}; choose another")
+        if bound and re.fullmatch(PROPERTY_PATTERN, place) is None:
+            raise SettingError(
+                f"--subscriber {one!r}: {place!r} is no property's id; bailiwick property list names those there are"
+            )
+        found[name] = place or None
+    return found
+
+
 def write(
     directory: Path,
     services: Sequence[Service],
@@ -109,7 +135,11 @@ def write(
     """Write `<user>.nk` for each user, `accounts.conf` for the server, and with `hosts` a certificate for them.
 
     A seed that is there is kept, so that running it again after an update only adds users and subjects. Answers the users.
+
+    Raises:
+        SettingError: a host is none, before anything is written; or a seed that is there cannot be read.
     """
+    names = [_name(host) for host in hosts]
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     lines = []
     made = users(services, subscribers)
@@ -121,8 +151,8 @@ def write(
     text = "# Written by `bailiwick nats-accounts`; run it again after an update.\n"
     text += "authorization {\n  timeout: 2\n  users: [\n" + "\n".join(lines) + "\n  ]\n}\n"
     (directory / "accounts.conf").write_text(text, encoding="utf-8")
-    if hosts and not (directory / "server.pem").exists():
-        _certify(directory, hosts)
+    if names and not (directory / "server.pem").exists():
+        _certify(directory, names)
     return [user.name for user in made]
 
 
@@ -138,7 +168,7 @@ def _secret(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _certify(directory: Path, hosts: Sequence[str]) -> None:
+def _certify(directory: Path, names: Sequence[x509.GeneralName]) -> None:
     """An authority of the installation's own, and the server's certificate for these names and addresses."""
     now, authority_key, server_key = (
         datetime.now(UTC),
@@ -161,8 +191,8 @@ def _certify(directory: Path, hosts: Sequence[str]) -> None:
         x509.BasicConstraints(ca=True, path_length=0), critical=True
     )
     top = top.add_extension(usage, critical=True).add_extension(identifier, critical=False)
-    names = [_name(host) for host in hosts]
-    server = certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])]), server_key)
+    # Whom it is for stand in its alternative names alone: a common name holds 64 characters, and nobody reads it any more.
+    server = certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bailiwick NATS server")]), server_key)
     server = server.add_extension(x509.SubjectAlternativeName(names), critical=False)
     server = server.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     server = server.add_extension(
@@ -179,4 +209,7 @@ def _name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
+        if _HOST.fullmatch(host) is None or len(host) > 253:
+            said = f"--host {host!r}: no name or address of a server; a name in letters of its own is written as xn--…"
+            raise SettingError(said) from None
         return x509.DNSName(host)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from bailiwick_contracts.envelope import Actor
 from bailiwick_contracts.registry import AddProperty
 from bailiwick_contracts.subjects import SERVICES, events_of, feed_of, stream_of
+from cryptography import x509
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 
@@ -19,11 +21,11 @@ from services.kernel.bus import connect, provision
 from services.kernel.doors import Door, ask
 from services.kernel.reactor import caught_up
 from services.kernel.sealing import KeyStore
-from services.kernel.settings import Settings
+from services.kernel.settings import SettingError, Settings
 from services.run.catalogue import factories
 from services.run.embedded import Supervisor
 from services.run.nats import free_port, nats_binary
-from services.run.nats_accounts import write
+from services.run.nats_accounts import subscribers_of, write
 from tests.servers import NatsServer
 
 SETUP = Actor(actor="system-setup", authmethod="system", channel="system")
@@ -202,6 +204,38 @@ def test_seeds_are_kept_secret_and_kept(tmp_path: Path) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "made").glob("*.nk"))
     write(tmp_path / "made", services, {"later": None})
     assert {name: (tmp_path / "made" / name).read_bytes() for name in seeds} == seeds
+
+
+@pytest.mark.parametrize(
+    "given",
+    [("registry",), ("office",), ("provision",), ("crm:",), ("crm:>",), ("crm:*",), ("crm:North Court",), ("A.>",), ("",),
+     ("crm:north-court", "crm:south-court")],
+)  # fmt: skip
+def test_a_subscriber_is_given_no_seed_of_another_and_nothing_beyond_its_property(
+    tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    """One called registry shared the registry's seed, and no server took the file; one bound to nothing, `crm:`, read every event."""
+    services = [factory(KeyStore(tmp_path / "keys")) for factory in factories().values()]
+    assert subscribers_of(("crm:north-court", "group"), services) == {"crm": "north-court", "group": None}
+    with pytest.raises(SettingError, match=re.escape(f"--subscriber {given[-1]!r}: ")):
+        subscribers_of(given, services)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "例え.example", "-x.example", "x..example", "n" * 64, ".".join(["n" * 60] * 5)]
+)
+def test_a_host_that_can_be_none_is_named_before_anything_is_written(tmp_path: Path, host: str) -> None:
+    with pytest.raises(SettingError, match="--host"):
+        write(tmp_path / "made", [], {}, [host])
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_name_longer_than_a_common_name_has_its_certificate(tmp_path: Path) -> None:
+    name = f"{'n' * 60}.elb.eu-central-1.example"
+    write(tmp_path / "made", [], {}, [name, "192.0.2.7"])
+    made = x509.load_pem_x509_certificate((tmp_path / "made" / "server.pem").read_bytes())
+    told = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert told.get_values_for_type(x509.DNSName) == [name]
 
 
 def test_commands_never_cross_the_network_in_clear_text(tmp_path: Path) -> None:
