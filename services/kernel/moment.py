@@ -31,6 +31,7 @@ from services.kernel.rebuild import Feed, Tables, collect, forgone, write_change
 from services.kernel.rebuilding import AsyncFeed, waited_for
 from services.kernel.scope import ScopedReading
 from services.kernel.service import Change, Service, View
+from services.kernel.settings import sqlite_url
 from services.kernel.store import Store
 from services.kernel.work import BusyError
 
@@ -57,7 +58,7 @@ class Moment:
         self._directory = tempfile.TemporaryDirectory(prefix="bailiwick-moment-")
         tables = [table for view in service.views for table in view.tables]
         self.at = at
-        self.store = Store(f"sqlite:///{Path(self._directory.name) / 'moment.sqlite'}", views=tables)
+        self.store = Store(sqlite_url(Path(self._directory.name) / "moment.sqlite"), views=tables)
         self.reached: dict[str, int] = {}
         """How far each copied chain reached: `<log>:<property>` to the chain number."""
         self.facts = 0

@@ -2,11 +2,12 @@
 
 import contextlib
 import ipaddress
+import os
 import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -14,6 +15,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 class SettingError(ValueError):
     """A setting that nothing can be started with; the message names the variable and the way out."""
+
+
+def sqlite_url(file: Path) -> str:
+    """The SQLAlchemy URL of a file: what stands for something in a URL, such as ? and %, stands there for itself."""
+    return f"sqlite:///{quote(os.fsencode(file))}"
 
 
 def masked(text: str) -> str:
@@ -122,7 +128,7 @@ class Settings(BaseSettings):
                 )
             return url
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        return f"sqlite:///{self.data_dir.absolute() / service}.sqlite"
+        return sqlite_url(self.data_dir.absolute() / f"{service}.sqlite")
 
     def nats_options(self, user: str) -> dict[str, Any]:
         """How a user of NATS connects: its key, an inbox that nobody else may read, and TLS to another machine.

@@ -66,7 +66,8 @@ class EmbeddedNats:
             process = await self._start()
             while True:
                 go_on()
-                await process.wait()
+                code = await process.wait()
+                LOG.error("nats.exited", code=code, log=str(self._directory / "nats.log"))
                 await rest(0.5)
                 try:
                     process = await self._start()
@@ -78,9 +79,9 @@ class EmbeddedNats:
     async def _start(self) -> asyncio.subprocess.Process:
         self._directory.mkdir(parents=True, exist_ok=True)
         config = self._directory / "nats.conf"
-        config.write_text(
-            _CONFIG.format(port=self.port, store=json.dumps(str(self._directory.absolute() / "jetstream"))[1:-1])
-        )
+        # Of what JSON escapes the server reads but a part, and not how it writes what is beyond ASCII.
+        store = json.dumps(str(self._directory.absolute() / "jetstream"), ensure_ascii=False)[1:-1]
+        config.write_text(_CONFIG.format(port=self.port, store=store), encoding="utf-8", errors="surrogateescape")
         with (self._directory / "nats.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 nats_binary(), "-c", str(config),

@@ -53,6 +53,18 @@ def _stop(process: subprocess.Popen[bytes]) -> int:
     return process.wait(20)
 
 
+@pytest.mark.parametrize("name", ["物業 北苑", "100%20 ?of=all#it"])
+def test_it_runs_wherever_the_office_keeps_its_data_and_writes_nowhere_else(tmp_path: Path, name: str) -> None:
+    """Under a Chinese name nothing started; with ? in it every service's tables lay in one file beside the data directory."""
+    place = tmp_path / name
+    place.mkdir()
+    with _up(place) as (process, said, _):
+        assert httpx.get(said["http_url"]).status_code == 200
+        assert _stop(process) == 0
+    assert {f"{service}.sqlite" for service in SERVICES} <= {file.name for file in (place / "data").iterdir()}
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
 def test_it_is_ready_in_five_seconds_within_its_memory_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
     with _up(tmp_path) as (process, said, seconds):
         children = psutil.Process(process.pid).children(recursive=True)
