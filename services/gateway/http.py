@@ -163,11 +163,15 @@ def application(parts: Parts) -> FastAPI:
     async def on_failure(request: HttpRequest, error: Exception) -> Response:
         return failed(request, error)
 
+    async def on_gone(_: HttpRequest, __: Exception) -> Response:
+        return Response(status_code=400)  # nobody is there to read it
+
     async def on_too_large(request: HttpRequest, _: Exception) -> Response:
         return ProblemError("too_large").response(request.url.path)
 
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(TooLargeError, on_too_large)
+    app.add_exception_handler(ClientDisconnect, on_gone)
     app.add_exception_handler(Exception, on_failure)
     return app

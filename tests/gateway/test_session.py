@@ -1,9 +1,12 @@
 """A browser's session: a cookie that changes nothing without its counterpart, and goes over TLS where TLS is spoken."""
 
+import socket
+import time
 from typing import Any
 
 import pytest
 from starlette.requests import Request
+from structlog.testing import capture_logs
 
 from services.gateway.identity import Identity
 from services.gateway.login import Doorway
@@ -31,6 +34,18 @@ def test_a_session_cookie_changes_nothing_without_its_counterpart(system: System
             http.post(ROSTERS, json=roster("csrf-tls"), headers=with_token | key() | {"Origin": page}).status_code
             == 200
         )
+
+
+def test_who_hangs_up_in_the_middle_of_a_request_is_no_failure_here(system: System) -> None:
+    """Anybody could have filled the log with errors."""
+    head = b"POST /v1/tokens HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    with system.http() as http, capture_logs() as said:
+        with socket.create_connection((http.base_url.host, http.base_url.port or 80)) as caller:
+            caller.sendall(head)
+            time.sleep(0.3)
+        time.sleep(0.3)
+        assert http.get("/problems").status_code == 200
+    assert [one for one in said if one["log_level"] == "error"] == []
 
 
 @pytest.mark.parametrize(("scheme", "is_behind_tls"), [("http", False), ("http", True), ("https", False)])
