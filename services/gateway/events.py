@@ -1,6 +1,7 @@
 """The events, read from a place on or followed live (server-sent events)."""
 
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -27,6 +28,7 @@ from services.gateway.tail import Tail, Wanted, chosen
 PARAMETERS = {"type": True, "property": False, "after": False, "limit": False}
 """Each with whether it may be given more than once."""
 PAGE, PAGES = 100, 500
+_WEIGHT = re.compile(r"[01](\.[0-9]{0,3})?")
 
 
 class Events:
@@ -47,7 +49,7 @@ class Events:
         given_in(request.scope["query_string"].decode(), PARAMETERS)
         visible = self._visible(who, query.get("property"))
         wanted, limit = Wanted(chosen(query.getlist("type") or ("*",)), visible), _limit(query.get("limit", str(PAGE)))
-        if "text/event-stream" in request.headers.get("accept", ""):
+        if _listens(request.headers.get("accept", "")):
             last = request.headers.get("last-event-id") or query.get("after")
             cursor = self._read(who, last) if last else None
             await self._tail.page(cursor or dict(self._tail.heads), wanted, 1)
@@ -135,6 +137,18 @@ class Events:
             raise not_found()
         if verdict == "forbidden":
             raise ProblemError("forbidden")
+
+
+def _listens(accept: str) -> bool:
+    """Whether a stream is asked for, and pages are not preferred to it (RFC 9110, 12.5.1)."""
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        kind, *parameters = (one.strip() for one in part.split(";"))
+        weight = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+        weights[kind] = float(weight) if _WEIGHT.fullmatch(weight) else 0.0
+    return weights.get("text/event-stream", 0.0) > 0.0 and weights["text/event-stream"] >= weights.get(
+        "application/json", 0.0
+    )
 
 
 def _limit(text: str) -> int:

@@ -326,6 +326,24 @@ def test_a_wrong_question_is_told_who_listens_too(system: System, query: str) ->
         assert json.loads(answer.read())["problems"][0]["field"] == "limit"
 
 
+@pytest.mark.parametrize(
+    ("accept", "listens"),
+    [
+        ("Text/Event-Stream", True),
+        ("text/event-stream, application/json;q=0.5", True),
+        ("text/event-stream;q=0, application/json", False),
+        ("application/json, text/event-stream;q=0.5", False),
+        ("text/event-streams", False),
+        ("*/*", False),
+    ],
+)
+def test_a_stream_is_answered_to_whoever_prefers_one(system: System, accept: str, listens: bool) -> None:
+    """Who excluded it was given one, which never ends."""
+    with system.http("director") as http:
+        head = http.head("/v1/events", headers={"accept": accept})
+        assert head.headers["content-type"].startswith("text/event-stream" if listens else "application/json")
+
+
 def test_a_stream_that_is_asked_for_without_its_body_ends_at_once(system: System) -> None:
     """Else the connection would go on for ever, and whatever is asked next over it would wait."""
     with system.http("director") as http:
