@@ -40,10 +40,6 @@ class _Comparison:
 
     def compare(self, old: Schema, new: Schema, at: str) -> Iterator[tuple[str, str, str]]:
         pair = (str(old.get("$ref", "")), str(new.get("$ref", "")))
-        if all(pair):
-            if pair in self._seen:
-                return
-            self._seen.add(pair)
         old_text, new_text = old.get("description"), new.get("description")
         old, new = _resolved(old, self._old), _resolved(new, self._new)
         if (old_text or old.get("description")) != (new_text or new.get("description")) and (
@@ -52,6 +48,11 @@ class _Comparison:
             yield at or "/", "its description changed, so it may mean something else", WORDING
         if "default" in old and not _kept(old["default"], new.get("default")):
             yield at or "/", f"left out it meant {old['default']!r}, now {new.get('default')!r}", NEW_NAME
+        # What two fields are alike is compared once; what each says of itself, and is left out, was above.
+        if all(pair):
+            if pair in self._seen:
+                return
+            self._seen.add(pair)
         yield from self._alternatives(_alternatives(old), _alternatives(new), at)
 
     def _alternatives(self, old: list[Schema], new: list[Schema], at: str) -> Iterator[tuple[str, str, str]]:

@@ -34,6 +34,8 @@ FACT: dict[str, Any] = {
                 "all": {"type": "array"},
                 "on": {"type": "string", "format": "date"},
                 "part": {"anyOf": [{"$ref": "#/$defs/Part"}, {"type": "null"}], "default": None},
+                "first": {"$ref": "#/$defs/Part", "default": {"of": "a"}},
+                "second": {"$ref": "#/$defs/Part", "default": {"of": "b"}, "description": "The one behind it."},
                 "times": {"type": "integer", "default": 1},
                 "pair": {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]},
                 "named": {"type": "object", "propertyNames": {"pattern": "^[a-z]+$"}},
@@ -68,6 +70,8 @@ BREAKING: dict[str, Change] = {
     "pattern was": lambda d: d["properties"]["parts"]["items"].update(pattern="^a"),
     "has to be there now": lambda d: d["required"].append("note"),
     "may mean something else": lambda d: d["properties"]["share"].update(description="In thousandths."),
+    "second: left out it meant {'of': 'b'}, now None": lambda d: d["properties"]["second"].pop("default"),
+    "second: its description changed": lambda d: d["properties"]["second"].update(description="The one before it."),
     "left out it meant 1, now 2": lambda d: d["properties"]["times"].update(default=2),
     "no longer one of its forms": lambda d: (
         d["properties"]["note"]["anyOf"].pop(0) and d["properties"]["note"]["anyOf"].append({"type": "integer"})
