@@ -19,7 +19,7 @@ from services.audit.mining.export import FORMATS, ExportError, export
 from services.audit.selection import Selection
 from services.cli import audit_log
 from services.cli.audit_desk import acting, bar, caught_up, in_order, instant_of, operating, query_of, writable
-from services.cli.output import BAD_INPUT, OUT, REFUSED, AsJson, emit, emit_rows, fail, print_json, run
+from services.cli.output import BAD_INPUT, OUT, REFUSED, AsJson, directory, emit, emit_rows, fail, print_json, run
 from services.kernel.settings import Settings
 from services.run.desk import system
 
@@ -191,6 +191,7 @@ def restore(
 ) -> None:
     """Unpack an archive and verify all of it: signatures, the whole log, every fact. Exit code 1 when something does not hold."""
     remembered = [one for path in checkpoint or () for one in audit_log.checkpoints(path, as_json)]
+    directory(to, as_json, "to")
     try:
         result = cold.restore(archived, to, policy=trusted(key) if key else None, remembered=remembered)
     except (cold.ArchiveError, NoteError) as error:

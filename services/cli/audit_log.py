@@ -23,6 +23,7 @@ from services.audit.log.verification import verify as verify_log
 from services.audit.log.witness import Witness, WitnessError
 from services.audit.words import finding_words
 from services.cli.audit_desk import Language, acting, bar, caught_up, operating, properties
+from services.cli.given import typed_property
 from services.cli.output import (
     BAD_INPUT,
     OUT,
@@ -189,7 +190,7 @@ def list_all(as_json: AsJson = False) -> None:
 
 @app.command("change-key")
 def change_key(
-    property_id: Annotated[str, typer.Argument(metavar="PROPERTY")],
+    property_id: Annotated[str, typer.Argument(metavar="PROPERTY", callback=typed_property)],
     reason: Annotated[str, typer.Option(help="Why, e.g. yearly.")],
     as_json: AsJson = False,
 ) -> None:
@@ -209,7 +210,7 @@ def change_key(
 
 @app.command("trust")
 def trust(
-    property_id: Annotated[str, typer.Argument(metavar="PROPERTY")],
+    property_id: Annotated[str, typer.Argument(metavar="PROPERTY", callback=typed_property)],
     name: Annotated[str, typer.Argument(help="How the policy calls the witness.")],
     vkey: Annotated[str, typer.Argument(help="The witness's vkey.")],
     url: Annotated[

@@ -85,7 +85,7 @@ def _slug(path: Path, limit: int) -> str:
 
 def _mapping(file: Path | None, *, xes: bool) -> LogMapping:
     if file is not None:
-        return mapping_of(file.read_text(encoding="utf-8-sig"))
+        return mapping_of(file.read_bytes())
     return LogMapping() if xes else CSV_MAPPING
 
 

@@ -4,6 +4,7 @@ XES is read by a parser that refuses document types, entities and anything outsi
 size fits.
 """
 
+import codecs
 import gzip
 import io
 from collections import Counter
@@ -291,18 +292,20 @@ def _row_entries(line: Line, ticket: str, reader: _Reader) -> Iterator[LogEntry]
         yield reader.entry(ticket, activity, at, handler, line.number)
 
 
-def mapping_of(text: str) -> LogMapping:
-    """A mapping file's JSON.
+def mapping_of(content: bytes | str) -> LogMapping:
+    """A mapping file's JSON, with or without a BOM.
 
     Raises:
         UnreadableError: naming the field, its value and the rule.
     """
     try:
-        return LogMapping.model_validate_json(text)
+        return LogMapping.model_validate_json(
+            content.removeprefix(codecs.BOM_UTF8) if isinstance(content, bytes) else content
+        )
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         field = ".".join(map(str, problem["loc"]))
-        raise UnreadableError(f"mapping: {field}: {shown(str(problem['input']))}: {problem['msg']}") from None
+        raise UnreadableError(f"mapping: {field or 'file'}: {shown(str(problem['input']))}: {problem['msg']}") from None
 
 
 CSV_MAPPING = LogMapping(ticket="ticket", activity="activity", at="at", handler="handler")

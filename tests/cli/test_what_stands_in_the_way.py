@@ -311,6 +311,14 @@ def test_what_can_be_no_property_is_named_before_anything_is_asked(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("typed", ["../../keys", "n" * 300])
+@pytest.mark.parametrize("command", [("trust", "{}", "w1", "w1+0+AQ=="), ("change-key", "{}", "--reason", "yearly")])
+def test_what_can_be_no_property_of_a_log_is_named(tmp_path: Path, command: tuple[str, ...], typed: str) -> None:
+    done = bailiwick({"BAILIWICK_DATA_DIR": str(tmp_path)}, "audit", "log", *(one.format(typed) for one in command))
+    assert done.returncode == 2
+    assert f"{typed!r} is no property's id" in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("options", "field", "value"),
     [
@@ -355,6 +363,7 @@ def test_a_clause_under_which_the_demonstration_decides_nothing_is_named_with_th
         (("billing", "dunning", "--property", "north-court"), "out"),
         (("audit", "proof", "some-fact"), "out"),
         (("audit", "cosign", "some-log", "--name", "witness.example/w1"), "witness"),
+        (("audit", "restore", "some.tar"), "to"),
     ],
 )
 def test_a_directory_that_cannot_be_written_to_is_named_before_anything_is_recorded(

@@ -199,6 +199,12 @@ def test_a_table_with_a_row_per_ticket_is_read_by_its_columns_of_times() -> None
     assert [[entry.meaning for entry in case.entries] for case in cases] == [["registered", "closed"], ["registered"]]
 
 
+def test_a_mapping_that_is_no_text_is_said_to_be_none() -> None:
+    assert mapping_of(b"\xef\xbb\xbf" + b'{"ticket": "id"}').ticket == "id"
+    with pytest.raises(UnreadableError, match="mapping: file: "):
+        mapping_of(bytes(range(256)))
+
+
 def test_a_mapping_that_names_no_field_of_ours_says_which() -> None:
     with pytest.raises(UnreadableError, match="tickte"):
         mapping_of('{"tickte": "id"}')
