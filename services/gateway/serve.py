@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import socket
 import ssl
@@ -48,8 +49,18 @@ class UnprotectedError(ValueError):
 
 
 def _protection(settings: Settings) -> dict[str, Any]:
-    """Uvicorn's TLS options. Raises UnprotectedError."""
-    if settings.http_certificate_file is not None and settings.http_key_file is not None:
+    """Uvicorn's TLS options. Raises UnprotectedError, and ValueError for files that no TLS can be spoken with."""
+    if settings.http_certificate_file is not None or settings.http_key_file is not None:
+        try:
+            if settings.http_certificate_file is None or settings.http_key_file is None:
+                raise FileNotFoundError(errno.ENOENT, "one of the two is not set")
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                settings.http_certificate_file, settings.http_key_file
+            )
+        except OSError as error:
+            raise ValueError(
+                f"BAILIWICK_HTTP_CERTIFICATE_FILE, BAILIWICK_HTTP_KEY_FILE: {error.strerror}; give a certificate and its key, in PEM"
+            ) from None
         return {"ssl_certfile": str(settings.http_certificate_file), "ssl_keyfile": str(settings.http_key_file),
                 "ssl_version": ssl.PROTOCOL_TLS_SERVER}  # fmt: skip
     with contextlib.suppress(ValueError):
@@ -67,14 +78,16 @@ def check(settings: Settings) -> None:
     """Raises ValueError, saying what to do, for settings under which the door would never open."""
     _protection(settings)
     Provider(settings)
-    if settings.http_port:
-        family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
-        try:
-            socket.create_server((settings.http_host, settings.http_port), family=family).close()
-        except OSError as error:
-            raise ValueError(
-                f"BAILIWICK_HTTP_PORT is {settings.http_port}: {error.strerror}; give another, or 0 for a free one"
-            ) from None
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    try:
+        socket.create_server((settings.http_host, settings.http_port), family=family).close()
+    except OSError as error:
+        if not settings.http_port:
+            said = f"BAILIWICK_HTTP_HOST is {settings.http_host}: {error.strerror}; give an address of this machine"
+            raise ValueError(said) from None
+        raise ValueError(
+            f"BAILIWICK_HTTP_PORT is {settings.http_port}: {error.strerror}; give another, or 0 for a free one"
+        ) from None
 
 
 class Open:

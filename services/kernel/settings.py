@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_core import from_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -31,12 +32,28 @@ def _listed(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
 
+def _networks(value: Any) -> Any:
+    """Networks with commas between, or as JSON has a list. Raises ValueError, which names one that is none."""
+    if isinstance(value, str):
+        value = from_json(value) if value.startswith("[") else [one.strip() for one in value.split(",") if one.strip()]
+    for one in value:
+        ipaddress.ip_network(one, strict=False)
+    return value
+
+
+def _directory(value: Any) -> Any:
+    """Nothing at all would be whichever directory a command happens to run in."""
+    if not str(value):
+        raise ValueError("a directory is named")
+    return value
+
+
 class Settings(BaseSettings):
     """Where things lie. The defaults are the embedded run below one data directory."""
 
     model_config = SettingsConfigDict(env_prefix="BAILIWICK_", extra="ignore")
 
-    data_dir: Path = Path("var/bailiwick")
+    data_dir: Annotated[Path, BeforeValidator(_directory)] = Path("var/bailiwick")
     nats_url: str = "nats://127.0.0.1:4222"
     """The server; every node of a cluster, separated by commas."""
     nats_nkeys_dir: Path | None = None
@@ -68,8 +85,8 @@ class Settings(BaseSettings):
     oidc_algorithm: Literal["RS256", "PS256", "ES256", "EdDSA"] = "RS256"
     oidc_system: str = "oidc"
     """The system under which the registry maps the provider's subjects to people (external ids of `company`)."""
-    webhook_networks: tuple[str, ...] = ()
-    """Private networks that webhooks may reach, such as `10.1.0.0/16`; without one only public addresses."""
+    webhook_networks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)] = ()
+    """Private networks that webhooks may reach, such as `10.1.0.0/16,192.168.7.0/24`; without one only public addresses."""
     webhook_log_days: int = Field(90, ge=7)
     """How long the log of deliveries keeps what was delivered; what waits is kept until it is delivered or its webhook removed."""
     batch_limit: int = Field(500, ge=1)
