@@ -21,7 +21,7 @@ from services.kernel.going import go_on, rest
 from services.kernel.lease import Lease
 from services.kernel.liveness import Watch
 from services.kernel.parked import PARKED
-from services.kernel.relay import last_position
+from services.kernel.relay import last_fact
 from services.kernel.service import Service
 from services.kernel.store import Store
 
@@ -185,7 +185,7 @@ class Checkup:
         state = (await js.stream_info(stream_of(name))).state
         published = stored
         if state.messages:
-            published, _ = await last_position(js, stream_of(name), state)
+            published = (await last_fact(js, stream_of(name), state)).position
         elif not state.last_seq:
             published = 0
         age = await asyncio.to_thread(self._age_after, published) if published < stored else 0.0

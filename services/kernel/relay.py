@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import structlog
 from bailiwick_contracts.envelope import CONTENT_TYPE
@@ -29,7 +30,7 @@ POLL_SECONDS = 0.5
 
 
 class RestoredStoreError(Exception):
-    """The stream is ahead of the store: the database was restored from an older backup. Nothing is published."""
+    """The stream ends with what the store does not have there: an older backup, or another installation. Nothing is published."""
 
 
 class FencedError(Exception):
@@ -94,16 +95,13 @@ class Relay:
         """Position and sequence of the stream's last message.
 
         Raises:
-            RestoredStoreError: the store ends before it.
+            RestoredStoreError: the store has another fact there, or none.
         """
-        position, sequence = await self._tail()
-        last = await asyncio.to_thread(self._store.max_notification_id) or 0
-        if position > last:
-            raise RestoredStoreError(
-                f"{self._stream} holds position {position}, the store ends at {last}: the database is older than what was "
-                "published. Restore a newer backup; publishing now would give one position to two facts"
-            )
-        return position, sequence
+        tail, sequence = await self._tail()
+        said = await asyncio.to_thread(stranger, self._store, self._stream, tail)
+        if said is not None:
+            raise RestoredStoreError(said)
+        return tail.position, sequence
 
     async def _follow(self) -> None:
         position, sequence = await self.check()
@@ -148,18 +146,19 @@ class Relay:
     async def _state(self) -> StreamState:
         return (await self._client.jetstream(timeout=ACK_SECONDS).stream_info(self._stream)).state
 
-    async def _tail(self) -> tuple[int, int]:
+    async def _tail(self) -> tuple["Tail", int]:
         state = await self._state()
         if state.messages == 0 and state.last_seq > 0:
             # Emptied, not wiped: every fact was published once. Who still misses one reads the feed.
             LOG.error("relay.stream_emptied", service=self._service, last_seq=state.last_seq)
-            return await asyncio.to_thread(self._store.max_notification_id) or 0, state.last_seq
+            last = await asyncio.to_thread(self._store.max_notification_id)
+            return Tail(last or 0), state.last_seq
         if state.messages == 0:
-            return 0, 0
-        position, foreign = await last_position(self._client.jetstream(timeout=ACK_SECONDS), self._stream, state)
-        if foreign:
-            LOG.error("relay.foreign_messages", service=self._service, count=foreign, last_seq=state.last_seq)
-        return position, state.last_seq
+            return Tail(), 0
+        tail = await last_fact(self._client.jetstream(timeout=ACK_SECONDS), self._stream, state)
+        if tail.foreign:
+            LOG.error("relay.foreign_messages", service=self._service, count=tail.foreign, last_seq=state.last_seq)
+        return tail, state.last_seq
 
     async def _read(self, position: int) -> list[StoredFact]:
         return await asyncio.to_thread(self._store.after, position, self._window)
@@ -232,8 +231,19 @@ class Acks:
                 raise FencedError(f"{stream} at {sequence + index}: {ack}")
 
 
-async def last_position(js: JetStreamContext, stream: str, state: StreamState) -> tuple[int, int]:
-    """Position of the last fact in a stream that holds messages, 0 for none; and how many messages behind it are no fact of ours.
+class Tail(NamedTuple):
+    """Where a stream ends."""
+
+    position: int = 0
+    """Of the last fact in it, 0 for none."""
+    raw: bytes | None = None
+    """That fact, where it lies there."""
+    foreign: int = 0
+    """How many messages behind it are no fact of ours."""
+
+
+async def last_fact(js: JetStreamContext, stream: str, state: StreamState) -> Tail:
+    """The last fact in a stream that holds messages.
 
     Where nobody has to say who he is, anybody can publish on our subjects, and a stream that denies deletion keeps it.
     """
@@ -248,9 +258,37 @@ async def last_position(js: JetStreamContext, stream: str, state: StreamState) -
         # What is not ASCII in a header comes as an object of the library's, and no position has more digits than these.
         position = str((message.headers or {}).get(POSITION_HEADER, ""))
         if position.isdecimal() and len(position) < 20:
-            return int(position), foreign
+            return Tail(int(position), message.data or b"", foreign)
         foreign += 1
-    return 0, foreign
+    return Tail(foreign=foreign)
+
+
+def stranger(store: Store, stream: str, tail: Tail) -> str | None:
+    """Why what a stream ends with is not what the store has at that position, and what to do; None where it is."""
+    if tail.raw is None or [tail.raw] == [
+        f.raw for f in store.after(tail.position - 1, 1) if f.position == tail.position
+    ]:
+        return None
+    with store.reading() as connection:
+        ours = store.setting(connection, "log")
+    theirs = _log_of(tail.raw)
+    if theirs not in (None, ours):
+        return (
+            f"{stream} holds facts of the log {theirs}, this database has the log {ours}: another installation publishes to "
+            "this NATS server, or the database was made anew. Give each installation a NATS server of its own, or restore the backup"
+        )
+    return (
+        f"{stream} holds position {tail.position}, the store ends at {store.max_notification_id() or 0}: the database is older "
+        "than what was published. Restore a newer backup; publishing now would give one position to two facts"
+    )
+
+
+def _log_of(raw: bytes) -> str | None:
+    try:
+        log = from_json(raw).get("log")
+    except (ValueError, AttributeError):
+        return None
+    return log if isinstance(log, str) else None
 
 
 def _id_of(raw: bytes) -> str:

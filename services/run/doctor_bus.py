@@ -13,7 +13,7 @@ from nats.js.errors import NotFoundError
 
 from services.kernel.bus import connect, drift
 from services.kernel.health import OLD_SECONDS
-from services.kernel.relay import last_position
+from services.kernel.relay import Tail, last_fact, stranger
 from services.kernel.sealing import KeyStore
 from services.kernel.settings import Settings, masked
 from services.kernel.store import Store
@@ -79,23 +79,21 @@ async def _streams(client: Client, settings: Settings) -> list[dict[str, Any]]:
 
 
 async def _lag(js: JetStreamContext, name: str, state: StreamState, settings: Settings) -> dict[str, Any]:
-    published, _ = await last_position(js, stream_of(name), state) if state.messages else (0, 0)
+    tail = await last_fact(js, stream_of(name), state) if state.messages else Tail()
+    published = tail.position
     store = Store(settings.store_url(name), schema=name)
     try:
         stored = await asyncio.to_thread(store.max_notification_id) or 0
         if not state.messages and state.last_seq:
             published = stored
+        strange = await asyncio.to_thread(stranger, store, stream_of(name), tail)
         waiting = await asyncio.to_thread(store.after, published, 1) if published < stored else []
     finally:
         store.close()
     oldest = (datetime.now(UTC) - read_event(waiting[0].raw).recordedat).total_seconds() if waiting else 0.0
     said = f"{published} of {stored}" + (f", the oldest waits for {oldest:.0f} s" if waiting else "")
-    remedy = (
-        "a database older than its stream was restored; restore a newer backup"
-        if published > stored
-        else f"see that {name} runs, and its log: nothing is lost, the relay goes on where the stream ends"
-    )
-    return finding(f"{name}: published", published <= stored and oldest < OLD_SECONDS, said, remedy)
+    remedy = strange or f"see that {name} runs, and its log: nothing is lost, the relay goes on where the stream ends"
+    return finding(f"{name}: published", strange is None and oldest < OLD_SECONDS, said, remedy)
 
 
 async def _services(settings: Settings) -> list[dict[str, Any]]:

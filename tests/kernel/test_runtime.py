@@ -28,7 +28,7 @@ from services.kernel.bus import DriftError, connect, provision
 from services.kernel.doors import Door, ask
 from services.kernel.health import Health
 from services.kernel.reactor import Reactor, caught_up, read_heads
-from services.kernel.relay import POSITION_HEADER, Relay
+from services.kernel.relay import POSITION_HEADER, Relay, RestoredStoreError
 from services.kernel.settings import Settings
 from services.kernel.tables import HEADS
 from tests.kernel.toy import ECHO, TOY, CountTokens, TakeToken
@@ -233,6 +233,21 @@ async def test_what_others_publish_on_a_service_s_subjects_stops_neither_relay_n
     assert pair.toy.checkup is not None
     health = await pair.toy.checkup.look()
     assert (health.published, health.problems) == (2, ())
+
+
+async def test_another_installation_on_the_same_nats_is_refused_also_where_it_stored_more(
+    pair: Pair, tmp_path: Path
+) -> None:
+    await pair.take()
+    assert await pair.published() == 1
+    elsewhere = pair.toy.settings.model_copy(update={"data_dir": tmp_path / "elsewhere", "database_url": None})
+    other, now = Runtime(TOY, elsewhere), datetime.now(UTC)
+    asked = [system_command("toy", TakeToken(holder_id=name), PLACE, name, now) for name in ("bob", "carol", "dan")]
+    assert [answer.outcome for answer in other.writer.process(asked)] == ["done"] * 3
+    with pytest.raises(RestoredStoreError, match="another installation publishes to this NATS server"):
+        async with asyncio.timeout(SECONDS):
+            await other.run()
+    assert (await pair.published(), await pair.noted()) == (1, [1])
 
 
 async def test_a_database_that_cannot_be_written_though_it_is_read_is_a_problem_and_takes_no_commands(

@@ -94,7 +94,7 @@ async def test_what_waits_is_late_or_was_refused_is_found_and_a_server_that_take
         holds(found, "nats max_payload", "65536", "max_payload: 512KB")
         await _ahead_of_its_store(client)
         code, found = await asyncio.to_thread(examined, tmp_path, BAILIWICK_NATS_URL=server.url)
-        holds(found, "registry: published", "99 of 3", "restore a newer backup")
+        holds(found, "registry: published", "99 of 3", "Restore a newer backup")
         await client.close()
 
 
