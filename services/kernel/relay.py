@@ -34,7 +34,7 @@ class RestoredStoreError(Exception):
 
 
 class FencedError(Exception):
-    """A publish was refused: another relay published meanwhile, or the stream was rolled back."""
+    """A publish was refused: another relay published meanwhile, the stream was rolled back, or it has no room. Its words may be logged."""
 
 
 class Relay:
@@ -74,7 +74,8 @@ class Relay:
             try:
                 await self._follow()
             except (FencedError, TimeoutError, NotFoundError, ConnectionError, OSError) as error:
-                LOG.warning("relay.again", service=self._service, error=told(error))
+                said = str(error) if isinstance(error, FencedError) else told(error)
+                LOG.warning("relay.again", service=self._service, error=said)
                 await rest(random.uniform(0.1, 1.0))  # noqa: S311 - jitter between relays
                 if isinstance(error, NotFoundError):
                     await self._make_stream()
