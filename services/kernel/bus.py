@@ -14,7 +14,7 @@ from nats.aio.transport import TcpTransport
 from nats.errors import Error
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from services.kernel.going import go_on, rest
 from services.kernel.settings import is_here
@@ -23,6 +23,8 @@ LOG = structlog.get_logger()
 DUPLICATE_WINDOW_SECONDS = 600
 ACK_WAIT_SECONDS = 10
 CLOSE_SECONDS = 2.0
+JETSTREAM_ON = "give the NATS server a block jetstream { store_dir: … } and start it again"
+"""What to do where a server has no JetStream."""
 CONNECT_OPTIONS: dict[str, Any] = {
     "max_reconnect_attempts": -1,
     "reconnect_time_wait": 1,
@@ -87,6 +89,10 @@ def nodes(url: str) -> list[str]:
 
 class DriftError(Exception):
     """What lies in JetStream is not what is described; the message names each difference and the way out."""
+
+
+class NoJetStreamError(Error):
+    """Nobody answers for JetStream."""
 
 
 async def connect(url: str, name: str, *, made: Callable[[Client], None] | None = None, **options: Any) -> Client:
@@ -196,8 +202,26 @@ async def provision(js: JetStreamContext, service: str, consumes: Iterable[str],
 
     Raises:
         DriftError: something exists with other settings. Nothing existing is ever changed.
+        NoJetStreamError: the server has no JetStream.
     """
-    made, drift = [], []
+    try:
+        made, drift = await _made(js, service, consumes, replicas)
+    except ServiceUnavailableError as error:
+        if error.err_code is not None:
+            raise
+        raise NoJetStreamError(f"nobody answers for JetStream: {JETSTREAM_ON}") from error
+    if drift:
+        raise DriftError(
+            "; ".join(drift) + ". Put the settings back, or delete the durable: it is made anew and nothing is lost"
+        )
+    return made
+
+
+async def _made(
+    js: JetStreamContext, service: str, consumes: Iterable[str], replicas: int
+) -> tuple[list[str], list[str]]:
+    made: list[str] = []
+    drift: list[str] = []
     for name in (service, *consumes):
         wanted = stream_config(name, replicas)
         try:
@@ -216,8 +240,4 @@ async def provision(js: JetStreamContext, service: str, consumes: Iterable[str],
         except NotFoundError:
             await js.add_consumer(stream_of(source), durable)
             made.append(f"durable {service} of {stream_of(source)}")
-    if drift:
-        raise DriftError(
-            "; ".join(drift) + ". Put the settings back, or delete the durable: it is made anew and nothing is lost"
-        )
-    return made
+    return made, drift

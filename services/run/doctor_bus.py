@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.api import StreamState
 from nats.js.errors import NotFoundError
 
-from services.kernel.bus import connect, drift
+from services.kernel.bus import JETSTREAM_ON, connect, drift
 from services.kernel.health import OLD_SECONDS
 from services.kernel.relay import Tail, last_fact, stranger
 from services.kernel.sealing import KeyStore
@@ -56,7 +56,8 @@ async def _streams(client: Client, settings: Settings) -> list[dict[str, Any]]:
         await js.account_info()
     except Exception as error:  # noqa: BLE001 - whatever fails is the finding
         said = f"{type(error).__name__}: it does not answer"
-        return [finding("jetstream", False, said, f"where it is a cluster, {NO_MAJORITY}; else see the server's log")]
+        remedy = f"where it has none, {JETSTREAM_ON}; where it is a cluster, {NO_MAJORITY}; else see the server's log"
+        return [finding("jetstream", False, said, remedy)]
     for name, factory in factories().items():
         consumes = factory(keys).consumes
         try:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from services.kernel.bus import connect
+from services.kernel.bus import NoJetStreamError, connect, provision
+from services.run.nats import free_port
 from tests.crash.faults.certificate import HOUR, Certificate
-from tests.servers import NatsServer
+from tests.launching import end, launch
+from tests.servers import NatsServer, nats_binary
 
 
 async def test_who_starts_while_the_certificate_is_over_is_connected_once_it_is_renewed(tmp_path: Path) -> None:
@@ -47,3 +49,13 @@ async def test_a_server_that_speaks_no_tls_is_told_nothing_where_tls_is_asked_fo
                 await connect(f"tls://office:secret-word@127.0.0.1:{port}", "test", tls=ssl.create_default_context())
         await asyncio.sleep(0.1)
     assert set(said) == {b""}
+
+
+async def test_a_server_without_jetstream_is_named_with_what_to_do(tmp_path: Path) -> None:
+    port = free_port()
+    server = launch([nats_binary(), "-a", "127.0.0.1", "-p", str(port)], tmp_path / "nats.log")
+    client = await connect(f"nats://127.0.0.1:{port}", "test")
+    with pytest.raises(NoJetStreamError, match="give the NATS server a block jetstream"):
+        await provision(client.jetstream(timeout=5), "toy", ())
+    await client.close()
+    end(server)
