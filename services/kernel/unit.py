@@ -388,6 +388,7 @@ class WorkUnit:
             else:
                 self._batch.timers[timer_id] = row
         if self._savepoint is not None:
+            self._batch.changes = {}  # since the savepoint they are this unit's alone, and may be what the database refused
             self._savepoint.rollback()
 
 

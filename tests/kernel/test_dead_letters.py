@@ -299,6 +299,15 @@ async def test_a_copy_that_fails_waits_too_is_put_right_in_order_and_marks_its_v
         assert [tuple(row) for row in connection.execute(sa.select(VIEWS))] == [("noted", 0)]
 
 
+async def test_a_copy_whose_row_the_database_refuses_is_parked_alone(pair: Pair) -> None:
+    POISON.add("row-unbounded-bad")
+    pair.take("good", "bad", "good")
+    assert (pair.noted(), [(row.number, row.copied) for row in pair.parked()]) == ([1, 3], [(2, False)])
+    POISON.clear()
+    await pair.give_up()
+    assert (pair.noted(), pair.copied(), pair.parked()) == ([1, 3, 2], [1, 2, 3], [])
+
+
 async def test_a_reaction_that_breaks_its_transaction_is_parked_alone(pair: Pair) -> None:
     POISON.add("database-unbounded-bad")
     pair.take("good", "bad", "good")

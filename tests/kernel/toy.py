@@ -158,13 +158,17 @@ TOY = Service(
 
 
 POISON: set[str] = set()
-"""Holders on whose tokens echo's handlers fail: `<holder>` the reaction, `copy-<holder>` the copy, `database-…` the database, `disk-…` the disk."""
+"""Holders on whose tokens echo's handlers fail: `<holder>` the reaction, `copy-<holder>` the copy, `row-…` its row, `database-…` the
+database, `disk-…` the disk."""
+TOO_MUCH = 2**70
+"""A number that no database keeps."""
 
 
 def note(event: Event[Any], _: bytes) -> Iterable[Change]:
     if f"copy-{getattr(event.data, 'holder_id', '')}" in POISON:
         raise KeyError("asked to fail in the copy")
-    yield Put(NOTED, {"id": event.id, "number": event.chainnumber})
+    refused = f"row-{getattr(event.data, 'holder_id', '')}" in POISON
+    yield Put(NOTED, {"id": event.id, "number": TOO_MUCH if refused else event.chainnumber})
 
 
 def _poisoned(holder_id: str) -> bool:
