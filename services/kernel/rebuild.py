@@ -298,24 +298,34 @@ class Rebuild:
             # The file has one writer at a time, and the service's is to have its turn.
             self._rest(min(0.2, time.monotonic() - began))
 
-    def _write(self, connection: sa.Connection, page: Iterable[tuple[str, Event[Any], bytes]]) -> None:
+    def _write(self, connection: sa.Connection, page: Sequence[tuple[str, Event[Any], bytes]]) -> None:
+        """Write what a page of facts comes to; where that fails, in smaller parts without those that the view in use lacks."""
+        driver = connection.dialect.loaded_dbapi
+        try:
+            with connection.begin_nested():
+                write_changes(self._store, connection, self._changes(page))
+        except (driver.OperationalError, driver.InterfaceError):
+            raise
+        except Exception as error:
+            if len(page) > 1:
+                self._write(connection, page[: len(page) // 2])
+                self._write(connection, page[len(page) // 2 :])
+                return
+            ((source, event, _),) = page
+            if not forgone(self._store, connection, event):
+                names = ", ".join(view.name for view in self._views if view.source == source)
+                raise RebuildError(
+                    f"{self._service.name}: view {names} fails on {event.type} {event.id}: {place_of(error)}"
+                ) from error
+
+    def _changes(self, page: Iterable[tuple[str, Event[Any], bytes]]) -> Tables:
         tables: Tables = {}
         for source, event, raw in page:
             for view in self._views:
                 if view.source == source:
-                    for change in self._changes(connection, view, event, raw):
+                    for change in view.fold(event, raw):
                         collect(tables, self._shadow[change.table], change)
-        write_changes(self._store, connection, tables)
-
-    def _changes(self, connection: sa.Connection, view: View, event: Event[Any], raw: bytes) -> list[Change]:
-        try:
-            return list(view.fold(event, raw))
-        except Exception as error:
-            if forgone(self._store, connection, event):
-                return []
-            raise RebuildError(
-                f"{self._service.name}: view {view.name} fails on {event.type} {event.id}: {place_of(error)}"
-            ) from error
+        return tables
 
     # -- the swap ---------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Event, read_event
 
+from services.kernel.parked import PARKED
 from services.kernel.rebuild import Rebuild, RebuildError, Rebuilt, together
 from services.kernel.rebuilding import Rebuilding
 from services.kernel.service import Add, Change, Put, Service, View
@@ -251,6 +252,18 @@ def test_a_copy_that_lacks_a_fact_that_its_fold_fails_on_is_rebuilt_without_it(p
     POISON.clear()
     rebuild(ECHO, pair.store, "noted", feed_of(pair))
     assert pair.copied() == [1, 2, 3]
+
+
+def test_a_copy_that_lacks_a_fact_whose_row_the_database_refuses_is_rebuilt_without_it_too(pair: Pair) -> None:
+    POISON.add("row-unbounded-bad")
+    pair.take("good", "bad", "good")
+    rebuild(ECHO, pair.store, "noted", feed_of(pair))
+    assert pair.copied() == [1, 3]
+    with pair.store.transaction() as connection:
+        connection.execute(sa.delete(PARKED))
+    with pytest.raises(RebuildError, match=r"view noted fails on toy\.token_taken\.v1"):
+        rebuild(ECHO, pair.store, "noted", feed_of(pair))
+    assert pair.copied() == [1, 3]
 
 
 async def test_a_source_that_is_away_is_asked_again_and_waiting_for_it_is_no_standstill(pair: Pair) -> None:
