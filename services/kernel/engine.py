@@ -1,6 +1,8 @@
 """Connections to the databases with the settings that promise what a commit says."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,3 +67,19 @@ def postgresql_engine(url: str, schema: str | None, size: int, isolation: Any = 
             raise sa.exc.DisconnectionError(str(error)) from error
 
     return engine
+
+
+@contextmanager
+def plainly(connection: sa.Connection) -> Iterator[None]:
+    """What a cursor of the driver's own raises, as SQLAlchemy says it where the database is away; a lost connection is given up."""
+    driver = connection.dialect.loaded_dbapi
+    try:
+        yield
+    except driver.Error as error:
+        if getattr(connection.connection.dbapi_connection, "closed", False):
+            connection.invalidate()
+        if isinstance(error, driver.OperationalError):
+            raise sa.exc.OperationalError(None, None, error) from error
+        if isinstance(error, driver.InterfaceError):
+            raise sa.exc.InterfaceError(None, None, error) from error
+        raise

@@ -25,7 +25,7 @@ from eventsourcing.persistence import (
     Tracking,
 )
 
-from services.kernel.engine import postgresql_engine, sqlite_engine
+from services.kernel.engine import plainly, postgresql_engine, sqlite_engine
 from services.kernel.sql import Sql
 from services.kernel.statement import Statements, by_itself, cursor_of
 from services.kernel.tables import COMMANDS, FACTS, HEADS, METADATA, SETTINGS, TRACKING
@@ -113,13 +113,8 @@ class Store(ProcessRecorder):
     def beside(self) -> Iterator[sa.Connection]:
         """A transaction that writes what no writer of the log does; only on SQLite do they wait for each other."""
         try:
-            with self._writing.begin() as connection:
-                try:
-                    yield connection
-                except self._driver.Error:
-                    if getattr(connection.connection.dbapi_connection, "closed", False):
-                        connection.invalidate()
-                    raise
+            with self._writing.begin() as connection, plainly(connection):
+                yield connection
         except (sa.exc.IntegrityError, self._driver.IntegrityError) as error:
             raise IntegrityError(str(getattr(error, "orig", error))) from error
         except (
@@ -133,14 +128,14 @@ class Store(ProcessRecorder):
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A connection that sees one consistent state, beside whoever writes."""
-        with self._reading.connect() as connection:
+        with self._reading.connect() as connection, plainly(connection):
             connection.begin()
             yield connection
 
     @contextmanager
     def _asking(self) -> Iterator[Any]:
         """A cursor for one statement, which sees one consistent state by itself: no transaction is begun and ended for it."""
-        with self._reading.connect() as connection:
+        with self._reading.connect() as connection, plainly(connection):
             cursor = cursor_of(connection)
             if self._sqlite:
                 yield cursor

@@ -131,3 +131,27 @@ def test_what_a_frozen_writer_holds_is_given_to_others(postgres_url: str, monkey
     assert [fact.raw for fact in other.after(0, 10)] == [b"2"]
     frozen.close()
     other.close()
+
+
+def test_a_database_that_restarts_under_a_reader_is_said_to_be_away_and_read_again_once_it_is_back(
+    postgres_url: str,
+) -> None:
+    """A command that met the driver's own error showed its trace, and no log said why."""
+    store, other = Store(postgres_url, schema="kernel"), sa.create_engine(postgres_url)
+    store.insert_events([StoredEvent("a", 1, "t", b"1")])
+
+    def restart() -> None:
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        with other.connect() as connection:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 5000) {others}")
+
+    assert len(store.after(0, 1)) == 1
+    restart()
+    with pytest.raises(sa.exc.OperationalError):
+        store.after(0, 1)
+    with pytest.raises(sa.exc.OperationalError), store.reading() as connection:  # noqa: PT012 - the second is what fails
+        restart()
+        store.head(connection, "p1")
+    assert [fact.raw for fact in store.after(0, 1)] == [b"1"]
+    store.close()
+    other.dispose()
