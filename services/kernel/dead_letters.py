@@ -56,8 +56,15 @@ class DeadLetters:
 
         A source that does not answer holds up its own facts alone: it is not asked a second time in one turn.
         """
-        rows = await asyncio.to_thread(self._due)
-        done, away = 0, set[str]()
+        done, away, known = 0, set[str](), -1
+        while len(away) > known:  # a page of a source that is away hides what is due of others
+            known = len(away)
+            done += await self._page(await asyncio.to_thread(self._due, frozenset(away)), away)
+        return done > 0
+
+    async def _page(self, rows: list[Row], away: set[str]) -> int:
+        """Handle these rows, and answer how many went on; a source that does not answer is added to those that are `away`."""
+        done = 0
         for row in rows:
             self.turns += 1
             source = parked.service_of(row["source"])
@@ -77,11 +84,11 @@ class DeadLetters:
             ]
             results = await asyncio.gather(*(self._writer.submit(work) for work in works))
             done += sum(result != "ignored" for result in results)
-        return done > 0
+        return done
 
-    def _due(self) -> list[Row]:
+    def _due(self, away: frozenset[str]) -> list[Row]:
         with self._store.reading() as connection:
-            return parked.due(connection, microseconds(self._clock()), PAGE)
+            return parked.due(connection, microseconds(self._clock()), PAGE, without=away)
 
     def _behind(self, row: Row) -> list[Row]:
         with self._store.reading() as connection:

@@ -4,7 +4,7 @@ A row points at its fact (chain and number) and holds nothing of it. It is writt
 the fact, so that nothing is ever skipped: every fact taken in was handled, or is parked here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,9 +82,10 @@ def first_of(connection: sa.Connection, name: str) -> Row | None:
     return _one(connection, lane(name).limit(1))
 
 
-def due(connection: sa.Connection, now_us: int, limit: int) -> list[Row]:
-    """What is to be tried now, the longest due first."""
-    query = sa.select(PARKED).where(PARKED.c.next_us <= now_us).order_by(PARKED.c.next_us).limit(limit)
+def due(connection: sa.Connection, now_us: int, limit: int, *, without: Iterable[str] = ()) -> list[Row]:
+    """What is to be tried now, the longest due first; nothing of the services `without` which it is."""
+    others = [PARKED.c.source.not_like(f"{service}-%") for service in without]
+    query = sa.select(PARKED).where(PARKED.c.next_us <= now_us, *others).order_by(PARKED.c.next_us).limit(limit)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 

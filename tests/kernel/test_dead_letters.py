@@ -14,7 +14,7 @@ from bailiwick_contracts.envelope import Actor, Answer, Event, check_chain, read
 from bailiwick_contracts.message import Request
 
 from services.kernel.dead_letter_requests import with_dead_letters
-from services.kernel.dead_letters import DeadLetters
+from services.kernel.dead_letters import PAGE, DeadLetters
 from services.kernel.parked import PARKED, Again
 from services.kernel.reading import QueryReading
 from services.kernel.store import Store
@@ -371,12 +371,12 @@ async def test_a_source_that_does_not_answer_holds_up_no_fact_of_another(
         return await Pair.feed(pair, service, property_id, after)
 
     monkeypatch.setattr(pair, "feed", feed)
-    of_away = {**pair.parked()[0]._mapping, "source": "away-1:north-court", "next_us": 0}
+    of_away, many = {**pair.parked()[0]._mapping, "source": "away-1:north-court", "next_us": 0}, range(1, PAGE + 2)
     with pair.store.transaction() as connection:
-        pair.store.put(connection, PARKED, [{**of_away, "number": n, "lane": f"away-1/{n}"} for n in (1, 2)])
+        pair.store.put(connection, PARKED, [{**of_away, "number": n, "lane": f"away-1/{n}"} for n in many])
     pair.toy.now += timedelta(seconds=1)
     await pair.work()
-    assert ([row.number for row in pair.parked()], pair.noted()) == ([1, 2], [1])
+    assert ([row.number for row in pair.parked()], pair.noted()) == (list(many), [1])
     assert asked == ["away", "toy", "away"], "in each of its two turns it asks a source that is away once"
 
 
