@@ -1,6 +1,7 @@
 """How a running service is: what waits, since when, and what is wrong. Ready to take commands is apart from being healthy."""
 
 import asyncio
+import contextlib
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -9,9 +10,11 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 import structlog
 from bailiwick_contracts.envelope import read_event
-from bailiwick_contracts.subjects import stream_of
+from bailiwick_contracts.subjects import events_of, stream_of
 from eventsourcing.persistence import OperationalError
 from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from services.kernel.bus import drift
 from services.kernel.dead_letter_requests import standing
@@ -195,8 +198,7 @@ class Checkup:
             waiting = (info.num_pending or 0) + (info.num_ack_pending or 0)
             oldest = 0.0
             if waiting and info.ack_floor is not None:
-                message = await js.get_msg(stream_of(source), info.ack_floor.stream_seq + 1)
-                oldest = _seconds_since(read_event(message.data or b"").recordedat)
+                oldest = await _age_from(js, source, info.ack_floor.stream_seq + 1)
             untaken[source] = Lag(waiting, oldest)
         return {
             "published": published,
@@ -208,6 +210,14 @@ class Checkup:
     def _age_after(self, position: int) -> float:
         facts = self._store.after(position, 1)
         return _seconds_since(read_event(facts[0].raw).recordedat) if facts else 0.0
+
+
+async def _age_from(js: JetStreamContext, source: str, sequence: int) -> float:
+    """How old the first message of a source's stream from a sequence on is: those before may have aged out. What is no fact has no age."""
+    with contextlib.suppress(NotFoundError, ValueError):
+        message = await js.get_msg(stream_of(source), sequence, subject=events_of(source), next=True)
+        return _seconds_since(read_event(message.data or b"").recordedat)
+    return 0.0
 
 
 def _judged(found: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,16 +16,19 @@ from nats.js.api import ConsumerConfig
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from services.kernel.bus import connect, drift, provision
-from services.kernel.liveness import ExitCode
+from services.kernel.bus import connect, drift, provision, stream_config
+from services.kernel.health import Checkup
+from services.kernel.lease import Lease
+from services.kernel.liveness import ExitCode, Watch
 from services.kernel.relay import POSITION_HEADER
 from services.kernel.settings import Settings
+from services.kernel.store import Store
 from services.kernel.telemetry import Numbers
 from services.run import observe
 from services.run.embedded import Supervisor
 from services.run.nats import free_port
 from tests import servers
-from tests.kernel.toy import TOY
+from tests.kernel.toy import ECHO, TOY
 from tests.real.test_liveness import running, take_token
 
 
@@ -174,3 +178,24 @@ async def test_what_waits_is_counted_with_its_age(
         (service,) = until(port, "/health/ready", 200)["services"]
         assert service["unpublished"]["waiting"] == 1
         assert service["unpublished"]["oldest_seconds"] > 1
+
+
+async def test_settings_that_let_facts_age_out_are_named_also_where_the_next_one_to_be_taken_in_is_gone(
+    tmp_path: Path, nats_server: servers.NatsServer
+) -> None:
+    """As while its source is away, from whose feed alone it comes then."""
+    store, client = Store(f"sqlite:///{tmp_path / 'echo.sqlite'}"), await connect(nats_server.url, "test")
+    js = client.jetstream(timeout=5)
+    await provision(js, "echo", ("toy",))
+    await js.update_stream(stream_config("toy").evolve(max_age=2, duplicate_window=1))
+    subject = subject_of("toy.token_taken.v1", "north-court", "event")
+    await js.publish(subject, b"{}")
+    while (await js.stream_info(stream_of("toy"))).state.messages:  # noqa: ASYNC110 - nothing tells that it changed
+        await asyncio.sleep(0.2)
+    await js.publish(subject, b"{}")
+    writer, watch, lease = SimpleNamespace(failed=None), Watch(), Lease(store, "active")
+    health = await Checkup(ECHO, store, writer, client, watch, lease, asyncio.Event(), 1, 1).look()
+    assert (health.untaken["toy"].waiting, len(health.drift)) == (1, 2), health.problems
+    assert all("put the settings back" in problem for problem in health.problems)
+    store.close()
+    await client.close()
