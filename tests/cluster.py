@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import nats
+from nats.js.api import StorageType
 
 from services.run.nats import free_port
 from tests.launching import ServerError
@@ -132,7 +133,7 @@ class NatsCluster:
         try:
             for server in self.servers.values():
                 server.start()
-            self.wait_quorum()
+            self.wait_quorum(whole=True)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -150,21 +151,27 @@ class NatsCluster:
         """Every node."""
         return ",".join(server.url for server in self.servers.values())
 
-    def wait_quorum(self) -> None:
-        """Return once a majority has chosen who leads."""
+    def wait_quorum(self, *, whole: bool = False) -> None:
+        """Return once a majority has chosen who leads, and where it is to be `whole`, once a stream finds its three places."""
         deadline = time.monotonic() + QUORUM_SECONDS
-        while not self._lines.run(self._answers()):
+        while not self._lines.run(self._answers(whole)):
             if time.monotonic() > deadline:
                 raise ServerError(f"the cluster found no leader within {QUORUM_SECONDS} s")
             time.sleep(0.1)
 
-    async def _answers(self) -> bool:
+    async def _answers(self, whole: bool) -> bool:
         try:
             client = await nats.connect(self.url.split(","), connect_timeout=1, allow_reconnect=False)
         except Exception:  # noqa: BLE001 - whatever it is, nobody answers yet
             return False
         try:
-            await client.jetstream(timeout=1).account_info()
+            js = client.jetstream(timeout=2 if whole else 1)
+            await js.account_info()
+            if whole:
+                await js.add_stream(
+                    name="PLACES", subjects=["places"], storage=StorageType.MEMORY, num_replicas=len(NODES)
+                )
+                await js.delete_stream("PLACES")
         except Exception:  # noqa: BLE001 - as above
             return False
         else:

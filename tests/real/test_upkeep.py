@@ -149,7 +149,15 @@ def test_one_that_is_interrupted_ends_and_swaps_nothing(running: Running) -> Non
 
     before = mark()
     command = [*BAILIWICK, "rebuild", "registry", SERVICES["registry"].views[0].name]
-    with subprocess.Popen(command, env=running.environment, cwd=ROOT, stdout=subprocess.PIPE) as process:
+    # A suite that runs in the background hands on that interrupts are ignored.
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(
+        command,
+        env=running.environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        preexec_fn=heard,  # noqa: PLW1509 - no thread of ours runs
+    ) as process:
         with store.beside():  # what it writes first waits for this lock
             while not any("registry.sqlite" in file.path for file in psutil.Process(process.pid).open_files()):
                 time.sleep(0.05)
