@@ -15,6 +15,8 @@ from bailiwick_contracts.sealed import Keys, keys_from
 from services.kernel.sealing import KeyStore
 from tests.audit.office import Office, month
 
+pytestmark = pytest.mark.xdist_group("judges")  # one set of processes for all of them
+
 
 @pytest.fixture(scope="module")
 def judges() -> Iterator[Judges]:
