@@ -30,6 +30,8 @@ from bailiwick_contracts.sealed import Keys, open_record
 from bailiwick_contracts.stored import read_evidence
 from bailiwick_contracts.ticket_evidence import TicketEvidence
 
+OF_ONE_PERSON = (PunchRecorded, ShiftRostered)
+"""Of these there are the most; nothing but days is made of them, and no ruling on another person rests on them."""
 _AROUND_DAYS = 3
 """A punch belongs to a shift of a day at most so far away."""
 _DAY = timedelta(days=1)
@@ -89,7 +91,7 @@ class Evidence:
         """Read one more fact."""
         mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
         service, kind = event.service, type(event.data)
-        if service == "attendance" and kind in _MANY:
+        if service == "attendance" and kind in OF_ONE_PERSON:
             _KEEPING[kind](self, mark, event.data)
             return
         if service == "registry":
@@ -347,8 +349,6 @@ class Evidence:
         return self._amounts[event.id]
 
 
-_MANY = (PunchRecorded, ShiftRostered)
-"""Of these there are the most, and nothing else is made of them."""
 # By the class itself: asking eight models in turn whether a fact is one of theirs costs more than reading it.
 _KEEPING: Mapping[type, Callable[[Evidence, Mark, Any], None]] = {
     PunchRecorded: Evidence._keep_punch,  # noqa: SLF001

@@ -13,17 +13,13 @@ from heapq import merge
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from bailiwick_contracts.attendance import PunchRecorded, ShiftRostered
 from bailiwick_contracts.billing_judgement import JUDGES
 from bailiwick_contracts.envelope import Event
-from bailiwick_contracts.evidence import Evidence
+from bailiwick_contracts.evidence import OF_ONE_PERSON, Evidence
 from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
 from bailiwick_contracts.stored import read_evidence, recorded_at
-
-_OF_ONE_PERSON = (PunchRecorded.wire(), ShiftRostered.wire())
-"""Of these there are the most, and no ruling on another person rests on them."""
 
 
 @dataclass
@@ -124,7 +120,8 @@ class _Whose(NamedTuple):
 
 
 def _whose(raw: bytes) -> _Whose | None:
-    for wire in _OF_ONE_PERSON:
+    for kind in OF_ONE_PERSON:
+        wire = kind.wire()
         marker = b'"data":{"type":"%b","staff_id":"' % wire.encode()
         start = raw.find(marker)
         if start >= 0:
