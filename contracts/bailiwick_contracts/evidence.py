@@ -7,7 +7,6 @@ before it and on nothing that came later, in whatever order rulings are judged.
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -27,11 +26,11 @@ from bailiwick_contracts.penalty import StandingPenalty
 from bailiwick_contracts.quota import Amount, CountedDay, Counting, month_of
 from bailiwick_contracts.registry_evidence import RegistryEvidence
 from bailiwick_contracts.sealed import Keys, open_record
-from bailiwick_contracts.stored import read_evidence
 from bailiwick_contracts.ticket_evidence import TicketEvidence
+from bailiwick_contracts.unread import Unread
 
-OF_ONE_PERSON = (PunchRecorded, ShiftRostered)
-"""Of these there are the most; nothing but days is made of them, and no ruling on another person rests on them."""
+_BY_THE_DAY = (PunchRecorded, ShiftRostered)
+"""Of these there are the most, and nothing but days is made of them."""
 _AROUND_DAYS = 3
 """A punch belongs to a shift of a day at most so far away."""
 _DAY = timedelta(days=1)
@@ -82,7 +81,8 @@ class Evidence:
         self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
         self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
         self._again: dict[str, Derivation] = {}
-        self._unread: defaultdict[str, list[bytes]] = defaultdict(list)
+        self.unread = Unread()
+        """Of whom something is asked, all is read first."""
         self._unasked: defaultdict[str, list[Event[DayDerived]]] = defaultdict(list)
         self._amounts: dict[str, Amount | None] = {}
         self._figures: dict[str, PenaltyFigures] = {}
@@ -91,7 +91,7 @@ class Evidence:
         """Read one more fact."""
         mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
         service, kind = event.service, type(event.data)
-        if service == "attendance" and kind in OF_ONE_PERSON:
+        if service == "attendance" and kind in _BY_THE_DAY:
             _KEEPING[kind](self, mark, event.data)
             return
         if service == "registry":
@@ -112,14 +112,12 @@ class Evidence:
         if ruling is not None:
             self._stands_on.append((event.id, tuple(one for item in ruling.asked.inputs for one in item.facts)))
 
-    def leave_unread(self, staff_id: str, raw: bytes) -> None:
-        """Keep a person's punch or roster as it is, until something is asked of the person; one that does not read is left out."""
-        self._unread[staff_id].append(raw)
-
-    def _open(self, staff_id: str) -> None:
-        for raw in self._unread.pop(staff_id, ()):
-            with suppress(ValueError):
-                self.take(read_evidence(raw))
+    def _open(self, *people: str) -> None:
+        for staff_id in people:
+            for event in self.unread.of(staff_id):
+                self.take(event)
+                if type(event.data) is DayDerived:
+                    self.unasked(event)
 
     def _keep_punch(self, mark: Mark, fact: PunchRecorded) -> None:
         # Of what there is most, only what is asked for is kept: a ledger of a million facts is read in one process.
@@ -164,6 +162,7 @@ class Evidence:
 
     def derivation(self, staff_id: str, day: date, sees: Sees) -> Derivation | None:
         """The derivation of a day that stood."""
+        self._open(staff_id)
         mark = last(self._days.get((staff_id, day), ()), sees)
         if mark is None:
             return None
@@ -174,6 +173,7 @@ class Evidence:
         self._unasked[event.data.staff_id].append(event)
 
     def _asked(self, staff_id: str) -> None:
+        self._open(staff_id)
         for event in self._unasked.pop(staff_id, ()):
             self.derived_again(event)
 
@@ -251,12 +251,13 @@ class Evidence:
 
     def rostered(self, ids: Sequence[str], day: date, sees: Sees) -> str:
         """Under which of a person's ids a day was rostered; the one that remains where it was under none."""
-        for one in ids:
-            self._open(one)
+        self._open(*ids)
         return next((one for one in ids if last(self._shifts.get((one, day), ()), sees) is not None), ids[0])
 
     def penalty(self, penalty_id: str, sees: Sees) -> Mark | None:
         """The fact that decided or imported a penalty."""
+        if penalty_id not in self._by_penalty:
+            self._open(*self.unread.people())
         return last(self._by_penalty.get(penalty_id, ()), sees)
 
     def confirmed(self, ids: Iterable[str], day: date, sees: Sees) -> tuple[Counting, ...]:
@@ -310,23 +311,28 @@ class Evidence:
                 if sees(mark) and not taken_back:
                     yield mark
 
-    def _in_month(self, ids: Iterable[str], day: date, sees: Sees) -> Iterator[Mark]:
-        return self._standing((self._penalties.get((one, month_of(day)), ()) for one in ids), sees)
-
-    def standing_on(self, ids: Iterable[str], day: date, occurrence: str, sees: Sees) -> tuple[StandingPenalty, ...]:
+    def standing_on(self, ids: Sequence[str], day: date, occurrence: str, sees: Sees) -> tuple[StandingPenalty, ...]:
         """The penalties that stand on an occurrence."""
+        self._open(*ids)
+        in_month = (self._penalties.get((one, month_of(day)), ()) for one in ids)
         return tuple(
             made(StandingPenalty, clause=clause, fact_id=mark.fact_id)
-            for mark in self._in_month(ids, day, sees)
+            for mark in self._standing(in_month, sees)
             for on, clause in (_occurrence(mark.value.data),)
             if mark.value.data.day == day and on == occurrence
         )
 
-    def month_penalties(self, ids: Iterable[str], month: str, sees: Sees) -> tuple[Amount, ...]:
+    def month_penalties(self, ids: Sequence[str], month: str, sees: Sees) -> tuple[Amount, ...]:
         """The penalties that stand in a person's wage month, whatever the property, opened."""
+        self._open(*ids)
         taken = (self._taken_in.get((one, month), ()) for one in ids)
         amounts = [self._amount(mark.value) for mark in self._standing(taken, sees)]
         return tuple(sorted((amount for amount in amounts if amount is not None), key=lambda amount: amount.fact_id))
+
+    def payroll(self, property_id: str, month: str, sees: Sees) -> list[Event[Any]]:
+        """The facts that a month's file was made of, of the month and the year before it."""
+        self._open(*self.unread.people())
+        return self.office.payroll(property_id, month, sees)
 
     def figures(self, event: Event[Any]) -> PenaltyFigures:
         """The amounts of a penalty, opened once. Raises SealingError."""

@@ -1,6 +1,6 @@
 """Re-adjudication in several processes: each is given every fact, and judges its share of the people and streams.
 
-Of punches and rosters, which most of a history are, each reads those of its own people alone, and of others once it must. What
+Of what is about one person alone, which most of a history is, each reads what is about its own people, and about others once it must. What
 comes out is what one process finds; a fact whose bytes say twice whose it is, is a finding besides. Each needs the memory of
 one alone: it keeps what it does not read.
 """
@@ -124,8 +124,8 @@ class Judges:
 
 def _add_up(parts: list[Summary], summary: Summary) -> None:
     """What was judged is the sum of the shares; what was read is what each of them read."""
-    first = parts[0]
-    summary.read, summary.retracted_since = first.read, first.retracted_since
+    summary.read = parts[0].read
+    summary.retracted_since = sorted({ruled for part in parts for ruled in part.retracted_since})
     for part in parts:
         summary.unreadable += part.unreadable
         summary.judged += part.judged

@@ -153,7 +153,7 @@ def _same_file(case: Case) -> Iterator[Finding]:
     before = case.evidence.office.month(case.event.property_id, case.fact.month, case.sees)
     yield from compared(case.event, "revision", "input", case.fact.revision, before.handed_over + 1)
     fact, of, evidence = case.fact, case.event.property_id, case.evidence
-    events = evidence.office.payroll(of, fact.month, case.sees)
+    events = evidence.payroll(of, fact.month, case.sees)
     people = {event.data.staff_id for event in events if hasattr(event.data, "staff_id")}
     registry = evidence.registry.about([place(of), *map(person, people)], case.knows)
     lines = payroll_lines(events, registry, property_id=of, month=fact.month, as_of=fact.as_of, keys=evidence.keys)

@@ -15,11 +15,12 @@ from zlib import crc32
 
 from bailiwick_contracts.billing_judgement import JUDGES
 from bailiwick_contracts.envelope import Event
-from bailiwick_contracts.evidence import OF_ONE_PERSON, Evidence
+from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
 from bailiwick_contracts.stored import read_evidence, recorded_at
+from bailiwick_contracts.unread import whose
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Summary:
     `refused_without_ruling`, `key_not_held`,
     `evidence_missing`, `version_not_in_the_ledger`."""
     retracted_since: list[str] = field(default_factory=list)
-    """Rulings that stand on a fact which was retracted after them: they stand, and somebody should look."""
+    """Rulings that stand on a fact which was retracted after them, by id: they stand, and somebody should look."""
 
     @property
     def agrees(self) -> bool:
@@ -112,24 +113,6 @@ class Chosen(NamedTuple):
         return self.shares == 1 or crc32(about.encode()) % self.shares == self.share
 
 
-class _Whose(NamedTuple):
-    """Whose punch or roster a fact is, as its bytes begin."""
-
-    wire: str
-    staff_id: str
-
-
-def _whose(raw: bytes) -> _Whose | None:
-    for kind in OF_ONE_PERSON:
-        wire = kind.wire()
-        marker = b'"data":{"type":"%b","staff_id":"' % wire.encode()
-        start = raw.find(marker)
-        if start >= 0:
-            begin = start + len(marker)
-            return _Whose(wire, raw[begin : raw.find(b'"', begin)].decode(errors="replace"))
-    return None
-
-
 class Bench:
     """Evidence read so far, and the rulings that wait for theirs to be complete."""
 
@@ -144,16 +127,16 @@ class Bench:
     def read(self, raw: bytes) -> Iterator[Finding]:
         """Read one more stored fact; what cannot be read is a finding."""
         self.summary.read += 1
-        whose = _whose(raw) if self._chosen.shares > 1 else None
-        if whose is not None and not self._chosen.holds(whose.staff_id):
-            self._evidence.leave_unread(whose.staff_id, raw)
+        begins = whose(raw) if self._chosen.shares > 1 else None
+        if begins is not None and not self._chosen.holds(begins.staff_id):
+            self._evidence.unread.keep(begins.staff_id, raw)
             return iter(())
         try:
             event = read_evidence(raw)
-            if whose not in (None, (event.type, event.data.__dict__.get("staff_id"))):
+            if begins is not None and not begins.is_of(event):
                 raise ValueError("type and staff_id: each is said once, and is what the data begin with")
         except ValueError as error:
-            if whose is None and self._chosen.share:
+            if begins is None and self._chosen.share:
                 return iter(())  # the bench of the first share says so
             self.summary.unreadable += 1
             return iter((Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200]),))
@@ -173,7 +156,7 @@ class Bench:
             yield from self._judge(event)
         self._waiting.clear()
         self._behind.clear()
-        self.summary.retracted_since.extend(self._evidence.retracted_since())
+        self.summary.retracted_since.extend(sorted(self._evidence.retracted_since()))
 
     def _judge_or_wait(self, event: Event[Any]) -> Iterator[Finding]:
         if event.type not in DERIVATIONS and (

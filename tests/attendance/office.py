@@ -25,7 +25,7 @@ from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio
 from bailiwick_contracts.message import COMPANY, Request
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
-from bailiwick_contracts.readjudicate import Summary, in_recorded_order, readjudicate
+from bailiwick_contracts.readjudicate import Summary, in_recorded_order
 from bailiwick_contracts.registry import AddProperty, AdoptAuthorityMatrix, AdoptLegalPolicy, SetReportingLine
 from bailiwick_contracts.sealed import open_record
 from bailiwick_contracts.staff import AssignPosition, RegisterStaff, SetBaseWage
@@ -39,6 +39,7 @@ from services.kernel.store import Store
 from services.kernel.work import Intake
 from services.kernel.writer import Writer
 from services.registry.app import service as registry_service
+from tests.judged import judged
 
 NORTH, SOUTH = "north-court", "south-court"
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -135,8 +136,7 @@ class Office:
             for store in (self.registry_store, self.store)
             for place in store.heads()
         ]
-        summary = Summary()
-        found = list(readjudicate(in_recorded_order(*chains), self.keys, summary=summary))
+        found, summary = judged(in_recorded_order(*chains), self.keys)
         assert found == [], found
         return summary
 

@@ -14,11 +14,12 @@ from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.month import CloseMonth, ConfirmAttendance, SupplyAttendance
 from bailiwick_contracts.payroll import GetPayroll, HandOverPayroll
 from bailiwick_contracts.payroll_sheet import COLUMNS, Line, payroll_csv, payroll_digest, payroll_lines
-from bailiwick_contracts.readjudicate import in_recorded_order, readjudicate
+from bailiwick_contracts.readjudicate import in_recorded_order
 
 from services.cli.payroll import workbook
 from tests.attendance.house import RULES
 from tests.attendance.office import ANN, BEN, DIRECTOR, HR, MONDAY, NORTH, Office, local, punch
+from tests.judged import judged
 
 MARCH, APRIL = "2026-03", "2026-04"
 TUESDAY = MONDAY + timedelta(days=1)
@@ -90,7 +91,7 @@ def test_whoever_judges_again_makes_the_file_anew_and_finds_one_that_was_not_wha
         for store in (closed.registry_store, closed.store)
         for place in store.heads()
     ]
-    findings = list(readjudicate(in_recorded_order(*chains), closed.keys))
+    findings, _ = judged(in_recorded_order(*chains), closed.keys)
     assert [(one.field, one.would_be) for one in findings] == [("digest", digest)]
 
 

@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 from bailiwick_contracts.deductions import PenaltyFigures
 from bailiwick_contracts.envelope import Answer, read_event
-from bailiwick_contracts.finding import Finding
 from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.matrix import AuthorityMatrix, Bound, Limit, Ratio
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
-from bailiwick_contracts.readjudicate import Bench, Chosen, Summary, readjudicate
 from bailiwick_contracts.sealed import Confidential, KeyErasedError, Keys, SealingError, open_record, seal_field
 from rich.console import Console
 
 from services.audit.report import readjudication_json, readjudication_view
 from tests.audit.chains import rewritten
 from tests.audit.office import Office, month
+from tests.judged import judged
 
 
 class History:
@@ -47,19 +46,6 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     made = month(office)
     yield History(office, made)
     office.close()
-
-
-def judged(raws: list[bytes], keys: Keys, **chosen: Any) -> tuple[list[Finding], Summary]:
-    """What comes out, once two benches that share the people and streams found the same."""
-    summary = Summary()
-    found = list(readjudicate(raws, keys, summary=summary, **chosen))
-    benches = [Bench(keys, Chosen(**chosen, share=share, shares=2), Summary()) for share in range(2)]
-    shared = [one for bench in benches for raw in raws for one in bench.read(raw)]
-    shared += [one for bench in benches for one in bench.finish()]
-    assert sorted(shared, key=repr) == sorted(found, key=repr)
-    assert sum(bench.summary.judged for bench in benches) == summary.judged
-    assert sum(bench.summary.derivations for bench in benches) == summary.derivations
-    return found, summary
 
 
 def stricter(version: str = "strict-1") -> AuthorityMatrix:

@@ -19,7 +19,8 @@ from bailiwick_contracts.staff import AssignPosition, ErasePerson, MergeStaff, R
 
 from services.registry.power import ROW_OF
 from tests.audit.office import MONDAY, Office
-from tests.audit.test_readjudicate import change_in, judged, stricter
+from tests.audit.test_readjudicate import change_in, stricter
+from tests.judged import judged
 
 
 @pytest.fixture
@@ -97,6 +98,16 @@ def test_a_penalty_taken_back_counts_no_more_and_both_rulings_come_out(office: O
     assert refused.outcome == "ignored"
     assert office.penalise("p-2", "s-1", MONDAY).outcome == "done"
     assert agrees(office).judged == 4
+
+
+def test_a_penalty_taken_back_of_another_person_is_found_wherever_it_is_judged(office: Office) -> None:
+    late(office)
+    office.penalise("p-1", "s-1", MONDAY)
+    taken = office.ask(WithdrawPenalty(penalty_id="p-1", cause="appeal", grounds="樣本"), "s-director").facts[0].id
+    for other in ("s-2", "s-3", "s-4", "s-5", "s-6"):
+        change = change_in("staff_id", to=other)
+        found, _ = judged([change(raw) if read_event(raw).id == taken else raw for raw in office.raws()], office.keys)
+        assert ("staff_id", other, "s-1") in {(one.field, one.was, one.would_be) for one in found}
 
 
 def test_punches_that_arrive_late_change_the_day_and_no_ruling_given_before(office: Office) -> None:

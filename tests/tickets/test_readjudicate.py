@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from bailiwick_contracts.envelope import read_event, render
-from bailiwick_contracts.finding import Finding
 from bailiwick_contracts.handling import HoldTicket, ResumeTicket
 from bailiwick_contracts.message import COMPANY, Request
-from bailiwick_contracts.readjudicate import Summary, in_recorded_order, readjudicate
+from bailiwick_contracts.readjudicate import in_recorded_order
 from bailiwick_contracts.ticket import ClassifyTicket, RegisterTicket
 from pydantic_core import from_json
 
+from tests.judged import judged
 from tests.tickets.examples import play
 from tests.tickets.office import ANN, DIRECTOR, LONDON, NORTH, SOUTH, Office
 
@@ -22,11 +22,6 @@ def raws(office: Office) -> Iterator[bytes]:
         for place in (COMPANY, NORTH, SOUTH, LONDON)
     ]
     return in_recorded_order(*chains)
-
-
-def judged(office: Office, lines: list[bytes]) -> tuple[list[Finding], Summary]:
-    summary = Summary()
-    return list(readjudicate(iter(lines), office.keys, summary=summary)), summary
 
 
 def reclassify(office: Office) -> None:
@@ -50,7 +45,7 @@ def reclassify(office: Office) -> None:
 
 def test_the_terms_of_a_ticket_that_became_another_come_out_again(office: Office) -> None:
     reclassify(office)
-    findings, summary = judged(office, list(raws(office)))
+    findings, summary = judged(raws(office), office.keys)
     assert findings == []
     assert len(office.facts("ticket_classified")) == 3
     assert summary.judged >= 3
@@ -58,7 +53,7 @@ def test_the_terms_of_a_ticket_that_became_another_come_out_again(office: Office
 
 def test_every_ruling_and_every_term_comes_out_again(office: Office) -> None:
     play(office)
-    findings, summary = judged(office, list(raws(office)))
+    findings, summary = judged(raws(office), office.keys)
     assert findings == []
     assert summary.judged > 30
     assert summary.agrees
@@ -95,5 +90,5 @@ def test_what_was_altered_is_found(
     from pydantic_core import to_json  # noqa: PLC0415
 
     lines[index] = render(attributes, to_json(document["data"]))
-    findings, _ = judged(office, lines)
+    findings, _ = judged(lines, office.keys)
     assert any(one.fact_id == document["id"] and one.field.startswith(field) for one in findings), findings
