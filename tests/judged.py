@@ -7,7 +7,7 @@ from bailiwick_contracts.finding import Finding
 from bailiwick_contracts.readjudicate import Bench, Chosen, Summary, readjudicate
 from bailiwick_contracts.sealed import Keys
 
-_SHARES = 3
+_SHARES = 4
 
 
 def judged(raws: Iterable[bytes], keys: Keys, **chosen: Any) -> tuple[list[Finding], Summary]:
