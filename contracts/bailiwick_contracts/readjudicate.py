@@ -6,12 +6,11 @@ Facts recorded later change nothing.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import merge
 from typing import Any, NamedTuple
-from zlib import crc32
 
 from bailiwick_contracts.billing_judgement import JUDGES
 from bailiwick_contracts.envelope import Event
@@ -100,17 +99,12 @@ class Chosen(NamedTuple):
     shares: int = 1
 
     def picks(self, event: Event[Any]) -> bool:
-        """Whether a decision or a derivation is judged."""
+        """Whether a decision or a derivation is judged, by whichever bench."""
         return (
             self.property_id in (None, event.property_id)
             and (self.since is None or event.recordedat >= self.since)
             and (self.until is None or event.recordedat < self.until)
-            and self.holds(event.data.__dict__.get("staff_id") or event.subject)
         )
-
-    def holds(self, about: str) -> bool:
-        """Whether a person or a stream is judged here."""
-        return self.shares == 1 or crc32(about.encode()) % self.shares == self.share
 
 
 class Bench:
@@ -122,64 +116,75 @@ class Bench:
         self._chosen, self._under = chosen, chosen.under
         self._waiting: deque[Event[Any]] = deque()
         self._behind: list[Event[Any]] = []
+        self._dealt: dict[str, int] = {}
         self.summary = summary
 
-    def read(self, raw: bytes) -> Iterator[Finding]:
+    def read(self, raw: bytes) -> Sequence[Finding]:
         """Read one more stored fact; what cannot be read is a finding."""
         self.summary.read += 1
         begins = whose(raw) if self._chosen.shares > 1 else None
-        if begins is not None and not self._chosen.holds(begins.staff_id):
+        if begins is not None and not self._holds(begins.staff_id):
             self._evidence.unread.keep(begins.staff_id, raw)
-            return iter(())
+            return ()
         try:
             event = read_evidence(raw)
             if begins is not None and not begins.is_of(event):
                 raise ValueError("type and staff_id: each is said once, and is what the data begin with")
         except ValueError as error:
             if begins is None and self._chosen.share:
-                return iter(())  # the bench of the first share says so
+                return ()  # the bench of the first share says so
             self.summary.unreadable += 1
-            return iter((Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200]),))
-        return self.take(event)
+            return (Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200]),)
+        return self._take(event)
 
-    def take(self, event: Event[Any]) -> Iterator[Finding]:
-        """Read one more fact; whatever was recorded before it can be judged now."""
-        while self._waiting and self._waiting[0].recordedat < event.recordedat:
-            yield from self._judge_or_wait(self._waiting.popleft())
-        self._evidence.take(event)
-        if event.type in DERIVATIONS or (event.type in JUDGES and self._chosen.picks(event)):
-            self._waiting.append(event)
-
-    def finish(self) -> Iterator[Finding]:
+    def finish(self) -> Sequence[Finding]:
         """Judge what is left."""
-        for event in (*self._behind, *self._waiting):
-            yield from self._judge(event)
+        found = [finding for event in (*self._behind, *self._waiting) for finding in self._judge(event)]
         self._waiting.clear()
         self._behind.clear()
         self.summary.retracted_since.extend(sorted(self._evidence.retracted_since()))
+        return found
 
-    def _judge_or_wait(self, event: Event[Any]) -> Iterator[Finding]:
+    def _holds(self, about: str) -> bool:
+        """Whether a person or a stream is judged here: dealt out as they come, alike wherever the same facts are read."""
+        return self._dealt.setdefault(about, len(self._dealt) % self._chosen.shares) == self._chosen.share
+
+    def _picks(self, event: Event[Any]) -> bool:
+        return self._chosen.picks(event) and (
+            self._chosen.shares == 1 or self._holds(event.data.__dict__.get("staff_id") or event.subject)
+        )
+
+    def _take(self, event: Event[Any]) -> Sequence[Finding]:
+        """One more fact; whatever was recorded before it can be judged now."""
+        found: list[Finding] = []
+        while self._waiting and self._waiting[0].recordedat < event.recordedat:
+            found += self._judge_or_wait(self._waiting.popleft())
+        self._evidence.take(event)
+        if event.type in JUDGES and self._picks(event):
+            self._waiting.append(event)
+        elif event.type in DERIVATIONS:
+            self._evidence.unasked(event)
+        return found
+
+    def _judge_or_wait(self, event: Event[Any]) -> Sequence[Finding]:
         if event.type not in DERIVATIONS and (
             self._evidence.registry.missing(positions_of(event))
             or (self._under is not None and self._evidence.registry.version(self._under) is None)
         ):
             self._behind.append(event)
-        else:
-            yield from self._judge(event)
+            return ()
+        return self._judge(event)
 
-    def _judge(self, event: Event[Any]) -> Iterator[Finding]:
-        if event.type in DERIVATIONS and not self._chosen.picks(event):
-            self._evidence.unasked(event)
-            return
+    def _judge(self, event: Event[Any]) -> Sequence[Finding]:
         try:
             findings = list(JUDGES[event.type](event, self._evidence, self._under))
         except Skipped as skipped:
             self.summary.skipped[skipped.reason] += 1
-            return
+            return ()
         except SealingError as error:
             if "no key named" in str(error):
                 self.summary.skipped["key_not_held"] += 1
-                return
+                return ()
             findings = [Finding.about(event, field="figures", kind="unreadable", was=str(error))]
         except ValueError as error:
             findings = [Finding.about(event, field="ruling", kind="unreadable", was=str(error)[:500])]
@@ -190,7 +195,7 @@ class Bench:
             self.summary.judged += 1
             self.summary.equal += not findings
             self.summary.differing += bool(findings)
-        yield from findings
+        return findings
 
 
 def _id_of(raw: bytes) -> str:
