@@ -4,10 +4,10 @@ A day is the date in the property's zone on which its shift starts, so a night s
 C7). Shifts and punches are instants, so a change of the clocks in between costs nobody an hour.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import groupby
+from operator import attrgetter
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -141,7 +141,7 @@ class DerivedDay(Record):
 
 
 def _whole(span: timedelta) -> int:
-    return max(0, span // timedelta(seconds=1))
+    return max(0, span.days * 86_400 + span.seconds)
 
 
 def _distance(shift: Shift, at: datetime, direction: Direction) -> timedelta:
@@ -155,34 +155,63 @@ def shift_of(shifts: Sequence[Shift], at: datetime, direction: Direction) -> int
     Where margins overlap, a punch in belongs to the shift whose start is nearest, a punch out to the one whose end is
     nearest; of two equally near, to the earlier.
     """
-    windows = (shift.window for shift in shifts)
+    return _nearest(shifts, [shift.window for shift in shifts], at, direction)
+
+
+def _nearest(
+    shifts: Sequence[Shift], windows: Sequence[tuple[datetime, datetime]], at: datetime, direction: Direction
+) -> int | None:
     within = [index for index, (first, last) in enumerate(windows) if first <= at <= last]
     if len(within) < 2:
         return within[0] if within else None
-    return min(
-        within, key=lambda index: (_distance(shifts[index], at, direction), shifts[index].starts_at), default=None
-    )
+    return min(within, key=lambda index: (_distance(shifts[index], at, direction), shifts[index].starts_at))
+
+
+_in_order = attrgetter("at", "direction", "fact_id")
+
+
+def _by_shift(shifts: Sequence[Shift], punches: Iterable[Punch]) -> list[list[Punch]]:
+    windows = [shift.window for shift in shifts]
+    found: list[list[Punch]] = [[] for _ in shifts]
+    for punch in punches:
+        index = _nearest(shifts, windows, punch.at, punch.direction)
+        if index is not None:
+            found[index].append(punch)
+    return found
 
 
 def distinct(punches: Iterable[Punch]) -> list[Punch]:
     """The punches in order of time, each instant and direction once; the first recorded of equal ones stays."""
-    ordered = sorted(punches, key=lambda punch: (punch.at, punch.direction, punch.fact_id))
-    return [next(equal) for _, equal in groupby(ordered, key=lambda punch: (punch.at, punch.direction))]
+    found: list[Punch] = []
+    for punch in sorted(punches, key=_in_order):
+        if not found or punch.at != found[-1].at or punch.direction != found[-1].direction:
+            found.append(punch)
+    return found
 
 
-def _ends_of(shift: Shift, punches: Sequence[Punch]) -> tuple[datetime | None, datetime | None]:
-    """First in and last out. A punch of unknown direction serves as in when it is the first, as out when it is the last."""
-    ins = [punch.at for punch in punches if punch.direction == "in"]
-    outs = [punch.at for punch in punches if punch.direction == "out"]
-    unknown = [punch.at for punch in punches if punch.direction == "unknown"]
-    if len(unknown) == 1 and not ins and not outs:
+def _ends_of(shift: Shift, punches: Iterable[Punch]) -> tuple[datetime | None, datetime | None]:
+    """First in and last out, of punches in order.
+
+    One of unknown direction serves as in when it is the first, as out when it is the last.
+    """
+    arrived: datetime | None = None
+    left: datetime | None = None
+    unknown: list[datetime] = []
+    for punch in punches:
+        if punch.direction == "out":
+            left = punch.at
+        elif punch.direction == "unknown":
+            unknown.append(punch.at)
+        elif arrived is None:
+            arrived = punch.at
+    if len(unknown) == 1 and arrived is None and left is None:
         nearer_start = abs(unknown[0] - shift.starts_at) <= abs(unknown[0] - shift.ends_at)
         return (unknown[0], None) if nearer_start else (None, unknown[0])
-    if unknown and (not ins or unknown[0] < min(ins)):
-        ins.append(unknown.pop(0))
-    if unknown and (not outs or unknown[-1] > max(outs)):
-        outs.append(unknown[-1])
-    return min(ins, default=None), max(outs, default=None)
+    if unknown and (arrived is None or unknown[0] < arrived):
+        arrived = unknown.pop(0)
+    if unknown and (left is None or unknown[-1] > left):
+        left = unknown[-1]
+    return arrived, left
 
 
 def _occurrence(kind: OccurrenceKind, index: int, seconds: int, unpaid_seconds: int) -> Occurrence:
@@ -192,13 +221,14 @@ def _occurrence(kind: OccurrenceKind, index: int, seconds: int, unpaid_seconds: 
 
 
 class _Found(NamedTuple):
+    """What a shift came to, and of it what is told of the day."""
+
+    status: Literal["open", "present", "incomplete", "absent"]
     occurrences: tuple[Occurrence, ...] = ()
     unpaid_seconds: int = 0
     missing_in: bool = False
     missing_out: bool = False
-    is_open: bool = False
     contradicted: bool = False
-    excused: bool = False
 
 
 def on_duty(shifts: Sequence[Shift], parts: Iterable[LeavePart]) -> tuple[Shift | None, ...]:
@@ -248,36 +278,41 @@ def worked_seconds(punches: Iterable[Punch], counted: WorkedTime) -> int:
 
 
 def _judge(
-    index: int, shift: Shift, ends: tuple[datetime | None, datetime | None], confirmed: set[str], now: datetime
+    index: int,
+    shift: Shift,
+    length: int,
+    ends: tuple[datetime | None, datetime | None],
+    confirmed: Collection[str],
+    now: datetime,
 ) -> _Found:
     arrived, left = ends
     is_open = now <= shift.ends_at
-    length = shift.length_seconds
     if arrived is None and left is None and not confirmed:
         if is_open:
-            return _Found(is_open=True, missing_in=now > shift.starts_at)
+            return _Found("open", missing_in=now > shift.starts_at)
         absent = _occurrence("absent", index, length, length)
-        return _Found(occurrences=(absent,), unpaid_seconds=length, missing_in=True, missing_out=True)
+        return _Found("absent", (absent,), length, missing_in=True, missing_out=True)
     late = min(_whole(arrived - shift.starts_at), length) if arrived is not None else 0
     early = min(_whole(shift.ends_at - left), length) if left is not None else 0
-    contradicted = ("in" in confirmed and late > shift.late_grace_seconds) or (
-        "out" in confirmed and early > shift.early_grace_seconds
-    )
-    late = late if late > shift.late_grace_seconds and "in" not in confirmed else 0
+    is_late, is_early = late > shift.late_grace_seconds, early > shift.early_grace_seconds
+    contradicted = (is_late and "in" in confirmed) or (is_early and "out" in confirmed)
+    late = late if is_late and "in" not in confirmed else 0
     # A day that goes on may still bring a later punch out.
-    early = early if early > shift.early_grace_seconds and "out" not in confirmed and not is_open else 0
-    found = []
+    early = early if is_early and "out" not in confirmed and not is_open else 0
+    occurrences = []
     if late:
-        found.append(_occurrence("late", index, late, late))
+        occurrences.append(_occurrence("late", index, late, late))
     if early:
-        found.append(_occurrence("early", index, early, min(early, length - late)))
+        occurrences.append(_occurrence("early", index, early, min(early, length - late)))
+    missing_in = arrived is None and "in" not in confirmed
+    missing_out = left is None and "out" not in confirmed and not is_open
     return _Found(
-        occurrences=tuple(found),
-        unpaid_seconds=min(late + early, length),
-        missing_in=arrived is None and "in" not in confirmed,
-        missing_out=left is None and "out" not in confirmed and not is_open,
-        is_open=is_open,
-        contradicted=contradicted,
+        "open" if is_open else "incomplete" if missing_in or missing_out else "present",
+        tuple(occurrences),
+        min(late + early, length),
+        missing_in,
+        missing_out,
+        contradicted,
     )
 
 
@@ -308,58 +343,55 @@ def derive_day(
     """
     seen = list(punches)
     once = distinct(seen)
-    by_shift: dict[int, list[Punch]] = {}
-    for punch in once:
-        index = shift_of(shifts, punch.at, punch.direction)
-        if index is not None:
-            by_shift.setdefault(index, []).append(punch)
-    found = []
-    ends = [_ends_of(shift, by_shift.get(index, ())) for index, shift in enumerate(shifts)]
-    duty = on_duty(shifts, (item.part for item in leave)) if leave else tuple(shifts)
+    by_shift = _by_shift(shifts, once)
+    duty = on_duty(shifts, (item.part for item in leave)) if leave else shifts
+    first_in_at: datetime | None = None
+    last_out_at: datetime | None = None
+    on_duty_seconds = 0
+    found: list[tuple[int, _Found]] = []
     for index, shift in enumerate(duty):
-        if shift is None:
-            found.append(_Found(excused=True))
-            continue
-        confirmed = {item.direction for item in confirmations if item.shift == index}
-        found.append(_judge(index, shift, ends[index], set(confirmed), now))
-    contradicting = {index for index, item in enumerate(found) if item.contradicted}
+        arrived, left = ends = _ends_of(shifts[index], by_shift[index])
+        if arrived is not None and (first_in_at is None or arrived < first_in_at):
+            first_in_at = arrived
+        if left is not None and (last_out_at is None or left > last_out_at):
+            last_out_at = left
+        if shift is not None:
+            length = shift.length_seconds
+            on_duty_seconds += length
+            confirmed = [item.direction for item in confirmations if item.shift == index]
+            found.append((index, _judge(index, shift, length, ends, confirmed, now)))
+    scheduled_seconds = sum([shift.length_seconds for shift in shifts]) if leave else on_duty_seconds
+    contradicting = [index for index, one in found if one.contradicted]
     values = {
-        "status": _status(found),
-        "occurrences": tuple(occurrence for item in found for occurrence in item.occurrences),
+        "status": _status({one.status for _, one in found}),
+        "occurrences": tuple([occurrence for _, one in found for occurrence in one.occurrences]),
         "shifts": len(shifts),
-        "scheduled_seconds": sum(shift.length_seconds for shift in shifts),
-        "unpaid_seconds": sum(item.unpaid_seconds for item in found),
-        "missing_in": tuple(index for index, item in enumerate(found) if item.missing_in),
-        "missing_out": tuple(index for index, item in enumerate(found) if item.missing_out),
-        "first_in_at": min((arrived for arrived, _ in ends if arrived is not None), default=None),
-        "last_out_at": max((left for _, left in ends if left is not None), default=None),
+        "scheduled_seconds": scheduled_seconds,
+        "unpaid_seconds": sum([one.unpaid_seconds for _, one in found]),
+        "missing_in": tuple([index for index, one in found if one.missing_in]),
+        "missing_out": tuple([index for index, one in found if one.missing_out]),
+        "first_in_at": first_in_at,
+        "last_out_at": last_out_at,
         "doubled": len(seen) - len(once),
-        "contradicted": tuple(item.fact_id for item in confirmations if item.shift in contradicting),
+        "contradicted": tuple([item.fact_id for item in confirmations if item.shift in contradicting]),
         "basis": (
             *roster_facts,
-            *(punch.fact_id for punch in once),
-            *(item.fact_id for item in confirmations),
-            *(item.fact_id for item in leave),
+            *[punch.fact_id for punch in once],
+            *[item.fact_id for item in confirmations],
+            *[item.fact_id for item in leave],
         ),
-        "leave_seconds": sum(shift.length_seconds for shift in shifts)
-        - sum(shift.length_seconds for shift in duty if shift is not None)
-        if leave
-        else None,
-        "worked_seconds": sum(worked_seconds(of_shift, worked_time) for of_shift in by_shift.values())
+        "leave_seconds": scheduled_seconds - on_duty_seconds if leave else None,
+        "worked_seconds": sum([worked_seconds(of_shift, worked_time) for of_shift in by_shift])
         if worked_time is not None
         else None,
     }
     return built(DerivedDay, values)
 
 
-def _status(all_found: Sequence[_Found]) -> DayStatus:
-    found = [item for item in all_found if not item.excused]
-    if not found:
+def _status(of_shifts: set[DayStatus]) -> DayStatus:
+    """The day's from those of the shifts on duty: open while one of them is, and incomplete where they do not agree."""
+    if not of_shifts:
         return "rest"
-    if any(item.is_open for item in found):
+    if "open" in of_shifts:
         return "open"
-    if all(any(occurrence.kind == "absent" for occurrence in item.occurrences) for item in found):
-        return "absent"
-    if any(item.missing_in or item.missing_out for item in found):
-        return "incomplete"
-    return "present"
+    return of_shifts.pop() if len(of_shifts) == 1 else "incomplete"
