@@ -4,41 +4,33 @@ Everything is kept with its place (chain, number, instant of recording), so that
 before it and on nothing that came later, in whatever order rulings are judged.
 """
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from datetime import date
 from typing import Any, NamedTuple
 
 from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, PunchRecorded, ShiftRostered, day_stream
+from bailiwick_contracts.authority import Input
 from bailiwick_contracts.billing_evidence import BillingEvidence
 from bailiwick_contracts.conduct import ImportedAmount, PenaltyDecided, PenaltyImported, PenaltyReversed
 from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay
 from bailiwick_contracts.envelope import Event
-from bailiwick_contracts.lateness import Confirmation, DerivedDay, Punch, Shift, derive_day, shift_of
+from bailiwick_contracts.lateness import Confirmation, DerivedDay, derive_day
 from bailiwick_contracts.mark import Mark, Sees, before, chain_of, last
-from bailiwick_contracts.message import built, made
+from bailiwick_contracts.message import made
 from bailiwick_contracts.office_evidence import OfficeEvidence
 from bailiwick_contracts.offsite import OffsiteConfirmed, directions_of
 from bailiwick_contracts.penalty import StandingPenalty
 from bailiwick_contracts.quota import Amount, CountedDay, Counting, month_of
 from bailiwick_contracts.registry_evidence import RegistryEvidence
+from bailiwick_contracts.roster_evidence import OF_ROSTERS, RosterEvidence
 from bailiwick_contracts.sealed import Keys, open_record
 from bailiwick_contracts.ticket_evidence import TicketEvidence
 from bailiwick_contracts.unread import Unread
 
-_BY_THE_DAY = (PunchRecorded, ShiftRostered)
-"""Of these there are the most, and nothing but days is made of them."""
-_AROUND_DAYS = 3
-"""A punch belongs to a shift of a day at most so far away."""
-_DAY = timedelta(days=1)
-_AROUND = tuple(days * _DAY for days in range(-_AROUND_DAYS, _AROUND_DAYS + 1))
 
-
-@dataclass(frozen=True)
-class Derivation:
+class Derivation(NamedTuple):
     """A derivation of a day, as recorded and as it comes out again, with what it adds to counts and sums."""
 
     fact_id: str
@@ -46,15 +38,6 @@ class Derivation:
     again: DerivedDay
     counted: CountedDay | None
     unpaid: UnpaidDay | None
-
-
-class _Window(NamedTuple):
-    """A shift of a day, and from when to when a punch can belong to it."""
-
-    day: date
-    first: datetime
-    last: datetime
-    shift: Shift
 
 
 class Evidence:
@@ -67,9 +50,8 @@ class Evidence:
         self.office = OfficeEvidence()
         self.tickets = TicketEvidence()
         self.billing = BillingEvidence()
-        self._stands_on: list[tuple[str, tuple[str, ...]]] = []
-        self._shifts: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
-        self._punches: defaultdict[str, list[tuple[datetime, str, Mark]]] = defaultdict(list)
+        self._rosters = RosterEvidence()
+        self._stands_on: list[tuple[str, tuple[Input, ...]]] = []
         self._days: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
         self._unpaid_days: defaultdict[tuple[str, str], set[date]] = defaultdict(set)
         self._late_days: defaultdict[str, list[date]] = defaultdict(list)
@@ -89,11 +71,11 @@ class Evidence:
 
     def take(self, event: Event[Any]) -> None:
         """Read one more fact."""
-        mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
         service, kind = event.service, type(event.data)
-        if service == "attendance" and kind in _BY_THE_DAY:
-            _KEEPING[kind](self, mark, event.data)
+        if service == "attendance" and kind in OF_ROSTERS:
+            self._rosters.take(event)
             return
+        mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
         if service == "registry":
             self.registry.take(mark, event)
             self.office.take_registry(mark, event)
@@ -110,7 +92,7 @@ class Evidence:
             keep(self, mark, event.data)
         ruling = event.data.__dict__.get("ruling")
         if ruling is not None:
-            self._stands_on.append((event.id, tuple(one for item in ruling.asked.inputs for one in item.facts)))
+            self._stands_on.append((event.id, ruling.asked.inputs))
 
     def _open(self, *people: str) -> None:
         for staff_id in people:
@@ -119,18 +101,8 @@ class Evidence:
                 if type(event.data) is DayDerived:
                     self.unasked(event)
 
-    def _keep_punch(self, mark: Mark, fact: PunchRecorded) -> None:
-        # Of what there is most, only what is asked for is kept: a ledger of a million facts is read in one process.
-        kept = (fact.at, mark.fact_id, Mark(mark.chain, mark.number, mark.at, mark.fact_id, fact.direction))
-        punches = self._punches[fact.staff_id]
-        if not punches or punches[-1][0] <= fact.at:
-            punches.append(kept)
-        else:
-            insort(punches, kept, key=_at)
-
-    def _keep_shifts(self, mark: Mark, fact: ShiftRostered) -> None:
-        windows = tuple(_Window(fact.day, *one.window, one) for one in fact.shifts)
-        self._shifts[fact.staff_id, fact.day].append(Mark(mark.chain, mark.number, mark.at, mark.fact_id, windows))
+    def _keep_of_rosters(self, mark: Mark, _: PunchRecorded | ShiftRostered) -> None:
+        self._rosters.take(mark.value)
 
     def _keep_day(self, mark: Mark, fact: DayDerived) -> None:
         self._days[fact.staff_id, fact.day].append(mark)
@@ -156,7 +128,12 @@ class Evidence:
 
     def retracted_since(self) -> Iterator[str]:
         """Rulings that name a fact which was retracted afterwards."""
-        return (ruled for ruled, named in self._stands_on if any(fact in self.registry.retracted for fact in named))
+        retracted = self.registry.retracted
+        return (
+            ruled
+            for ruled, inputs in self._stands_on
+            if any(fact in retracted for item in inputs for fact in item.facts)
+        )
 
     # -- days --------------------------------------------------------------------------------------------------------
 
@@ -186,11 +163,10 @@ class Evidence:
         if found is None:
             fact, sees = event.data, before(event)
             self._open(fact.staff_id)
-            roster = last(self._shifts.get((fact.staff_id, fact.day), ()), sees)
-            windows = roster.value if roster else ()
+            roster = self._rosters.roster(fact.staff_id, fact.day, sees)
             again = derive_day(
-                tuple(window.shift for window in windows),
-                self._punches_of(fact.staff_id, fact.day, windows, sees),
+                roster.shifts if roster else (),
+                self._rosters.punches(fact.staff_id, fact.day, roster, sees) if roster else (),
                 tuple(self._confirmations_of(fact.staff_id, fact.day, sees)),
                 now=event.recordedat,
                 roster_facts=(roster.fact_id,) if roster else (),
@@ -201,7 +177,9 @@ class Evidence:
                 event.id, fact, fact.derived if again == fact.derived else again
             )
             days_of = self._days[fact.staff_id, fact.day]
-            days_of[:] = [one._replace(value=None) if one.fact_id == event.id else one for one in days_of]
+            for place, mark in enumerate(days_of):
+                if mark.fact_id == event.id:
+                    days_of[place] = Mark(mark.chain, mark.number, mark.at, mark.fact_id, None)
             if found.counted is not None:
                 days = self._late_days[fact.staff_id]
                 place = bisect_left(days, fact.day)
@@ -210,26 +188,6 @@ class Evidence:
             if found.unpaid is not None:
                 self._unpaid_days[fact.staff_id, month_of(fact.day)].add(fact.day)
         return found
-
-    def _punches_of(self, staff_id: str, day: date, own: Sequence[_Window], sees: Sees) -> list[Punch]:
-        punches = self._punches.get(staff_id, [])
-        if not punches or not own:
-            return []
-        start = max(min(window.first for window in own), _midnight(day - _AROUND_DAYS * _DAY))
-        end = min(max(window.last for window in own), _midnight(day + (_AROUND_DAYS + 1) * _DAY))
-        low, high = bisect_left(punches, start, key=_at), bisect_right(punches, end, key=_at)
-        if low >= high:
-            return []
-        around: list[_Window] = []
-        for offset in _AROUND:
-            marks = self._shifts.get((staff_id, day + offset)) if offset else None
-            roster = last(marks, sees) if marks else None
-            around += own if not offset else roster.value if roster is not None else ()
-        return [
-            built(Punch, {"at": at, "direction": mark.value, "fact_id": mark.fact_id})
-            for at, _, mark in punches[low:high]
-            if sees(mark) and _day_of(at, mark.value, around) == day
-        ]
 
     def _confirmations_of(self, staff_id: str, day: date, sees: Sees) -> Iterator[Confirmation]:
         for mark in self._confirmed_on.get(day_stream(staff_id, day), ()):
@@ -246,13 +204,13 @@ class Evidence:
     def rostered_shifts(self, staff_id: str, day: date, sees: Sees) -> bool | None:
         """Whether the roster gave a person a shift on a day; None where no roster spoke of it."""
         self._open(staff_id)
-        roster = last(self._shifts.get((staff_id, day), ()), sees)
-        return None if roster is None else bool(roster.value)
+        roster = self._rosters.roster(staff_id, day, sees)
+        return None if roster is None else bool(roster.windows)
 
     def rostered(self, ids: Sequence[str], day: date, sees: Sees) -> str:
         """Under which of a person's ids a day was rostered; the one that remains where it was under none."""
         self._open(*ids)
-        return next((one for one in ids if last(self._shifts.get((one, day), ()), sees) is not None), ids[0])
+        return next((one for one in ids if self._rosters.roster(one, day, sees) is not None), ids[0])
 
     def penalty(self, penalty_id: str, sees: Sees) -> Mark | None:
         """The fact that decided or imported a penalty."""
@@ -357,8 +315,8 @@ class Evidence:
 
 # By the class itself: asking eight models in turn whether a fact is one of theirs costs more than reading it.
 _KEEPING: Mapping[type, Callable[[Evidence, Mark, Any], None]] = {
-    PunchRecorded: Evidence._keep_punch,  # noqa: SLF001
-    ShiftRostered: Evidence._keep_shifts,  # noqa: SLF001
+    PunchRecorded: Evidence._keep_of_rosters,  # noqa: SLF001
+    ShiftRostered: Evidence._keep_of_rosters,  # noqa: SLF001
     DayDerived: Evidence._keep_day,  # noqa: SLF001
     MissedPunchConfirmed: Evidence._keep_confirmation,  # noqa: SLF001
     OffsiteConfirmed: Evidence._keep_offsite,  # noqa: SLF001
@@ -383,22 +341,3 @@ def _derivation(fact_id: str, fact: DayDerived, again: DerivedDay) -> Derivation
 
 def _occurrence(fact: PenaltyDecided | PenaltyImported) -> tuple[str, str]:
     return (fact.kind, "imported") if isinstance(fact, PenaltyImported) else (fact.asked.occurrence, fact.clause)
-
-
-def _day_of(at: datetime, direction: Any, around: Sequence[_Window]) -> date | None:
-    """The day a punch belongs to; a night shift belongs to the day it starts (C7)."""
-    on = at.date()
-    near = [w for w in around if w.first <= at <= w.last and -_AROUND_DAYS <= (w.day - on).days < _AROUND_DAYS]
-    if len(near) == 1:
-        return near[0].day
-    index = shift_of([window.shift for window in near], at, direction)
-    return near[index].day if index is not None else None
-
-
-@cache
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _at(one: tuple[datetime, str, Mark]) -> datetime:
-    return one[0]
