@@ -25,6 +25,8 @@ LeavePart = Literal["whole", "first_half", "second_half"]
 DayStatus = Literal["open", "present", "incomplete", "absent", "rest"]
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far ahead of our clock a device's clock may run before its punch is refused."""
+_in_order = attrgetter("at", "direction", "fact_id")
+_Ends = tuple[datetime | None, datetime | None]
 
 
 @cache
@@ -63,7 +65,7 @@ class Shift(Record):
     @property
     def length_seconds(self) -> int:
         """How long the shift is."""
-        return _whole(self.ends_at - self.starts_at)
+        return _between(self.starts_at, self.ends_at)
 
 
 class Punch(Record):
@@ -140,8 +142,12 @@ class DerivedDay(Record):
         return next((item for item in self.occurrences if item.occurrence == name), None)
 
 
-def _whole(span: timedelta) -> int:
-    return max(0, span.days * 86_400 + span.seconds)
+def _between(since: datetime, until: datetime) -> int:
+    """Whole seconds; none where it is the other way round."""
+    if until <= since:
+        return 0
+    span = until - since
+    return span.days * 86_400 + span.seconds
 
 
 def _distance(shift: Shift, at: datetime, direction: Direction) -> timedelta:
@@ -155,27 +161,26 @@ def shift_of(shifts: Sequence[Shift], at: datetime, direction: Direction) -> int
     Where margins overlap, a punch in belongs to the shift whose start is nearest, a punch out to the one whose end is
     nearest; of two equally near, to the earlier.
     """
-    return _nearest(shifts, [shift.window for shift in shifts], at, direction)
+    within = _within([shift.window for shift in shifts], at)
+    return _nearest(shifts, within, at, direction) if len(within) > 1 else within[0] if within else None
 
 
-def _nearest(
-    shifts: Sequence[Shift], windows: Sequence[tuple[datetime, datetime]], at: datetime, direction: Direction
-) -> int | None:
-    within = [index for index, (first, last) in enumerate(windows) if first <= at <= last]
-    if len(within) < 2:
-        return within[0] if within else None
+def _within(windows: Iterable[tuple[datetime, datetime]], at: datetime) -> list[int]:
+    return [index for index, (first, last) in enumerate(windows) if first <= at <= last]
+
+
+def _nearest(shifts: Sequence[Shift], within: Iterable[int], at: datetime, direction: Direction) -> int:
     return min(within, key=lambda index: (_distance(shifts[index], at, direction), shifts[index].starts_at))
-
-
-_in_order = attrgetter("at", "direction", "fact_id")
 
 
 def _by_shift(shifts: Sequence[Shift], punches: Iterable[Punch]) -> list[list[Punch]]:
     windows = [shift.window for shift in shifts]
     found: list[list[Punch]] = [[] for _ in shifts]
     for punch in punches:
-        index = _nearest(shifts, windows, punch.at, punch.direction)
-        if index is not None:
+        within = _within(windows, punch.at)
+        if len(within) > 1:
+            within = [_nearest(shifts, within, punch.at, punch.direction)]
+        for index in within:
             found[index].append(punch)
     return found
 
@@ -189,14 +194,10 @@ def distinct(punches: Iterable[Punch]) -> list[Punch]:
     return found
 
 
-def _ends_of(shift: Shift, punches: Iterable[Punch]) -> tuple[datetime | None, datetime | None]:
-    """First in and last out, of punches in order.
-
-    One of unknown direction serves as in when it is the first, as out when it is the last.
-    """
-    arrived: datetime | None = None
-    left: datetime | None = None
-    unknown: list[datetime] = []
+def _ends_of(shift: Shift, punches: Iterable[Punch]) -> _Ends:
+    """First in and last out, of punches in order. A first of unknown direction serves as in, a last as out."""
+    arrived = left = None
+    unknown = []
     for punch in punches:
         if punch.direction == "out":
             left = punch.at
@@ -221,9 +222,8 @@ def _occurrence(kind: OccurrenceKind, index: int, seconds: int, unpaid_seconds: 
 
 
 class _Found(NamedTuple):
-    """What a shift came to, and of it what is told of the day."""
-
-    status: Literal["open", "present", "incomplete", "absent"]
+    status: DayStatus
+    length_seconds: int
     occurrences: tuple[Occurrence, ...] = ()
     unpaid_seconds: int = 0
     missing_in: bool = False
@@ -266,7 +266,7 @@ def worked_seconds(punches: Iterable[Punch], counted: WorkedTime) -> int:
     if counted == "first_in_last_out":
         ins = [punch.at for punch in ordered if punch.direction != "out"]
         outs = [punch.at for punch in ordered if punch.direction != "in"]
-        return _whole(max(outs) - min(ins)) if ins and outs else 0
+        return _between(min(ins), max(outs)) if ins and outs else 0
     total, since = timedelta(0), None
     for punch in ordered:
         inwards = punch.direction == "in" or (punch.direction == "unknown" and since is None)
@@ -274,26 +274,19 @@ def worked_seconds(punches: Iterable[Punch], counted: WorkedTime) -> int:
             since = punch.at
         elif not inwards and since is not None:
             total, since = total + (punch.at - since), None
-    return _whole(total)
+    return total // timedelta(seconds=1)
 
 
-def _judge(
-    index: int,
-    shift: Shift,
-    length: int,
-    ends: tuple[datetime | None, datetime | None],
-    confirmed: Collection[str],
-    now: datetime,
-) -> _Found:
-    arrived, left = ends
+def _judge(index: int, shift: Shift, ends: _Ends, confirmed: Collection[str], now: datetime) -> _Found:
+    (arrived, left), length = ends, shift.length_seconds
     is_open = now <= shift.ends_at
     if arrived is None and left is None and not confirmed:
         if is_open:
-            return _Found("open", missing_in=now > shift.starts_at)
+            return _Found("open", length, missing_in=now > shift.starts_at)
         absent = _occurrence("absent", index, length, length)
-        return _Found("absent", (absent,), length, missing_in=True, missing_out=True)
-    late = min(_whole(arrived - shift.starts_at), length) if arrived is not None else 0
-    early = min(_whole(shift.ends_at - left), length) if left is not None else 0
+        return _Found("absent", length, (absent,), length, missing_in=True, missing_out=True)
+    late = min(_between(shift.starts_at, arrived), length) if arrived is not None else 0
+    early = min(_between(left, shift.ends_at), length) if left is not None else 0
     is_late, is_early = late > shift.late_grace_seconds, early > shift.early_grace_seconds
     contradicted = (is_late and "in" in confirmed) or (is_early and "out" in confirmed)
     late = late if is_late and "in" not in confirmed else 0
@@ -308,6 +301,7 @@ def _judge(
     missing_out = left is None and "out" not in confirmed and not is_open
     return _Found(
         "open" if is_open else "incomplete" if missing_in or missing_out else "present",
+        length,
         tuple(occurrences),
         min(late + early, length),
         missing_in,
@@ -345,31 +339,39 @@ def derive_day(
     once = distinct(seen)
     by_shift = _by_shift(shifts, once)
     duty = on_duty(shifts, (item.part for item in leave)) if leave else shifts
-    first_in_at: datetime | None = None
-    last_out_at: datetime | None = None
-    on_duty_seconds = 0
-    found: list[tuple[int, _Found]] = []
+    first_in_at = last_out_at = None
+    on_duty_seconds = unpaid_seconds = 0
+    statuses: set[DayStatus] = set()
+    occurrences: tuple[Occurrence, ...] = ()
+    missing_in, missing_out, contradicting = [], [], []
     for index, shift in enumerate(duty):
         arrived, left = ends = _ends_of(shifts[index], by_shift[index])
         if arrived is not None and (first_in_at is None or arrived < first_in_at):
             first_in_at = arrived
         if left is not None and (last_out_at is None or left > last_out_at):
             last_out_at = left
-        if shift is not None:
-            length = shift.length_seconds
-            on_duty_seconds += length
-            confirmed = [item.direction for item in confirmations if item.shift == index]
-            found.append((index, _judge(index, shift, length, ends, confirmed, now)))
+        if shift is None:
+            continue
+        found = _judge(index, shift, ends, [item.direction for item in confirmations if item.shift == index], now)
+        statuses.add(found.status)
+        on_duty_seconds += found.length_seconds
+        unpaid_seconds += found.unpaid_seconds
+        occurrences += found.occurrences
+        if found.missing_in:
+            missing_in.append(index)
+        if found.missing_out:
+            missing_out.append(index)
+        if found.contradicted:
+            contradicting.append(index)
     scheduled_seconds = sum([shift.length_seconds for shift in shifts]) if leave else on_duty_seconds
-    contradicting = [index for index, one in found if one.contradicted]
     values = {
-        "status": _status({one.status for _, one in found}),
-        "occurrences": tuple([occurrence for _, one in found for occurrence in one.occurrences]),
+        "status": _status(statuses),
+        "occurrences": occurrences,
         "shifts": len(shifts),
         "scheduled_seconds": scheduled_seconds,
-        "unpaid_seconds": sum([one.unpaid_seconds for _, one in found]),
-        "missing_in": tuple([index for index, one in found if one.missing_in]),
-        "missing_out": tuple([index for index, one in found if one.missing_out]),
+        "unpaid_seconds": unpaid_seconds,
+        "missing_in": tuple(missing_in),
+        "missing_out": tuple(missing_out),
         "first_in_at": first_in_at,
         "last_out_at": last_out_at,
         "doubled": len(seen) - len(once),
