@@ -167,7 +167,7 @@ class Evidence:
             again = derive_day(
                 roster.shifts if roster else (),
                 self._rosters.punches(fact.staff_id, fact.day, roster, sees) if roster else (),
-                tuple(self._confirmations_of(fact.staff_id, fact.day, sees)),
+                self._confirmations_of(fact.staff_id, fact.day, sees),
                 now=event.recordedat,
                 roster_facts=(roster.fact_id,) if roster else (),
                 leave=self.office.leave_on(fact.staff_id, fact.day, sees),
@@ -189,12 +189,13 @@ class Evidence:
                 self._unpaid_days[fact.staff_id, month_of(fact.day)].add(fact.day)
         return found
 
-    def _confirmations_of(self, staff_id: str, day: date, sees: Sees) -> Iterator[Confirmation]:
-        for mark in self._confirmed_on.get(day_stream(staff_id, day), ()):
-            if sees(mark):
-                fact = mark.value.data
-                for direction in directions_of(fact.direction):
-                    yield Confirmation(direction=direction, shift=fact.shift, fact_id=mark.fact_id)
+    def _confirmations_of(self, staff_id: str, day: date, sees: Sees) -> list[Confirmation]:
+        return [
+            Confirmation(direction=direction, shift=mark.value.data.shift, fact_id=mark.fact_id)
+            for mark in self._confirmed_on.get(day_stream(staff_id, day), ())
+            if sees(mark)
+            for direction in directions_of(mark.value.data.direction)
+        ]
 
     def standing_confirmation(self, staff_id: str, day: date, direction: str, shift: int, sees: Sees) -> str | None:
         """The confirmation of a punch of a shift, where there is one."""
@@ -205,7 +206,7 @@ class Evidence:
         """Whether the roster gave a person a shift on a day; None where no roster spoke of it."""
         self._open(staff_id)
         roster = self._rosters.roster(staff_id, day, sees)
-        return None if roster is None else bool(roster.windows)
+        return None if roster is None else bool(roster.shifts)
 
     def rostered(self, ids: Sequence[str], day: date, sees: Sees) -> str:
         """Under which of a person's ids a day was rostered; the one that remains where it was under none."""
@@ -327,7 +328,7 @@ _KEEPING: Mapping[type, Callable[[Evidence, Mark, Any], None]] = {
 
 
 def _derivation(fact_id: str, fact: DayDerived, again: DerivedDay) -> Derivation:
-    kinds = tuple(item.kind for item in again.occurrences if item.kind != "absent")
+    kinds = tuple([item.kind for item in again.occurrences if item.kind != "absent"])
     return Derivation(
         fact_id,
         fact.derived,

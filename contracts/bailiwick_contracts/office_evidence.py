@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any, TypeVar
 
+from bailiwick_contracts.attendance import DayDerived, PunchRecorded, ShiftRostered
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.house_book import House, house_stream
 from bailiwick_contracts.house_book import evolve as evolve_house
@@ -21,7 +22,7 @@ from bailiwick_contracts.registry import CalendarAdopted
 from bailiwick_contracts.working_days import WorkingDays
 
 S = TypeVar("S")
-_BY_THE_DAY = ("attendance.punch_recorded.v1", "attendance.shift_rostered.v1", "attendance.day_derived.v1")
+_BY_THE_DAY = (PunchRecorded, ShiftRostered, DayDerived)
 """Kept elsewhere, by person and day."""
 
 
@@ -38,13 +39,13 @@ class OfficeEvidence:
 
     def take(self, mark: Mark, event: Event[Any]) -> None:
         """Read one more fact of attendance."""
-        paid_in = payroll_month(event.data)
+        fact, kind = event.data, type(event.data)
+        paid_in = payroll_month(fact)
         if paid_in is not None:
             self._payroll[event.property_id, paid_in].append(mark)
-        if event.type in _BY_THE_DAY:
+        if kind in _BY_THE_DAY:
             return
-        fact = event.data
-        if type(fact) in (LeaveEntered, LeaveStruck):
+        if kind in (LeaveEntered, LeaveStruck):
             self._leave[fact.staff_id, fact.day].append(mark)
         else:
             self._streams[event.subject].append(mark)

@@ -1,7 +1,7 @@
 """The payroll file of a month: each deduction with its clause, ruling and clamps, the same bytes as of any date."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -18,6 +18,7 @@ from bailiwick_contracts.money import Money, rounded
 from bailiwick_contracts.month import MonthClosed
 from bailiwick_contracts.month_book import counts_in
 from bailiwick_contracts.overtime import OvertimeFigures, OvertimePayRecommended
+from bailiwick_contracts.quota import month_of
 from bailiwick_contracts.registry import PAID_DAYS_PER_MONTH
 from bailiwick_contracts.sealed import Keys, open_record
 from bailiwick_contracts.staff import BaseWageSet, FactRetracted, StaffMerged, Wage
@@ -51,29 +52,27 @@ class Line(NamedTuple):
     note: str = ""
 
 
-_PAID_BY = frozenset(
-    {
-        PenaltyDecided, PenaltyImported, MonthClosed, DayDerived, LeaveEntered, LeaveStruck, OvertimePayRecommended,
-        PenaltyReversed,
-    }
-)  # fmt: skip
-
-
 def payroll_month(fact: Any) -> str | None:
     """The month whose file a fact of attendance is read for first; None for what no file is made of."""
-    if type(fact) not in _PAID_BY:  # most facts, and asking a model's class about each of eight costs four microseconds
-        return None
-    match fact:
-        case PenaltyDecided():
-            return fact.asked.month
-        case PenaltyImported() | MonthClosed():
-            return fact.month
-        case DayDerived() if fact.derived.unpaid_seconds or fact.supersedes is not None:
-            return f"{fact.day:%Y-%m}"
-        case LeaveEntered() | LeaveStruck() | OvertimePayRecommended() | PenaltyReversed():
-            return f"{fact.day:%Y-%m}"
-        case _:
-            return None
+    said = _PAYROLL_MONTH.get(type(fact))
+    return said(fact) if said is not None else None
+
+
+def _of_its_day(fact: Any) -> str:
+    return month_of(fact.day)
+
+
+# By the class itself: asking eight models in turn whether a fact is one of theirs costs more than reading it.
+_PAYROLL_MONTH: Mapping[type, Callable[[Any], str | None]] = {
+    PenaltyDecided: lambda fact: fact.asked.month,
+    PenaltyImported: lambda fact: fact.month,
+    MonthClosed: lambda fact: fact.month,
+    DayDerived: lambda fact: _of_its_day(fact) if fact.derived.unpaid_seconds or fact.supersedes is not None else None,
+    LeaveEntered: _of_its_day,
+    LeaveStruck: _of_its_day,
+    OvertimePayRecommended: _of_its_day,
+    PenaltyReversed: _of_its_day,
+}
 
 
 def payroll_since(month: str) -> str:

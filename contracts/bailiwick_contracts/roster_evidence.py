@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import takewhile
@@ -32,7 +32,7 @@ class _Window(NamedTuple):
 
 
 class Roster(NamedTuple):
-    """What a roster said of a person's day; no shift is a day of rest."""
+    """What a roster said of a person's day: its shifts, none of them on a day of rest, and where punches belong to them."""
 
     fact_id: str
     shifts: tuple[Shift, ...]
@@ -74,12 +74,16 @@ class RosterEvidence:
             else:
                 insort(person.punches, (fact.at, mark), key=_at)
         else:
-            windows = tuple([_window(fact.day, shift) for shift in fact.shifts])
+            windows = _windows(fact.day, fact.shifts)
             roster = Roster(event.id, fact.shifts, windows)
             mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, roster)
             person.rosters[fact.day].append(mark)
             for window in windows:
-                _keep(person, window)
+                if window.first > person.reach:
+                    person.windows.append(window)
+                    person.reach = window.last
+                else:
+                    _insert(person, window)
 
     def roster(self, staff_id: str, day: date, sees: Sees) -> Roster | None:
         """The roster of a person's day; None where none spoke of it."""
@@ -108,10 +112,16 @@ class RosterEvidence:
         ]
 
 
-def _window(day: date, shift: Shift) -> _Window:
-    first, final = shift.window
+def _windows(day: date, shifts: Iterable[Shift]) -> tuple[_Window, ...]:
+    """From when to when punches can belong to a day's shifts: never, to one that was put too far from its day."""
     earliest, latest = _days_around(day)
-    return _Window(day, max(first, earliest), min(final, latest), shift)
+    found = []
+    for shift in shifts:
+        first, final = shift.window
+        first, final = max(first, earliest), min(final, latest)
+        if first <= final:
+            found.append(_Window(day, first, final, shift))
+    return tuple(found)
 
 
 @cache
@@ -123,16 +133,13 @@ def _days_around(day: date) -> tuple[datetime, datetime]:
     return datetime.combine(first, time.min, UTC), datetime.combine(final, time.max, UTC)
 
 
-def _keep(person: _Person, window: _Window) -> None:
-    if window.first > person.reach:
-        person.windows.append(window)
-    else:
-        begun = person.windows[: bisect_right(person.windows, window.last, key=_first)]
-        for other in takewhile(lambda other: window.first - other.first <= _LONGEST, reversed(begun)):
-            if other.last >= window.first and 0 < abs((other.day - window.day).days) <= _AROUND_DAYS:
-                person.meeting[window.day].add(other.day)
-                person.meeting[other.day].add(window.day)
-        insort(person.windows, window, key=_first)
+def _insert(person: _Person, window: _Window) -> None:
+    begun = person.windows[: bisect_right(person.windows, window.last, key=_first)]
+    for other in takewhile(lambda other: window.first - other.first <= _LONGEST, reversed(begun)):
+        if other.last >= window.first and 0 < abs((other.day - window.day).days) <= _AROUND_DAYS:
+            person.meeting[window.day].add(other.day)
+            person.meeting[other.day].add(window.day)
+    insort(person.windows, window, key=_first)
     person.reach = max(person.reach, window.last)
 
 
