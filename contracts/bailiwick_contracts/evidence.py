@@ -119,7 +119,7 @@ class Evidence:
         self._penalties[fact.staff_id, month_of(fact.day)].append(mark)
         taken_in = self.office.taken_in(event.property_id, fact.day, before(event))
         self._taken_in[fact.staff_id, taken_in].append(mark)
-        if isinstance(fact, PenaltyImported):
+        if type(fact) is PenaltyImported:
             self._imported[fact.staff_id].append(mark)
         self._by_penalty[fact.penalty_id].append(mark)
 
@@ -328,6 +328,8 @@ _KEEPING: Mapping[type, Callable[[Evidence, Mark, Any], None]] = {
 
 
 def _derivation(fact_id: str, fact: DayDerived, again: DerivedDay) -> Derivation:
+    if not again.occurrences and not again.unpaid_seconds:
+        return Derivation(fact_id, fact.derived, again, None, None)
     kinds = tuple([item.kind for item in again.occurrences if item.kind != "absent"])
     return Derivation(
         fact_id,

@@ -26,6 +26,7 @@ DayStatus = Literal["open", "present", "incomplete", "absent", "rest"]
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far ahead of our clock a device's clock may run before its punch is refused."""
 _in_order = attrgetter("at", "direction", "fact_id")
+_fact_id = attrgetter("fact_id")
 _Ends = tuple[datetime | None, datetime | None]
 
 
@@ -65,7 +66,7 @@ class Shift(Record):
     @property
     def length_seconds(self) -> int:
         """How long the shift is."""
-        return _between(self.starts_at, self.ends_at)
+        return _whole(self.ends_at - self.starts_at)
 
 
 class Punch(Record):
@@ -142,12 +143,8 @@ class DerivedDay(Record):
         return next((item for item in self.occurrences if item.occurrence == name), None)
 
 
-def _between(since: datetime, until: datetime) -> int:
-    """Whole seconds; none where it is the other way round."""
-    if until <= since:
-        return 0
-    span = until - since
-    return span.days * 86_400 + span.seconds
+def _whole(span: timedelta) -> int:
+    return max(0, span.days * 86_400 + span.seconds)
 
 
 def _distance(shift: Shift, at: datetime, direction: Direction) -> timedelta:
@@ -161,26 +158,21 @@ def shift_of(shifts: Sequence[Shift], at: datetime, direction: Direction) -> int
     Where margins overlap, a punch in belongs to the shift whose start is nearest, a punch out to the one whose end is
     nearest; of two equally near, to the earlier.
     """
-    within = _within([shift.window for shift in shifts], at)
-    return _nearest(shifts, within, at, direction) if len(within) > 1 else within[0] if within else None
-
-
-def _within(windows: Iterable[tuple[datetime, datetime]], at: datetime) -> list[int]:
-    return [index for index, (first, last) in enumerate(windows) if first <= at <= last]
-
-
-def _nearest(shifts: Sequence[Shift], within: Iterable[int], at: datetime, direction: Direction) -> int:
+    windows = [shift.window for shift in shifts]
+    within = [index for index, (first, last) in enumerate(windows) if first <= at <= last]
+    if len(within) < 2:
+        return within[0] if within else None
     return min(within, key=lambda index: (_distance(shifts[index], at, direction), shifts[index].starts_at))
 
 
 def _by_shift(shifts: Sequence[Shift], punches: Iterable[Punch]) -> list[list[Punch]]:
-    windows = [shift.window for shift in shifts]
+    if len(shifts) == 1:
+        first, last = shifts[0].window
+        return [[punch for punch in punches if first <= punch.at <= last]]
     found: list[list[Punch]] = [[] for _ in shifts]
     for punch in punches:
-        within = _within(windows, punch.at)
-        if len(within) > 1:
-            within = [_nearest(shifts, within, punch.at, punch.direction)]
-        for index in within:
+        index = shift_of(shifts, punch.at, punch.direction)
+        if index is not None:
             found[index].append(punch)
     return found
 
@@ -266,7 +258,7 @@ def worked_seconds(punches: Iterable[Punch], counted: WorkedTime) -> int:
     if counted == "first_in_last_out":
         ins = [punch.at for punch in ordered if punch.direction != "out"]
         outs = [punch.at for punch in ordered if punch.direction != "in"]
-        return _between(min(ins), max(outs)) if ins and outs else 0
+        return _whole(max(outs) - min(ins)) if ins and outs else 0
     total, since = timedelta(0), None
     for punch in ordered:
         inwards = punch.direction == "in" or (punch.direction == "unknown" and since is None)
@@ -274,7 +266,7 @@ def worked_seconds(punches: Iterable[Punch], counted: WorkedTime) -> int:
             since = punch.at
         elif not inwards and since is not None:
             total, since = total + (punch.at - since), None
-    return total // timedelta(seconds=1)
+    return _whole(total)
 
 
 def _judge(index: int, shift: Shift, ends: _Ends, confirmed: Collection[str], now: datetime) -> _Found:
@@ -285,8 +277,8 @@ def _judge(index: int, shift: Shift, ends: _Ends, confirmed: Collection[str], no
             return _Found("open", length, missing_in=now > shift.starts_at)
         absent = _occurrence("absent", index, length, length)
         return _Found("absent", length, (absent,), length, missing_in=True, missing_out=True)
-    late = min(_between(shift.starts_at, arrived), length) if arrived is not None else 0
-    early = min(_between(left, shift.ends_at), length) if left is not None else 0
+    late = min(_whole(arrived - shift.starts_at), length) if arrived is not None and arrived > shift.starts_at else 0
+    early = min(_whole(shift.ends_at - left), length) if left is not None and left < shift.ends_at else 0
     is_late, is_early = late > shift.late_grace_seconds, early > shift.early_grace_seconds
     contradicted = (is_late and "in" in confirmed) or (is_early and "out" in confirmed)
     late = late if is_late and "in" not in confirmed else 0
@@ -376,12 +368,7 @@ def derive_day(
         "last_out_at": last_out_at,
         "doubled": len(seen) - len(once),
         "contradicted": tuple([item.fact_id for item in confirmations if item.shift in contradicting]),
-        "basis": (
-            *roster_facts,
-            *[punch.fact_id for punch in once],
-            *[item.fact_id for item in confirmations],
-            *[item.fact_id for item in leave],
-        ),
+        "basis": (*roster_facts, *map(_fact_id, once), *map(_fact_id, confirmations), *map(_fact_id, leave)),
         "leave_seconds": scheduled_seconds - on_duty_seconds if leave else None,
         "worked_seconds": sum([worked_seconds(of_shift, worked_time) for of_shift in by_shift])
         if worked_time is not None

@@ -42,7 +42,7 @@ class Roster(NamedTuple):
 class _Person:
     """Of a person, all that was ever said: what counts is asked for."""
 
-    __slots__ = ("meeting", "punches", "reach", "rosters", "windows")
+    __slots__ = ("meeting", "punched_at", "punches", "reach", "rosters", "windows")
 
     def __init__(self) -> None:
         self.rosters: defaultdict[date, list[Mark]] = defaultdict(list)
@@ -52,7 +52,9 @@ class _Person:
         """When the last of them ends."""
         self.meeting: defaultdict[date, set[date]] = defaultdict(set)
         """The days whose windows overlap one of this day's; mostly none does."""
-        self.punches: list[tuple[datetime, Mark]] = []
+        self.punched_at: list[datetime] = []
+        """In order, and beside it the punches."""
+        self.punches: list[Mark] = []
 
 
 class RosterEvidence:
@@ -69,10 +71,9 @@ class RosterEvidence:
         if type(fact) is PunchRecorded:
             # Of what there is most, only what is asked for is kept: a ledger of a million facts is read in one process.
             mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, fact.direction)
-            if not person.punches or person.punches[-1][0] <= fact.at:
-                person.punches.append((fact.at, mark))
-            else:
-                insort(person.punches, (fact.at, mark), key=_at)
+            place = bisect_right(person.punched_at, fact.at)
+            person.punched_at.insert(place, fact.at)
+            person.punches.insert(place, mark)
         else:
             windows = _windows(fact.day, fact.shifts)
             roster = Roster(event.id, fact.shifts, windows)
@@ -99,15 +100,15 @@ class RosterEvidence:
         first, final = own[0].first, own[0].last
         for window in own[1:]:
             first, final = min(first, window.first), max(final, window.last)
-        low = bisect_left(person.punches, first, key=_at)
-        high = bisect_right(person.punches, final, low, key=_at)
+        low = bisect_left(person.punched_at, first)
+        high = bisect_right(person.punched_at, final, low)
         if low >= high:
             return []
         around = own if day not in person.meeting else tuple(_around(person, day, own, sees))
         is_alone = len(around) == 1
         return [
             built(Punch, {"at": at, "direction": mark.value, "fact_id": mark.fact_id})
-            for at, mark in person.punches[low:high]
+            for at, mark in zip(person.punched_at[low:high], person.punches[low:high], strict=True)
             if sees(mark) and (is_alone or _day_of(at, mark.value, around) == day)
         ]
 
@@ -160,5 +161,4 @@ def _day_of(at: datetime, direction: Direction, around: Sequence[_Window]) -> da
     return near[index].day if index is not None else None
 
 
-_at = itemgetter(0)
 _first = itemgetter(1)
