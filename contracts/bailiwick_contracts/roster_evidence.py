@@ -16,6 +16,7 @@ from bailiwick_contracts.mark import Mark, Sees, chain_of, last
 from bailiwick_contracts.message import built
 
 OF_ROSTERS = (PunchRecorded, ShiftRostered)
+"""What is kept here: of these there are the most, and nothing but days is made of them."""
 _AROUND_DAYS = 3
 """A punch belongs to a shift of a day at most so far away."""
 _LONGEST = timedelta(hours=48)
