@@ -96,7 +96,7 @@ class Evidence:
 
     def _open(self, *people: str) -> None:
         for staff_id in people:
-            for event in self.unread.of(staff_id):
+            for event in self.unread.of(staff_id) if staff_id in self.unread else ():
                 self.take(event)
                 if type(event.data) is DayDerived:
                     self.unasked(event)

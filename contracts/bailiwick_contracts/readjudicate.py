@@ -101,7 +101,7 @@ class Chosen(NamedTuple):
     def picks(self, event: Event[Any]) -> bool:
         """Whether a decision or a derivation is judged, by whichever bench."""
         return (
-            self.property_id in (None, event.property_id)
+            (self.property_id is None or event.property_id == self.property_id)
             and (self.since is None or event.recordedat >= self.since)
             and (self.until is None or event.recordedat < self.until)
         )

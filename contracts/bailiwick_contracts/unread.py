@@ -55,12 +55,16 @@ class Unread:
         """Let a person's fact wait."""
         self._of[staff_id].append(raw)
 
+    def __contains__(self, staff_id: str) -> bool:
+        """Whether a fact of the person waits."""
+        return staff_id in self._of
+
     def people(self) -> tuple[str, ...]:
         """Of whom facts wait."""
         return tuple(self._of)
 
     def of(self, staff_id: str) -> Iterator[Event[Any]]:
-        """A person's facts, now read, which wait no longer; those that do not read are left out."""
-        for raw in self._of.pop(staff_id, ()):
+        """The facts of a person of whom some wait, now read, which wait no longer; those that do not read are left out."""
+        for raw in self._of.pop(staff_id):
             with suppress(ValueError):
                 yield read_evidence(raw)
