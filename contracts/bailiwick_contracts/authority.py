@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
@@ -19,8 +20,9 @@ from bailiwick_contracts.matrix import (
     Quantity,
     Ratio,
     Verb,
+    quotient,
 )
-from bailiwick_contracts.message import Identifier, Instant, Label, PropertyId, Record, made
+from bailiwick_contracts.message import Identifier, Instant, Label, PropertyId, Record, built
 from bailiwick_contracts.money import Money
 
 DECIDING: frozenset[Verb] = frozenset({"decide", "approve", "co_approve", "confirm", "penalise"})
@@ -93,7 +95,10 @@ class Asked(Record):
 
     def measured(self, measure: Measure) -> Quantity | None:
         """How much was asked of a measure, or None."""
-        return next((item.value for item in self.measures if item.measure == measure), None)
+        for item in self.measures:
+            if item.measure == measure:
+                return item.value
+        return None
 
     def disclosed(self) -> "Asked":
         """The same without confidential values, as a ruling publishes it."""
@@ -119,6 +124,12 @@ class CopyPosition(Record):
 
     chain: Label
     number: int
+
+
+@lru_cache(maxsize=4096)
+def clamp(step: int, kind: ClampKind, rule_id: str, *, bound: bool) -> Clamp:
+    """A step of checked values; the same ones come back again and again."""
+    return built(Clamp, {"step": step, "kind": kind, "rule": rule_id, "bound": bound})
 
 
 class Ruling(Record):
@@ -200,23 +211,24 @@ def ruled(
     positions: tuple[CopyPosition, ...] = (),
 ) -> Ruling:
     """The ruling that `weigh` came to on the same, in words for good."""
-    row = matrix.row(asked.row_id, asked.verb) or matrix.row(asked.row_id) if matrix else None
-    upwards = found.outcome != "granted"
-    return made(
+    upwards = _next_in_line(matrix, asked) if matrix is not None and found.outcome != "granted" else None
+    return built(
         Ruling,
-        outcome=found.outcome,
-        reason=found.reason,
-        row_id=asked.row_id,
-        matrix_version=matrix.version if matrix else "unset",
-        legal_policy_version=legal_policy.version if legal_policy else None,
-        selected_at=selected_at,
-        asked=asked.disclosed(),
-        limit=found.limit,
-        condition=found.condition,
-        escalate_to=found.to or (_next_in_line(matrix, row, asked) if upwards and matrix else None),
-        see=found.see,
-        clamps=clamps,
-        positions=positions,
+        {
+            "outcome": found.outcome,
+            "reason": found.reason,
+            "row_id": asked.row_id,
+            "matrix_version": matrix.version if matrix else "unset",
+            "legal_policy_version": legal_policy.version if legal_policy else None,
+            "selected_at": selected_at,
+            "asked": asked.disclosed(),
+            "limit": found.limit,
+            "condition": found.condition,
+            "escalate_to": found.to or upwards,
+            "see": found.see,
+            "clamps": clamps,
+            "positions": positions,
+        },
     )
 
 
@@ -241,11 +253,11 @@ def weigh(
     """What `rule` comes to, for whoever compares several rows before one of them rules."""
     if matrix is None:
         return Weighed("refused", "matrix_unset")
-    rows = matrix.rows_of(asked.row_id)
-    if not rows:
-        return Weighed("refused", "unknown_clause")
     row = matrix.row(asked.row_id, asked.verb)
     if row is None:
+        rows = matrix.rows_of(asked.row_id)
+        if not rows:
+            return Weighed("refused", "unknown_clause")
         opens = asked.verb in DECIDING and all(other.verb in OPENING for other in rows)
         return Weighed("recommend_only", "only_opens_a_request") if opens else Weighed("refused", "verb_not_granted")
     found = _about_persons(row, asked, selected_at) or _about_grade(matrix, row, asked)
@@ -304,9 +316,10 @@ def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Weigh
         return Weighed(_BEYOND[scope.beyond], "another_row_covers_it", see=next(iter(scope.meets), None))
     if scope.departments and asked.subject_department not in scope.departments:
         return Weighed(_BEYOND[scope.beyond], "other_department")
-    ceiling, rank = matrix.ceiling(row), matrix.rank(asked.subject_grade)
-    if scope.of == "employee" and ceiling is not None and rank is not None and rank > ceiling:
-        return Weighed(_BEYOND[scope.beyond], "above_grade_ceiling")
+    if scope.of == "employee":
+        ceiling, rank = matrix.ceiling(row), matrix.rank(asked.subject_grade)
+        if ceiling is not None and rank is not None and rank > ceiling:
+            return Weighed(_BEYOND[scope.beyond], "above_grade_ceiling")
     return None
 
 
@@ -318,9 +331,12 @@ def _about_conditions(row: MatrixRow, asked: Asked) -> Iterable[Weighed]:
 
 def _about_limits(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Iterable[Weighed]:
     lent = asked.delegation.ceilings if asked.on_behalf_of_id is not None and asked.delegation else ()
-    narrowed = [Limit(measure=item.measure, upper=Bound(value=item.value)) for item in lent if item.value is not None]
-    of_row = {limit.measure for limit in row.limits}
-    for limit in (*row.limits, *(limit for limit in narrowed if limit.measure in of_row)):
+    narrowed = [
+        Limit(measure=item.measure, upper=Bound(value=item.value))
+        for item in lent
+        if item.value is not None and item.measure in row.by_measure
+    ]
+    for limit in (*row.limits, *narrowed):
         value = asked.measured(limit.measure)
         if value is None:
             yield Weighed("refused", "measure_not_given", limit)
@@ -330,7 +346,7 @@ def _about_limits(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Iter
             and matrix.readings.late_minutes_compared == "truncated"
             and isinstance(value, Ratio)
         ):
-            value = Ratio(numerator=value.numerator // value.denominator)
+            value = quotient(value.numerator // value.denominator)
         if limit.upper is not None:
             order = _compared(value, limit.upper)
             if order is None:
@@ -354,17 +370,16 @@ def _above(matrix: AuthorityMatrix, limit: Limit) -> Weighed:
 def _compared(value: Quantity, bound: Bound) -> int | None:
     """-1, 0 or 1 as `value` lies under, on or over the bound; None where the two do not compare."""
     other = bound.value
-    if isinstance(value, Money) and isinstance(other, Money):
-        if value.currency != other.currency:
-            return None
-        return (value.amount > other.amount) - (value.amount < other.amount)
     if isinstance(value, Ratio) and isinstance(other, Ratio):
         left, right = value.numerator * other.denominator, other.numerator * value.denominator
         return (left > right) - (left < right)
+    if isinstance(value, Money) and isinstance(other, Money) and value.currency == other.currency:
+        return (value.amount > other.amount) - (value.amount < other.amount)
     return None
 
 
-def _next_in_line(matrix: AuthorityMatrix, row: MatrixRow | None, asked: Asked) -> str:
+def _next_in_line(matrix: AuthorityMatrix, asked: Asked) -> str:
+    row = matrix.row(asked.row_id, asked.verb) or matrix.row(asked.row_id)
     if row is not None and row.next_in_line != REPORTING_LINE:
         return row.next_in_line
     return asked.reports_to or matrix.readings.superior_without_reporting_line

@@ -12,7 +12,7 @@ from bailiwick_contracts.matrix import Ratio
 from bailiwick_contracts.message import Fact, Identifier, Label, Record, Refusal, Request, Text
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.part import whole
-from bailiwick_contracts.penalty import BeyondAuthority
+from bailiwick_contracts.penalty_case import BeyondAuthority
 from bailiwick_contracts.quota import Month
 from bailiwick_contracts.sealed import Confidential, Personal
 

@@ -10,14 +10,14 @@ is rounded up would be exceeded.
 
 from collections.abc import Iterable
 from decimal import ROUND_FLOOR, Decimal
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from bailiwick_contracts.authority import Clamp, ClampKind
+from bailiwick_contracts.authority import Clamp, ClampKind, clamp
 from bailiwick_contracts.lateness import DerivedDay, Occurrence
 from bailiwick_contracts.matrix import LegalPolicy, Ratio
-from bailiwick_contracts.message import Identifier, Record, made
+from bailiwick_contracts.message import Identifier, Record, built
 from bailiwick_contracts.money import CENT, Money, parted
 
 _NOTHING = Decimal("0.00")
@@ -74,13 +74,6 @@ class Step(Record):
         return self.after.amount < self.before.amount
 
 
-class Cap(Record):
-    """What the row of the matrix lets through."""
-
-    rule: Identifier
-    limit: Money
-
-
 class Computed(Record):
     """Every amount of one deduction."""
 
@@ -102,10 +95,7 @@ class Computed(Record):
     @property
     def clamps(self) -> tuple[Clamp, ...]:
         """The steps as a ruling publishes them, without amounts."""
-        return tuple(
-            made(Clamp, step=number, kind=step.kind, rule=step.rule, bound=step.bound)
-            for number, step in enumerate(self.steps, 1)
-        )
+        return tuple(clamp(number, step.kind, step.rule, bound=step.bound) for number, step in enumerate(self.steps, 1))
 
 
 class PenaltyFigures(Record):
@@ -131,7 +121,7 @@ def nothing(like: Money) -> Money:
 
 def day_base_wage(month_wage: Money, paid_days: Ratio) -> Money:
     """The base wage of one day: the month's divided by its paid days (21.75), half up to the cent (T4, C18)."""
-    return month_wage.share(1 / paid_days.fraction)
+    return month_wage.with_amount(parted(month_wage.amount, paid_days.denominator, paid_days.numerator))
 
 
 def unpaid_of(occurrence: Occurrence, day: DerivedDay, day_wage: Money) -> Money:
@@ -156,28 +146,36 @@ def unpaid_in_month(days: Iterable[UnpaidDay], month_wage: Money, day_wage: Mone
     return _money(min(total, month_wage.amount), month_wage)
 
 
-def run_pipeline(
-    asked: Money,
+class StepLimit(NamedTuple):
+    """The most that one step of the pipeline lets through."""
+
+    kind: ClampKind
+    rule: str
+    most: Money
+
+
+def authority_limit(row_id: str, most: Money) -> StepLimit:
+    """What the row of the matrix lets through."""
+    return StepLimit("authority_cap", row_id, most if most.amount >= 0 else nothing(most))
+
+
+def legal_limits(
+    policy: LegalPolicy,
     *,
     month_wage: Money,
-    policy: LegalPolicy,
     day_wage: Money | None = None,
-    authority: Cap | None = None,
     month_unpaid: Money | None = None,
     month_penalties: Money | None = None,
-) -> tuple[Step, ...]:
-    """The steps that a penalty, or a compensation for loss, passes; the last one's `after` is what may be taken.
+) -> tuple[StepLimit, ...]:
+    """What the law lets through of any penalty in a wage month, in the order of the steps; a cap left open is no step.
 
-    Cases C12 and C13: of a wage of 1,100 with a minimum wage of 900, a cap of 20 % and 300 asked for, 200 may be taken;
-    of 2,500 with 1,800, 500. `month_wage` of the policy's caps is the base wage of the month less its unpaid time. The
-    floor leaves the minimum wage after unpaid time, earlier penalties of the month and this one.
+    `month_wage` of the policy's caps is the base wage of the month less its unpaid time. The floor leaves the minimum wage
+    after unpaid time, earlier penalties of the month and this one.
 
     Args:
-        asked: the penalty asked for.
+        policy: the legal policy in force.
         month_wage: the base wage of the month in which it is taken.
-        policy: the legal policy in force; a cap that it leaves open is no step.
         day_wage: the base wage of a day, for a policy that caps by it; the month's where none is given.
-        authority: what the matrix row lets through; None where no row caps the amount.
         month_unpaid: unpaid time of the month, this occurrence included.
         month_penalties: penalties that stand in the month already, whatever the property.
 
@@ -185,9 +183,9 @@ def run_pipeline(
         ValueError: amounts of different currencies.
     """
     least = policy.minimum_wage
-    for other in (month_wage, day_wage, month_unpaid, month_penalties, least, authority.limit if authority else None):
+    for other in (day_wage, month_unpaid, month_penalties, least):
         if other is not None:
-            asked.same(other)
+            month_wage.same(other)
     taken = month_penalties.amount if month_penalties is not None else _NOTHING
     due = month_wage.amount - (month_unpaid.amount if month_unpaid is not None else _NOTHING)
     bases = {
@@ -195,24 +193,37 @@ def run_pipeline(
         "month_base_wage": month_wage.amount,
         "day_base_wage": (day_wage or month_wage).amount,
     }
-    limits: list[tuple[ClampKind, str, Decimal]] = []
-    if authority is not None:
-        limits.append(("authority_cap", authority.rule, authority.limit.amount))
+    limits: list[tuple[ClampKind, Decimal]] = []
     if policy.mode != "cap":
-        limits.append(("legal_mode", policy.version, _NOTHING))
+        limits.append(("legal_mode", _NOTHING))
     if policy.cap_per_occurrence is not None:
         cap = _at_most(bases[policy.cap_per_occurrence_of], policy.cap_per_occurrence)
-        limits.append(("legal_cap_per_occurrence", policy.version, cap))
+        limits.append(("legal_cap_per_occurrence", cap))
     if policy.monthly_cap is not None:
         room = _at_most(bases[policy.monthly_cap_of], policy.monthly_cap) - taken
-        limits.append(("monthly_cap", policy.version, room))
+        limits.append(("monthly_cap", room))
     if least is not None:
-        limits.append(("minimum_wage_floor", policy.version, due - taken - least.amount))
+        limits.append(("minimum_wage_floor", due - taken - least.amount))
+    return tuple(StepLimit(kind, policy.version, _money(most, month_wage)) for kind, most in limits)
+
+
+def run_pipeline(asked: Money, limits: Iterable[StepLimit]) -> tuple[Step, ...]:
+    """The steps that a penalty, or a compensation for loss, passes; the last one's `after` is what may be taken.
+
+    Cases C12 and C13: of a wage of 1,100 with a minimum wage of 900, a cap of 20 % and 300 asked for, 200 may be taken;
+    of 2,500 with 1,800, 500.
+
+    Args:
+        asked: the penalty asked for.
+        limits: what the matrix row lets through, where one caps the amount, and then what the law does.
+
+    Raises:
+        ValueError: amounts of different currencies.
+    """
     steps: list[Step] = []
     current = asked
-    for kind, rule_id, limit in limits:
-        most = _money(limit, asked)
-        after = most if most.amount < current.amount else current
-        steps.append(made(Step, kind=kind, rule=rule_id, before=current, limit=most, after=after))
+    for kind, rule_id, most in limits:
+        after = min(current, most)
+        steps.append(built(Step, {"kind": kind, "rule": rule_id, "before": current, "limit": most, "after": after}))
         current = after
     return tuple(steps)

@@ -13,19 +13,19 @@ from typing import Any, NamedTuple
 from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, PunchRecorded, ShiftRostered, day_stream
 from bailiwick_contracts.authority import Input
 from bailiwick_contracts.billing_evidence import BillingEvidence
-from bailiwick_contracts.conduct import ImportedAmount, PenaltyDecided, PenaltyImported, PenaltyReversed
-from bailiwick_contracts.deductions import PenaltyFigures, UnpaidDay
+from bailiwick_contracts.conduct import PenaltyDecided, PenaltyImported, PenaltyReversed
+from bailiwick_contracts.deductions import UnpaidDay
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import Confirmation, DerivedDay, derive_day
 from bailiwick_contracts.mark import Mark, Sees, before, chain_of, last
 from bailiwick_contracts.message import made
 from bailiwick_contracts.office_evidence import OfficeEvidence
 from bailiwick_contracts.offsite import OffsiteConfirmed, directions_of
-from bailiwick_contracts.penalty import StandingPenalty
-from bailiwick_contracts.quota import Amount, CountedDay, Counting, month_of
+from bailiwick_contracts.penalty_evidence import PenaltyEvidence
+from bailiwick_contracts.quota import CountedDay, Counting, month_of
 from bailiwick_contracts.registry_evidence import RegistryEvidence
 from bailiwick_contracts.roster_evidence import OF_ROSTERS, RosterEvidence
-from bailiwick_contracts.sealed import Keys, open_record
+from bailiwick_contracts.sealed import Keys
 from bailiwick_contracts.ticket_evidence import TicketEvidence
 from bailiwick_contracts.unread import Unread
 
@@ -48,6 +48,7 @@ class Evidence:
         self.keys = keys
         self.registry = RegistryEvidence(keys)
         self.office = OfficeEvidence()
+        self._penalties = PenaltyEvidence(keys)
         self.tickets = TicketEvidence()
         self.billing = BillingEvidence()
         self._rosters = RosterEvidence()
@@ -57,17 +58,10 @@ class Evidence:
         self._late_days: defaultdict[str, list[date]] = defaultdict(list)
         self._confirmed: defaultdict[str, list[Mark]] = defaultdict(list)
         self._confirmed_on: defaultdict[str, list[Mark]] = defaultdict(list)
-        self._penalties: defaultdict[tuple[str, str], list[Mark]] = defaultdict(list)
-        self._taken_in: defaultdict[tuple[str, str], list[Mark]] = defaultdict(list)
-        self._imported: defaultdict[str, list[Mark]] = defaultdict(list)
-        self._by_penalty: defaultdict[str, list[Mark]] = defaultdict(list)
-        self._reversals: defaultdict[str, list[Mark]] = defaultdict(list)
         self._again: dict[str, Derivation] = {}
         self.unread = Unread()
         """Of whom something is asked, all is read first."""
         self._unasked: defaultdict[str, list[Event[DayDerived]]] = defaultdict(list)
-        self._amounts: dict[str, Amount | None] = {}
-        self._figures: dict[str, PenaltyFigures] = {}
 
     def take(self, event: Event[Any]) -> None:
         """Read one more fact."""
@@ -116,15 +110,10 @@ class Evidence:
 
     def _keep_penalty(self, mark: Mark, fact: PenaltyDecided | PenaltyImported) -> None:
         event = mark.value
-        self._penalties[fact.staff_id, month_of(fact.day)].append(mark)
-        taken_in = self.office.taken_in(event.property_id, fact.day, before(event))
-        self._taken_in[fact.staff_id, taken_in].append(mark)
-        if type(fact) is PenaltyImported:
-            self._imported[fact.staff_id].append(mark)
-        self._by_penalty[fact.penalty_id].append(mark)
+        self._penalties.take(mark, fact, self.office.taken_in(event.property_id, fact.day, before(event)))
 
     def _keep_reversal(self, mark: Mark, fact: PenaltyReversed) -> None:
-        self._reversals[fact.penalty_id].append(mark)
+        self._penalties.take_reversal(mark, fact)
 
     def retracted_since(self) -> Iterator[str]:
         """Rulings that name a fact which was retracted afterwards."""
@@ -215,9 +204,19 @@ class Evidence:
 
     def penalty(self, penalty_id: str, sees: Sees) -> Mark | None:
         """The fact that decided or imported a penalty."""
-        if penalty_id not in self._by_penalty:
+        if penalty_id not in self._penalties:
             self._open(*self.unread.people())
-        return last(self._by_penalty.get(penalty_id, ()), sees)
+        return self._penalties.penalty(penalty_id, sees)
+
+    def penalties_of(self, ids: Iterable[str]) -> PenaltyEvidence:
+        """The penalties, those of these people all read."""
+        self._open(*ids)
+        return self._penalties
+
+    def payroll(self, property_id: str, month: str, sees: Sees) -> list[Event[Any]]:
+        """The facts that a month's file was made of, of the month and the year before it."""
+        self._open(*self.unread.people())
+        return self.office.payroll(property_id, month, sees)
 
     def confirmed(self, ids: Iterable[str], day: date, sees: Sees) -> tuple[Counting, ...]:
         """A person's confirmed forgotten punches of the years around a day, whatever the property."""
@@ -244,10 +243,11 @@ class Evidence:
                 derivation = self.derivation(one, near, sees)
                 if derivation is not None and derivation.counted is not None:
                     found[near] = derivation.counted
-        for mark in self._standing((self._imported.get(one, ()) for one in people), sees):
-            fact = mark.value.data
-            if fact.kind != "absent" and first <= fact.day <= until and fact.day not in found:
-                found[fact.day] = made(CountedDay, day=fact.day, kinds=(fact.kind,), fact_id=mark.fact_id)
+        for one in people:
+            for mark in self._penalties.imported(one, sees):
+                fact = mark.value.data
+                if fact.kind != "absent" and first <= fact.day <= until and fact.day not in found:
+                    found[fact.day] = made(CountedDay, day=fact.day, kinds=(fact.kind,), fact_id=mark.fact_id)
         return tuple(found[day] for day in sorted(found))
 
     def month_days(self, ids: Iterable[str], month: str, sees: Sees) -> tuple[UnpaidDay, ...]:
@@ -260,58 +260,6 @@ class Evidence:
                 if derivation is not None and derivation.unpaid is not None:
                     found.append((near, one, derivation.unpaid))
         return tuple(unpaid for _, _, unpaid in sorted(found, key=lambda item: item[:2]))
-
-    # -- penalties ---------------------------------------------------------------------------------------------------
-
-    def _standing(self, lists: Iterable[Iterable[Mark]], sees: Sees) -> Iterator[Mark]:
-        for marks in lists:
-            for mark in marks:
-                taken_back = any(sees(other) for other in self._reversals.get(mark.value.data.penalty_id, ()))
-                if sees(mark) and not taken_back:
-                    yield mark
-
-    def standing_on(self, ids: Sequence[str], day: date, occurrence: str, sees: Sees) -> tuple[StandingPenalty, ...]:
-        """The penalties that stand on an occurrence."""
-        self._open(*ids)
-        in_month = (self._penalties.get((one, month_of(day)), ()) for one in ids)
-        return tuple(
-            made(StandingPenalty, clause=clause, fact_id=mark.fact_id)
-            for mark in self._standing(in_month, sees)
-            for on, clause in (_occurrence(mark.value.data),)
-            if mark.value.data.day == day and on == occurrence
-        )
-
-    def month_penalties(self, ids: Sequence[str], month: str, sees: Sees) -> tuple[Amount, ...]:
-        """The penalties that stand in a person's wage month, whatever the property, opened."""
-        self._open(*ids)
-        taken = (self._taken_in.get((one, month), ()) for one in ids)
-        amounts = [self._amount(mark.value) for mark in self._standing(taken, sees)]
-        return tuple(sorted((amount for amount in amounts if amount is not None), key=lambda amount: amount.fact_id))
-
-    def payroll(self, property_id: str, month: str, sees: Sees) -> list[Event[Any]]:
-        """The facts that a month's file was made of, of the month and the year before it."""
-        self._open(*self.unread.people())
-        return self.office.payroll(property_id, month, sees)
-
-    def figures(self, event: Event[Any]) -> PenaltyFigures:
-        """The amounts of a penalty, opened once. Raises SealingError."""
-        found = self._figures.get(event.id)
-        if found is None:
-            found = open_record(event.data.figures, PenaltyFigures, event_id=event.id, path="figures", keys=self.keys)
-            self._figures[event.id] = found
-        return found
-
-    def _amount(self, event: Event[Any]) -> Amount | None:
-        if event.id not in self._amounts:
-            if isinstance(event.data, PenaltyImported):
-                opened = open_record(
-                    event.data.figures, ImportedAmount, event_id=event.id, path="figures", keys=self.keys
-                )
-                self._amounts[event.id] = made(Amount, amount=opened.penalty, fact_id=event.id)
-            else:
-                computed = self.figures(event).computed
-                self._amounts[event.id] = made(Amount, amount=computed.penalty, fact_id=event.id) if computed else None
-        return self._amounts[event.id]
 
 
 # By the class itself: asking eight models in turn whether a fact is one of theirs costs more than reading it.
@@ -342,5 +290,3 @@ def _derivation(fact_id: str, fact: DayDerived, again: DerivedDay) -> Derivation
     )
 
 
-def _occurrence(fact: PenaltyDecided | PenaltyImported) -> tuple[str, str]:
-    return (fact.kind, "imported") if isinstance(fact, PenaltyImported) else (fact.asked.occurrence, fact.clause)

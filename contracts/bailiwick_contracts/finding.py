@@ -1,6 +1,6 @@
 """What re-adjudication found: one field of one fact that does not come out again, and how two values are compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -76,6 +76,13 @@ def compared(event: Event[Any], field: str, kind: Kind, was: Any, would_be: Any)
         return
     for path, left, right in _leaves(field, _plain(was), _plain(would_be)):
         yield Finding.about(event, field=path, kind=kind, was=left, would_be=right)
+
+
+def all_compared(event: Event[Any], fields: Iterable[tuple[str, Kind, Any, Any]]) -> Iterator[Finding]:
+    """The same of several fields, each with its kind, what it was and what it would be."""
+    for field, kind, was, would_be in fields:
+        if was != would_be:
+            yield from compared(event, field, kind, was, would_be)
 
 
 def _plain(value: Any) -> Any:

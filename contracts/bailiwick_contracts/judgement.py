@@ -21,23 +21,33 @@ from bailiwick_contracts.conduct import (
     WithdrawalRefused,
 )
 from bailiwick_contracts.confirmation import CLAUSE, ConfirmationCase, adjudicate_confirmation
-from bailiwick_contracts.deductions import PenaltyFigures
+from bailiwick_contracts.deductions import PenaltyFigures, Requested
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.evidence import Evidence
-from bailiwick_contracts.finding import Finding, Kind, Skipped, compared, ruling_compared
+from bailiwick_contracts.finding import Finding, Kind, Skipped, all_compared, compared, ruling_compared
+from bailiwick_contracts.lateness import Occurrence
 from bailiwick_contracts.mark import Sees, before, copied, recorded_by
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio, Verb
-from bailiwick_contracts.message import COMPANY, made
+from bailiwick_contracts.message import COMPANY, Fact, made
 from bailiwick_contracts.notice import notices_stream, opened_notices
-from bailiwick_contracts.penalty import Adjudication, PenaltyCase, adjudicate_penalty
-from bailiwick_contracts.registry import RegistryChangeRefused
-from bailiwick_contracts.registry_evidence import ADOPTIONS, lent, person, place
+from bailiwick_contracts.penalty import Adjudication, adjudicate_penalty
+from bailiwick_contracts.penalty_case import PenaltyCase
+from bailiwick_contracts.registry import (
+    AuthorityMatrixAdopted,
+    LegalPolicyAdopted,
+    RegistryChangeRefused,
+    ZoneAdopted,
+)
+from bailiwick_contracts.registry_evidence import ADOPTIONS, Known, lent, person, place
 from bailiwick_contracts.registry_judgement import judge_registry_change
+from bailiwick_contracts.sealed import SealingError
+from bailiwick_contracts.staff import BaseWageSet
 from bailiwick_contracts.standing import (
     asked_of,
     entered_on,
     local_date,
     matrix_in_force,
+    of_kind,
     policy_in_force,
     property_of,
     same_person,
@@ -56,13 +66,31 @@ Judge = Callable[[Event[Any], Evidence, str | None], Iterator[Finding]]
 class Ground(NamedTuple):
     """What every ruling on a person or an office rests on, derived again."""
 
-    events: list[Event[Any]]
+    known: Known
     asked: Asked
     ids: tuple[str, ...]
     matrix: AuthorityMatrix | None
     policy: LegalPolicy | None
     sees: Sees
     positions: tuple[CopyPosition, ...]
+
+    @property
+    def events(self) -> list[Event[Any]]:
+        """The registry's facts about all of them."""
+        return self.known.events
+
+    def of(self, kind: type[Fact]) -> list[Event[Any]]:
+        """Those of a kind that stand, found once: all that a question about this kind has to look at."""
+        return self.known.once(kind, lambda: of_kind(self.known.events, kind))
+
+    def entered_on(self, on: date) -> date | None:
+        """The day from which the subject's years of service run, where the matrix counts by them."""
+        if self.matrix is None or self.matrix.readings.year_anchor != "service":
+            return None
+        return entered_on(self.events, self.ids, on)
+
+
+_ADOPTED: tuple[type[Fact], ...] = (ZoneAdopted, AuthorityMatrixAdopted, LegalPolicyAdopted)
 
 
 def ground_of(
@@ -77,7 +105,8 @@ def ground_of(
         subjects.append(lent(event.delegation))
     known = evidence.registry.known(subjects, knows, positions)
     events = known.events
-    decided_on = local_date(events, event.property_id, at)
+    zones, matrices, policies = known.once("adopted", lambda: [of_kind(events, kind) for kind in _ADOPTED])
+    decided_on = local_date(zones, event.property_id, at)
     if decided_on is None:
         raise Skipped("evidence_missing")
     asked = known.once(
@@ -94,12 +123,12 @@ def ground_of(
             decided_on=decided_on,
         ),
     )
-    matrix = matrix_in_force(events, at)[0] if under is None else evidence.registry.version(under)
+    matrix = matrix_in_force(matrices, at)[0] if under is None else evidence.registry.version(under)
     if under is not None and matrix is None:
         raise Skipped("version_not_in_the_ledger")
-    policy, _ = policy_in_force(events, event.property_id, at)
+    policy, _ = policy_in_force(policies, event.property_id, at)
     ids = known.once(("ids", subject_id), lambda: same_person(events, subject_id)) if subject_id else ()
-    return Ground(events, asked, ids, matrix, policy, before(event), positions)
+    return Ground(known, asked, ids, matrix, policy, before(event), positions)
 
 
 def positions_of(event: Event[Any]) -> tuple[CopyPosition, ...]:
@@ -126,64 +155,89 @@ def day_of(evidence: Evidence, ground: Ground, on: date) -> tuple[Any, str | Non
 def judge_penalty(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
     """A penalty decided, recommended or refused (A13–A15), with its figures."""
     yield from beyond_reach(event, evidence)
+    requested = evidence.penalties.requested(event)
+    try:
+        yield from _penalty_judged(event, evidence, under, requested)
+    except (Skipped, SealingError, ValueError):
+        evidence.penalties.figures(event)  # where they do not read either, that is what is said
+        raise
+
+
+def _penalty_judged(
+    event: Event[Any], evidence: Evidence, under: str | None, requested: Requested
+) -> Iterator[Finding]:
     fact = event.data
-    figures = evidence.figures(event)
     ground = ground_of(event, evidence, under, fact.asked.clause or "A13", "penalise", fact.staff_id)
+    month, confirmed = evidence.office.taken_in_and_confirmed(event.property_id, fact.day, ground.sees)
+    case = _penalty_case(event, evidence, ground, requested, month, confirmed)
+    found = adjudicate_penalty(
+        case, ground.matrix, ground.policy, selected_at=event.recordedat, positions=ground.positions
+    )
+    if under is not None:
+        yield from _penalty_differs(event, evidence.penalties.figures(event), found)
+        return
+    outcome, asked = _OUTCOME_OF[type(fact)], fact.asked
+    occurrence = case.derived.occurrence(asked.occurrence) if case.derived else None
+    verdict = found.verdict if occurrence is not None and found.ruling is not None else "refused"
+    ruled: list[tuple[str, Kind, Any, Any]] = [
+        ("outcome", "ruling", outcome, verdict),
+        ("clause", "ruling", fact.clause, found.clause),
+        ("asked.month", "input", asked.month, month),
+        ("asked.requested_share", "input", asked.requested_share, requested.share),
+    ]
+    yield from all_compared(event, ruled)
+    yield from ruling_compared(event, found.ruling)
+    if not evidence.penalties.recorded(event, found.figures):
+        yield from compared(event, "figures", "figures", evidence.penalties.figures(event), found.figures)
+    yield from all_compared(event, _of_outcome(fact, case, found, occurrence))
+
+
+def _of_outcome(
+    fact: Any, case: PenaltyCase, found: Adjudication, occurrence: Occurrence | None
+) -> Iterator[tuple[str, Kind, Any, Any]]:
+    """What a penalty says beside its ruling, by how it came out."""
+    if isinstance(fact, PenaltyRefused):
+        yield "reason", "ruling", fact.reason, found.reason
+        yield "day_fact_id", "input", fact.day_fact_id, case.day_fact_id
+        yield "standing", "input", fact.standing, tuple(item.fact_id for item in case.standing)
+        return
+    yield "kind", "input", fact.kind, occurrence.kind if occurrence else None
+    if isinstance(fact, PenaltyDecided):
+        yield "also_covered_by", "ruling", fact.also_covered_by, found.also_covered_by
+    elif found.ruling is not None:
+        yield "recommended_to", "ruling", fact.recommended_to, found.ruling.escalate_to or "unset"
+
+
+def _penalty_case(
+    event: Event[Any], evidence: Evidence, ground: Ground, requested: Requested, month: str, confirmed: str | None
+) -> PenaltyCase:
+    fact = event.data
     derived, day_fact_id, _ = day_of(evidence, ground, fact.day)
-    settings = property_of(ground.events, event.property_id)
-    month = evidence.office.taken_in(event.property_id, fact.day, ground.sees)
+    settings = ground.known.once(("property", event.property_id), lambda: property_of(ground.events, event.property_id))
     given = [one for staff in ground.ids for one in evidence.office.history(notices_stream(staff), ground.sees)]
-    case = made(
+    return made(
         PenaltyCase,
         asked=ground.asked,
         clause=fact.asked.clause,
-        requested=figures.requested,
+        requested=requested,
         beyond_authority=fact.asked.beyond_authority,
         day=fact.day,
         occurrence=fact.asked.occurrence,
         derived=derived,
         day_fact_id=day_fact_id,
         late_days=evidence.late_days(ground.ids, fact.day, max(fact.day, ground.asked.decided_on), ground.sees),
-        entered_on=entered_on(ground.events, ground.ids, fact.day),
-        standing=evidence.standing_on(ground.ids, fact.day, fact.asked.occurrence, ground.sees),
-        wage=evidence.registry.wage_on(ground.events, ground.ids, fact.day),
+        entered_on=ground.entered_on(fact.day),
+        standing=evidence.penalties.standing_on(ground.ids, fact.day, fact.asked.occurrence, ground.sees),
+        wage=evidence.registry.wage_on(ground.of(BaseWageSet), ground.ids, fact.day),
         paid_days=settings.data.paid_days_per_month if settings else _PAID_DAYS,
         month_days=evidence.month_days(ground.ids, month, ground.sees),
-        month_penalties=evidence.month_penalties(ground.ids, month, ground.sees),
-        month_confirmation=evidence.office.confirmation_of(event.property_id, fact.day, ground.sees),
+        month_penalties=evidence.penalties.month_penalties(ground.ids, month, ground.sees),
+        month_confirmation=confirmed,
         notices=opened_notices(given, fact.day, fact.asked.occurrence, evidence.keys),
     )
-    found = adjudicate_penalty(
-        case, ground.matrix, ground.policy, selected_at=event.recordedat, positions=ground.positions
-    )
-    if under is not None:
-        yield from _penalty_differs(event, figures, found)
-        return
-    yield from compared(event, "outcome", "ruling", _OUTCOME_OF[type(fact)], _verdict(found, case))
-    yield from compared(event, "clause", "ruling", fact.clause, found.clause)
-    yield from compared(event, "asked.month", "input", fact.asked.month, month)
-    yield from compared(event, "asked.requested_share", "input", fact.asked.requested_share, figures.requested.share)
-    yield from ruling_compared(event, found.ruling)
-    yield from compared(event, "figures", "figures", figures, found.figures)
-    if isinstance(fact, PenaltyRefused):
-        yield from compared(event, "reason", "ruling", fact.reason, found.reason)
-        yield from compared(event, "day_fact_id", "input", fact.day_fact_id, day_fact_id)
-        yield from compared(event, "standing", "input", fact.standing, tuple(item.fact_id for item in case.standing))
-        return
-    occurrence = derived.occurrence(fact.asked.occurrence) if derived else None
-    yield from compared(event, "kind", "input", fact.kind, occurrence.kind if occurrence else None)
-    if isinstance(fact, PenaltyDecided):
-        yield from compared(event, "also_covered_by", "ruling", fact.also_covered_by, found.also_covered_by)
-    elif found.ruling is not None:
-        yield from compared(event, "recommended_to", "ruling", fact.recommended_to, found.ruling.escalate_to or "unset")
 
 
 _PAID_DAYS = Ratio(numerator=87, denominator=4)
-
-
-def _verdict(found: Adjudication, case: PenaltyCase) -> str:
-    known = case.derived is not None and case.derived.occurrence(case.occurrence) is not None
-    return found.verdict if known and found.ruling is not None else "refused"
 
 
 def _penalty_differs(event: Event[Any], figures: PenaltyFigures, found: Adjudication) -> Iterator[Finding]:
@@ -217,7 +271,7 @@ def judge_confirmation(event: Event[Any], evidence: Evidence, under: str | None)
         day_fact_id=day_fact_id,
         evidence=fact.evidence,
         confirmed=evidence.confirmed(ground.ids, fact.day, ground.sees),
-        entered_on=entered_on(ground.events, ground.ids, fact.day),
+        entered_on=ground.entered_on(fact.day),
         standing=standing,
     )
     found = adjudicate_confirmation(case, ground.matrix, selected_at=event.recordedat, positions=ground.positions)
@@ -255,7 +309,7 @@ def _judge_plain(row_id: str, verb: Verb) -> Judge:
         if hasattr(fact, "reason"):
             yield from compared(event, "reason", "ruling", fact.reason, again.reason)
         if isinstance(fact, PenaltyReversed):
-            mark = evidence.penalty(fact.penalty_id, ground.sees)
+            mark = evidence.penalties.penalty(fact.penalty_id, ground.sees)
             yield from compared(event, "reverses", "input", fact.reverses, mark.fact_id if mark else None)
             yield from compared(event, "day", "input", fact.day, mark.value.data.day if mark else None)
             yield from compared(event, "staff_id", "input", fact.staff_id, mark.value.data.staff_id if mark else None)

@@ -1,6 +1,6 @@
 """The authority matrix and the legal policy: who may decide what, within which limits, as data in versions."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -50,7 +50,15 @@ def _fraction(numerator: int, denominator: int) -> Fraction:
     return Fraction(numerator, denominator)
 
 
+@lru_cache(maxsize=4096)
+def quotient(numerator: int, denominator: int = 1) -> Ratio:
+    """The exact form of a quotient, in lowest terms; `denominator` is not 0."""
+    return Ratio.of(Fraction(numerator, denominator))
+
+
 Quantity = Ratio | Money
+T = TypeVar("T")
+V = TypeVar("V")
 
 
 class Bound(Record):
@@ -116,6 +124,11 @@ class MatrixRow(Record):
     next_in_line: Label = REPORTING_LINE
     source: Label = "job-manual"
 
+    @property
+    def by_measure(self) -> Mapping[Measure, Limit]:
+        """The limit of each measure that the row names, of several the first."""
+        return _by_measure(self.limits)
+
 
 class Grade(Record):
     """A step of the grade ladder; a higher rank stands above."""
@@ -155,42 +168,64 @@ class AuthorityMatrix(Record):
 
     def rows_of(self, row_id: str) -> tuple[MatrixRow, ...]:
         """The rows of one clause, one per verb; empty for a clause it does not know."""
-        return _by_clause(self.rows).get(row_id, ())
+        return _by_clause(self.rows).get(row_id, {}).get(None, ())
 
     def row(self, row_id: str, verb: str | None = None) -> MatrixRow | None:
         """The row of a clause, of the given verb where it has several."""
-        return next((row for row in self.rows_of(row_id) if verb is None or row.verb == verb), None)
+        found = _by_clause(self.rows).get(row_id, {}).get(verb)
+        return found[0] if found else None
 
     def rank(self, grade: str | None) -> int | None:
         """The rank of a grade, or None for one that the ladder does not name."""
-        return next((step.rank for step in self.grades if step.grade == grade), None)
+        return _ranks(self.grades).get(grade)
 
     def ceiling(self, row: MatrixRow) -> int | None:
         """The highest rank in a row's scope, narrowed by the rows it meets (T13)."""
         scopes = [row.scope]
         if self.readings.narrower_scope_holds:
             scopes += [other.scope for row_id in row.scope.meets for other in self.rows_of(row_id)]
-        ranks = [
-            rank for scope in scopes if scope.grade_ceiling and (rank := self.rank(scope.grade_ceiling)) is not None
-        ]
-        return min(ranks, default=None)
+        ranks = _ranks(self.grades)
+        found = [ranks[scope.grade_ceiling] for scope in scopes if scope.grade_ceiling in ranks]
+        return min(found) if found else None
 
 
-_clauses: dict[int, tuple[tuple[MatrixRow, ...], dict[str, tuple[MatrixRow, ...]]]] = {}
-"""The rows of the versions that were asked lately, by clause. Each entry holds the rows whose identity is its key."""
-_VERSIONS = 64
+_ASKED_LATELY = 256
 
 
-def _by_clause(rows: tuple[MatrixRow, ...]) -> dict[str, tuple[MatrixRow, ...]]:
-    known = _clauses.get(id(rows))
-    if known is None:
-        if len(_clauses) >= _VERSIONS:
-            _clauses.clear()
-        found: dict[str, tuple[MatrixRow, ...]] = {}
-        for row in rows:
-            found[row.row_id] = (*found.get(row.row_id, ()), row)
-        known = _clauses[id(rows)] = rows, found
-    return known[1]
+def _kept(make: Callable[[T], V]) -> Callable[[T], V]:
+    """`make`, asked once of each part of a version; a part is known by its identity, for to hash one is to read it all."""
+    known: dict[int, tuple[T, V]] = {}
+
+    def asked(part: T) -> V:
+        found = known.get(id(part))
+        if found is None:
+            if len(known) >= _ASKED_LATELY:
+                known.clear()
+            found = known[id(part)] = part, make(part)  # which holds the part, so that no other takes its identity
+        return found[1]
+
+    return asked
+
+
+@_kept
+def _by_clause(rows: tuple[MatrixRow, ...]) -> dict[str, dict[str | None, tuple[MatrixRow, ...]]]:
+    """The rows of each clause, all of them and those of each verb."""
+    found: dict[str, dict[str | None, tuple[MatrixRow, ...]]] = {}
+    for row in rows:
+        of_clause = found.setdefault(row.row_id, {})
+        for verb in (None, row.verb):
+            of_clause[verb] = (*of_clause.get(verb, ()), row)
+    return found
+
+
+@_kept
+def _by_measure(limits: tuple[Limit, ...]) -> dict[Measure, Limit]:
+    return {limit.measure: limit for limit in reversed(limits)}
+
+
+@_kept
+def _ranks(grades: tuple[Grade, ...]) -> dict[str | None, int]:
+    return {step.grade: step.rank for step in reversed(grades)}
 
 
 class LegalPolicy(Record):

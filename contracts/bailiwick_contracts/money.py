@@ -26,11 +26,12 @@ def _read_amount(value: Any) -> Decimal:
     return Decimal(value).quantize(CENT)
 
 
+_as_text = WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})
 Amount = Annotated[
     Decimal,
     BeforeValidator(_read_amount),
     PlainSerializer(lambda amount: format(amount, ".2f"), return_type=str),
-    WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN}),
+    _as_text,
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
@@ -38,7 +39,10 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 class Money(Record):
     """An amount in a currency. Arithmetic across currencies raises ValueError."""
 
-    amount: Amount
+    # Read or reckoned, it has its two decimals, and is written as it is: of all fields this is written most.
+    amount: Annotated[
+        Decimal, BeforeValidator(_read_amount), PlainSerializer(Decimal.__str__, return_type=str), _as_text
+    ]
     currency: Currency = "CNY"
 
     def same(self, other: "Money") -> None:

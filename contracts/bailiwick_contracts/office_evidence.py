@@ -18,6 +18,7 @@ from bailiwick_contracts.month import month_stream
 from bailiwick_contracts.month_book import Month, counts_in
 from bailiwick_contracts.month_book import evolve as evolve_month
 from bailiwick_contracts.payroll_sheet import payroll_month, payroll_since
+from bailiwick_contracts.quota import month_of
 from bailiwick_contracts.registry import CalendarAdopted
 from bailiwick_contracts.working_days import WorkingDays
 
@@ -63,8 +64,9 @@ class OfficeEvidence:
     def fold(self, evolve: Callable[[S, Event[Any]], S], initial: S, stream: str, sees: Sees) -> S:
         """The state of a stream as it is seen."""
         state = initial
-        for event in self.history(stream, sees):
-            state = evolve(state, event)
+        for mark in self._streams.get(stream, ()):
+            if sees(mark):
+                state = evolve(state, mark.value)
         return state
 
     def folds(self, evolve: Callable[[S, Event[Any]], S], initial: S, streams: Iterable[str], sees: Sees) -> list[S]:
@@ -104,7 +106,13 @@ class OfficeEvidence:
 
     def confirmation_of(self, property_id: str, day: date, sees: Sees) -> str | None:
         """The fact that had confirmed the attendance of a day's month."""
-        return self.month(property_id, f"{day:%Y-%m}", sees).confirmation
+        return self.month(property_id, month_of(day), sees).confirmation
+
+    def taken_in_and_confirmed(self, property_id: str, day: date, sees: Sees) -> tuple[str, str | None]:
+        """The month in which something about a day was taken, and the fact that had confirmed the attendance of its own."""
+        own = self.month(property_id, month_of(day), sees)
+        taken_in = month_of(day) if own.closed is None else self.taken_in(property_id, day, sees)
+        return taken_in, own.confirmation
 
     def payroll(self, property_id: str, month: str, sees: Sees) -> list[Event[Any]]:
         """The facts that a month's file was made of, of the month and the year before it."""
@@ -113,7 +121,7 @@ class OfficeEvidence:
 
     def taken_in(self, property_id: str, day: date, sees: Sees) -> str:
         """The month in which something about a day was taken."""
-        return counts_in(f"{day:%Y-%m}", lambda month: self.month(property_id, month, sees).closed is not None)
+        return counts_in(month_of(day), lambda month: self.month(property_id, month, sees).closed is not None)
 
     def working_days(self, property_id: str, sees: Sees, knows: Sees) -> WorkingDays:
         """The working calendar as it stood, of the registry's facts those that the copy `knows`."""

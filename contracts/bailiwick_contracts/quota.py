@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from bailiwick_contracts.lateness import OccurrenceKind
-from bailiwick_contracts.message import Identifier, Record, made, of_the_calendar
+from bailiwick_contracts.message import Identifier, Record, built, made, of_the_calendar
 from bailiwick_contracts.money import Money
 
 Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$"), AfterValidator(of_the_calendar)]
 """A calendar month in the property's zone, `2026-03`."""
 YearAnchor = Literal["calendar", "service"]
 _NOTHING = Decimal("0.00")
+_day, _fact_id = attrgetter("day"), attrgetter("fact_id")
 
 
 class Counted(Record):
@@ -117,17 +119,16 @@ def late_times(
         entered_on: the day of entry, for a year of service.
     """
     first, _ = year_of(day, anchor=anchor, entered_on=entered_on)
+    counting = (kind, "late", "early") if shared else (kind,)
     times, facts = 0, []
-    for one in sorted(days, key=lambda item: item.day):
-        if not first <= one.day <= day:
-            continue
-        counted = [k for k in one.kinds if k == kind or (shared and k in ("late", "early"))]
+    for one in sorted([item for item in days if first <= item.day <= day], key=_day):
+        counted = [k for k in one.kinds if k in counting]
         if one.day == day:
             counted = _up_to(counted, kind, shift)
         if counted:
             times += len(counted)
             facts.append(one.fact_id)
-    return made(Counted, times=times, facts=tuple(facts))
+    return built(Counted, {"times": times, "facts": tuple(facts)})
 
 
 def _up_to(kinds: list[OccurrenceKind], kind: OccurrenceKind, ordinal: int) -> list[OccurrenceKind]:
@@ -137,8 +138,9 @@ def _up_to(kinds: list[OccurrenceKind], kind: OccurrenceKind, ordinal: int) -> l
 
 def sum_of(amounts: Iterable[Amount], currency: str) -> Summed:
     """The sum of what counts in a month. Raises ValueError when a currency differs."""
-    found = sorted(amounts, key=lambda item: item.fact_id)
-    total = made(Money, amount=_NOTHING, currency=currency)
+    found = sorted(amounts, key=_fact_id)
+    nothing = built(Money, {"amount": _NOTHING, "currency": currency})
     for item in found:
-        total = total + item.amount
-    return made(Summed, total=total, facts=tuple(item.fact_id for item in found))
+        nothing.same(item.amount)
+    total = nothing.with_amount(sum((item.amount.amount for item in found), _NOTHING))
+    return built(Summed, {"total": total, "facts": tuple([item.fact_id for item in found])})

@@ -101,9 +101,10 @@ class ZoneAdopted(Fact):
     def local(self, at: datetime) -> datetime:
         """The wall clock of the zone at an instant, without offset."""
         offset = self.changes[0].offset_seconds
-        for change in self.changes:
+        for change in reversed(self.changes):
             if change.at <= at:
                 offset = change.offset_seconds
+                break
         return at.replace(tzinfo=None) + timedelta(seconds=offset)
 
 

@@ -124,13 +124,21 @@ def _sealed_in(value: Any, path: str) -> Iterator[tuple[str, Sealed]]:
             yield from _sealed_in(item, f"{path}.{index}")
 
 
-def seal_field(sealed: Sealed, *, event_id: str, path: str, key: bytes, nonce: bytes) -> dict[str, str]:
-    """The closed form of an open value: the two fields it gains, `nonce` and `ciphertext`, in base64."""
+@cache
+def _sealing_by() -> tuple[Any, type[Exception]]:
+    """AES-GCM and what it raises, imported once there is something to seal or to open."""
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
+    return AESGCM, InvalidTag
+
+
+def seal_field(sealed: Sealed, *, event_id: str, path: str, key: bytes, nonce: bytes) -> dict[str, str]:
+    """The closed form of an open value: the two fields it gains, `nonce` and `ciphertext`, in base64."""
+    aes_gcm, _ = _sealing_by()
     if sealed._open is None:  # noqa: SLF001
         raise SealingError(f"{path} is sealed already")
-    secret = AESGCM(key).encrypt(nonce, sealed._open.encode(), f"{event_id}/{path}".encode())  # noqa: SLF001
+    secret = aes_gcm(key).encrypt(nonce, sealed._open.encode(), f"{event_id}/{path}".encode())  # noqa: SLF001
     return {"nonce": base64.b64encode(nonce).decode(), "ciphertext": base64.b64encode(secret).decode()}
 
 
@@ -141,17 +149,16 @@ def open_field(sealed: Sealed, *, event_id: str, path: str, keys: Keys) -> str:
         KeyErasedError: the person was erased.
         SealingError: the key is not held, or the bytes were altered or moved.
     """
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
-
+    aes_gcm, invalid_tag = _sealing_by()
     if sealed._open is not None:  # noqa: SLF001
         return sealed._open  # noqa: SLF001
     key = keys(sealed.key)
     try:
         nonce = base64.b64decode(sealed.nonce, validate=True)
         secret = base64.b64decode(sealed.ciphertext, validate=True)
-        return AESGCM(key).decrypt(nonce, secret, f"{event_id}/{path}".encode()).decode()
-    except (binascii.Error, InvalidTag, ValueError) as error:
+        opened: bytes = aes_gcm(key).decrypt(nonce, secret, f"{event_id}/{path}".encode())
+        return opened.decode()
+    except (binascii.Error, invalid_tag, ValueError) as error:
         raise SealingError(
             f"{path} of event {event_id} does not open with key {sealed.key}: altered or moved"
         ) from error

@@ -42,7 +42,7 @@ from bailiwick_contracts.confirmation import ConfirmationCase
 from bailiwick_contracts.envelope import Command, RowAnswer
 from bailiwick_contracts.lateness import Punch
 from bailiwick_contracts.message import built
-from bailiwick_contracts.penalty import PenaltyCase
+from bailiwick_contracts.penalty_case import PenaltyCase
 from bailiwick_contracts.registry import ZoneAdopted
 from bailiwick_contracts.standing import entered_on, matrix_in_force, of_kind, policy_in_force, property_of
 from bailiwick_contracts.swap import ShiftsSwapped, SwapShifts, swapped

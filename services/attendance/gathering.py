@@ -13,7 +13,7 @@ from bailiwick_contracts.lateness import Punch, Shift
 from bailiwick_contracts.message import built
 from bailiwick_contracts.month import SheetCounts
 from bailiwick_contracts.payroll_sheet import payroll_since
-from bailiwick_contracts.penalty import StandingPenalty
+from bailiwick_contracts.penalty_case import StandingPenalty
 from bailiwick_contracts.quota import Amount, CountedDay, Counting
 from bailiwick_contracts.sealed import Confidential, open_record
 from bailiwick_contracts.staff import Wage as SealedWage

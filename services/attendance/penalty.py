@@ -21,7 +21,8 @@ from bailiwick_contracts.conduct import (
 from bailiwick_contracts.envelope import Channel, Event
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Verb
 from bailiwick_contracts.message import Fact
-from bailiwick_contracts.penalty import Adjudication, PenaltyCase, adjudicate_penalty
+from bailiwick_contracts.penalty import Adjudication, adjudicate_penalty
+from bailiwick_contracts.penalty_case import PenaltyCase
 from bailiwick_contracts.quota import Month, month_of
 from bailiwick_contracts.sealed import Confidential, Personal
 

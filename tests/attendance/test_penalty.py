@@ -15,7 +15,7 @@ from bailiwick_contracts.conduct import (
 )
 from bailiwick_contracts.envelope import Channel
 from bailiwick_contracts.message import Fact
-from bailiwick_contracts.penalty import StandingPenalty
+from bailiwick_contracts.penalty_case import StandingPenalty
 
 from services.attendance.penalty import PENALTY, Penalty, decide, take_over, withdraw
 from tests.contracts.cases import CAPPED, DAY, MATRIX, NOW, amount, asked, case, share, yuan

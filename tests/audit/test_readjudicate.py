@@ -1,5 +1,6 @@
 """Every ruling comes out again from the facts alone; whatever was altered in a ruling or beneath it is found and named."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -7,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bailiwick_contracts.deductions import PenaltyFigures
 from bailiwick_contracts.envelope import Answer, read_event
 from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.matrix import AuthorityMatrix, Bound, Limit, Ratio
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.readings import Readings
-from bailiwick_contracts.sealed import Confidential, KeyErasedError, Keys, SealingError, open_record, seal_field
+from bailiwick_contracts.sealed import Confidential, KeyErasedError, Keys, SealingError, open_field, seal_field
 from rich.console import Console
 
 from services.audit.report import readjudication_json, readjudication_view
@@ -154,19 +154,23 @@ def test_one_altered_field_of_a_ruling_is_found_and_named(
     assert all(finding.clause and finding.property_id == "north-court" for finding in findings)
 
 
-def with_penalty(keys: Keys, amount: str) -> Callable[[bytes], bytes]:
-    """Another penalty in the sealed figures, sealed with the right key in the right place."""
+def resealed(keys: Keys, rewrite: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    """Another text of the sealed figures, sealed with the right key in the right place."""
 
     def change(raw: bytes) -> bytes:
         event = read_event(raw)
-        figures = open_record(event.data.figures, PenaltyFigures, event_id=event.id, path="figures", keys=keys)
-        assert figures.computed is not None
-        computed = figures.computed.model_copy(update={"penalty": Money(amount=amount)})
-        forged = Confidential.of("north-court", figures.model_copy(update={"computed": computed}))
+        text = open_field(event.data.figures, event_id=event.id, path="figures", keys=keys)
+        assert rewrite(text) != text
+        forged = Confidential._of(event.data.figures.key, rewrite(text))
         closed = seal_field(forged, event_id=event.id, path="figures", key=keys(forged.key), nonce=b"1" * 12)
         return rewritten(raw, data={"figures": {"key": forged.key, "seal": "confidential", **closed}})
 
     return change
+
+
+def with_penalty(keys: Keys, amount: str) -> Callable[[bytes], bytes]:
+    """Another penalty in the sealed figures."""
+    return resealed(keys, lambda text: re.sub(r'"penalty":{"amount":"[^"]+"', f'"penalty":{{"amount":"{amount}"', text))
 
 
 def test_an_altered_amount_is_found_though_it_is_sealed_with_the_right_key(history: History) -> None:
@@ -175,6 +179,36 @@ def test_an_altered_amount_is_found_though_it_is_sealed_with_the_right_key(histo
     assert [(f.fact_id, f.field, f.kind, f.was) for f in findings] == [
         (last, "figures.computed.penalty.amount", "figures", "99.99")
     ]
+
+
+@pytest.mark.parametrize("written", [lambda text: text.replace(":", ": "), lambda text: f'{{"by":"hand",{text[1:]}'])
+def test_figures_written_in_another_way_are_the_same_figures(history: History, written: Callable[[str], str]) -> None:
+    last = history.fact_id("lent")
+    findings, summary = judged(history.altered(last, resealed(history.keys, written)), history.keys)
+    assert (findings, summary.agrees) == ([], True)
+
+
+def test_every_amount_that_was_altered_is_named(history: History) -> None:
+    last = history.fact_id("lent")
+    forged = resealed(history.keys, lambda text: re.sub(r'"(limit|month_base_wage)":{"amount":"\d', r"\g<0>9", text))
+    findings, _ = judged(history.altered(last, forged), history.keys)
+    assert {(f.fact_id, f.kind) for f in findings} == {(last, "figures")}
+    named = [f.field for f in findings]
+    assert named[0] == "figures.computed.month_base_wage.amount"
+    assert named[1:] == [f"figures.computed.steps.{number}.limit.amount" for number in range(len(named) - 1)]
+    assert len(named) > 2
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_figures_that_do_not_read_are_a_finding_whatever_else_is_missing(history: History, dated: bool) -> None:
+    last = history.fact_id("lent")
+    raws = history.altered(last, with_penalty(history.keys, "1.234"))
+    if not dated:
+        raws = [raw for raw in raws if read_event(raw).type != "registry.zone_adopted.v1"]
+    findings, summary = judged(raws, history.keys)
+    assert [(f.fact_id, f.field, f.kind) for f in findings] == [(last, "ruling", "unreadable")]
+    assert findings[0].was.startswith("1 validation error for PenaltyFigures\ncomputed.penalty.amount\n")
+    assert bool(summary.skipped["evidence_missing"]) is not dated
 
 
 def test_an_altered_amount_also_shows_in_the_months_sums_that_follow(history: History) -> None:

@@ -10,7 +10,8 @@ from bailiwick_contracts.lateness import DerivedDay, Occurrence, OccurrenceKind
 from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio
 from bailiwick_contracts.money import Money
-from bailiwick_contracts.penalty import Adjudication, PenaltyCase, adjudicate_penalty
+from bailiwick_contracts.penalty import Adjudication, adjudicate_penalty
+from bailiwick_contracts.penalty_case import PenaltyCase
 from bailiwick_contracts.quota import CountedDay
 from bailiwick_contracts.readings import Readings
 

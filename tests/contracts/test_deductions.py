@@ -6,10 +6,12 @@ from itertools import pairwise
 
 import pytest
 from bailiwick_contracts.deductions import (
-    Cap,
     Requested,
+    Step,
     UnpaidDay,
+    authority_limit,
     day_base_wage,
+    legal_limits,
     run_pipeline,
     unpaid_in_month,
     unpaid_of,
@@ -33,9 +35,14 @@ def law(minimum: str | None = None, **changes: object) -> LegalPolicy:
     return LegalPolicy.model_validate(known | floor | changes)
 
 
+def steps_of(asked: Money, policy: LegalPolicy, most: Money | None = None, **month: Money) -> tuple[Step, ...]:
+    own = (authority_limit("A13", most),) if most is not None else ()
+    return run_pipeline(asked, (*own, *legal_limits(policy, **month)))
+
+
 def test_c12_the_floor_binds_before_the_fifth_of_the_wage() -> None:
     """C12: wage 1,100, minimum wage 900, compensation asked 300, cap 20 % and floor: 200, not 220."""
-    steps = run_pipeline(yuan("300.00"), month_wage=yuan("1100.00"), policy=law("900.00"))
+    steps = steps_of(yuan("300.00"), month_wage=yuan("1100.00"), policy=law("900.00"))
     assert steps[-1].after == yuan("200.00")
     assert [(step.kind, str(step.after.amount), step.bound) for step in steps] == [
         ("legal_cap_per_occurrence", "220.00", True),
@@ -46,14 +53,14 @@ def test_c12_the_floor_binds_before_the_fifth_of_the_wage() -> None:
 
 def test_c13_the_fifth_of_the_wage_binds_before_the_floor() -> None:
     """C13: wage 2,500, minimum wage 1,800, cap 20 % and floor: 500."""
-    steps = run_pipeline(yuan("2500.00"), month_wage=yuan("2500.00"), policy=law("1800.00"))
+    steps = steps_of(yuan("2500.00"), month_wage=yuan("2500.00"), policy=law("1800.00"))
     assert steps[-1].after == yuan("500.00")
     assert not steps[-1].bound
 
 
 @pytest.mark.parametrize(("asked", "after"), [("219.99", "219.99"), ("220.00", "220.00"), ("220.01", "220.00")])
 def test_the_legal_cap_includes_its_boundary(asked: str, after: str) -> None:
-    steps = run_pipeline(yuan(asked), month_wage=yuan("1100.00"), policy=law())
+    steps = steps_of(yuan(asked), month_wage=yuan("1100.00"), policy=law())
     assert steps[-1].after == yuan(after)
 
 
@@ -63,14 +70,14 @@ def test_the_legal_cap_includes_its_boundary(asked: str, after: str) -> None:
 def test_what_was_taken_in_the_month_lessens_the_monthly_cap_and_nothing_is_carried_over(
     before: str, after: str
 ) -> None:
-    steps = run_pipeline(
+    steps = steps_of(
         yuan("150.00"), month_wage=yuan("1100.00"), policy=law(cap_per_occurrence=None), month_penalties=yuan(before)
     )
     assert steps[-1].after == yuan(after)
 
 
 def test_the_floor_leaves_the_minimum_wage_after_unpaid_time_and_earlier_penalties() -> None:
-    steps = run_pipeline(
+    steps = steps_of(
         yuan("100.00"),
         month_wage=yuan("1100.00"),
         policy=law("900.00", cap_per_occurrence=None, monthly_cap=None),
@@ -81,19 +88,19 @@ def test_the_floor_leaves_the_minimum_wage_after_unpaid_time_and_earlier_penalti
 
 
 def test_where_the_law_leaves_only_unpaid_time_the_penalty_is_nothing() -> None:
-    steps = run_pipeline(yuan("50.00"), month_wage=yuan("1100.00"), policy=law(mode="no_work_no_pay_only"))
+    steps = steps_of(yuan("50.00"), month_wage=yuan("1100.00"), policy=law(mode="no_work_no_pay_only"))
     assert (steps[0].kind, steps[0].bound, steps[-1].after) == ("legal_mode", True, yuan("0.00"))
 
 
 def test_a_policy_may_cap_by_the_base_wage_of_a_day() -> None:
     policy = law(cap_per_occurrence_of="day_base_wage", monthly_cap=None)
-    steps = run_pipeline(yuan("50.00"), month_wage=yuan("4350.00"), day_wage=yuan("200.00"), policy=policy)
+    steps = steps_of(yuan("50.00"), month_wage=yuan("4350.00"), day_wage=yuan("200.00"), policy=policy)
     assert steps[-1].after == yuan("40.00")
 
 
 def test_a_cap_of_the_months_wage_goes_by_what_is_due_after_unpaid_time() -> None:
-    due = run_pipeline(yuan("300.00"), month_wage=yuan("1100.00"), policy=law(), month_unpaid=yuan("100.00"))
-    base = run_pipeline(
+    due = steps_of(yuan("300.00"), month_wage=yuan("1100.00"), policy=law(), month_unpaid=yuan("100.00"))
+    base = steps_of(
         yuan("300.00"),
         month_wage=yuan("1100.00"),
         policy=law(cap_per_occurrence_of="month_base_wage", monthly_cap_of="month_base_wage"),
@@ -137,7 +144,7 @@ def test_a_deduction_is_asked_for_as_a_share_or_an_amount_and_is_not_negative(gi
 
 def test_currencies_never_mix() -> None:
     with pytest.raises(ValueError, match="do not add"):
-        run_pipeline(
+        steps_of(
             yuan("1.00"), month_wage=Money.model_validate({"amount": "1.00", "currency": "EUR"}), policy=law("1.00")
         )
 
@@ -164,10 +171,7 @@ def test_no_deduction_ever_exceeds_a_cap_and_the_floor_holds(
             "minimum_wage": minimum,
         }
     )
-    authority = Cap(rule="A13", limit=most)
-    steps = run_pipeline(
-        asked, month_wage=wage, policy=policy, authority=authority, month_unpaid=unpaid, month_penalties=taken
-    )
+    steps = steps_of(asked, month_wage=wage, policy=policy, most=most, month_unpaid=unpaid, month_penalties=taken)
     penalty, due = steps[-1].after.amount, wage.amount - unpaid.amount
     assert 0 <= penalty <= min(asked.amount, most.amount)
     if mode != "cap":

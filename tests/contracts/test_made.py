@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bailiwick_contracts.authority import Input, Measured
-from bailiwick_contracts.deductions import Cap, PenaltyFigures, Requested, Step
+from bailiwick_contracts.deductions import PenaltyFigures, Requested, Step, Wage
 from bailiwick_contracts.matrix import Ratio
 from bailiwick_contracts.message import Record, made
 from bailiwick_contracts.money import Money
@@ -21,7 +21,7 @@ CENTS = Money(amount=Decimal("12.30"))
         (Input, {"name": "day", "facts": ("f-1", "f-2")}),
         (Measured, {"measure": "late_minutes", "value": Ratio.of(Fraction(7, 2))}),
         (Measured, {"value": CENTS, "measure": "amount", "confidential": True}),
-        (Cap, {"limit": CENTS, "rule": "A13"}),
+        (Wage, {"month": CENTS, "fact_id": "w-1"}),
         (Step, {"kind": "authority_cap", "rule": "A13", "before": CENTS, "limit": CENTS, "after": CENTS}),
         (Counted, {"times": 0}),
         (PenaltyFigures, {"requested": Requested(share=Ratio.of(Fraction(1, 5)))}),

@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 from bailiwick_contracts.authority import Delegation, measures
-from bailiwick_contracts.deductions import Requested
+from bailiwick_contracts.deductions import PenaltyFigures, Requested
 from bailiwick_contracts.lateness import DerivedDay, Occurrence
 from bailiwick_contracts.matrix import LegalPolicy, Ratio
 from bailiwick_contracts.money import Money
-from bailiwick_contracts.penalty import StandingPenalty
+from bailiwick_contracts.penalty import Adjudication
+from bailiwick_contracts.penalty_case import StandingPenalty
 from bailiwick_contracts.quota import Amount, CountedDay
 from hypothesis import given
 from hypothesis import strategies as st
@@ -204,6 +205,16 @@ def test_a_ruling_names_the_facts_behind_every_input_and_no_amount() -> None:
     }
     assert "30.00" not in found.ruling.model_dump_json()
     assert found.ruling.asked.measured("share_of_base_wage") is None
+
+
+@pytest.mark.parametrize("requested", [share(20), share(0), amount("0.00"), amount("30.00"), amount("99999.99")])
+@pytest.mark.parametrize("minutes", [5, 40])
+def test_what_comes_out_is_written_whole_and_read_again_as_itself(requested: Requested, minutes: int) -> None:
+    earlier = (Amount(amount=yuan("850.00"), fact_id="p1"),)
+    found = judged(case(before=3, seconds=60 * minutes, requested=requested, month_penalties=earlier))
+    assert found.ruling is not None
+    assert Adjudication.model_validate_json(found.model_dump_json()) == found
+    assert PenaltyFigures.model_validate_json(found.figures.model_dump_json()) == found.figures
 
 
 def test_a_delegate_has_no_more_than_was_lent() -> None:
