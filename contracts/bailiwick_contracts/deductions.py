@@ -142,7 +142,7 @@ def unpaid_of(occurrence: Occurrence, day: DerivedDay, day_wage: Money) -> Money
 
 def unpaid_in_month(days: Iterable[UnpaidDay], month_wage: Money, day_wage: Money) -> Money:
     """The wage of all unpaid time of a month; never more than the month's wage."""
-    total = sum((parted(day_wage.amount, d.unpaid_seconds, d.scheduled_seconds or 1) for d in days), Decimal(0))
+    total = sum([parted(day_wage.amount, d.unpaid_seconds, d.scheduled_seconds or 1) for d in days], _NOTHING)
     return _money(min(total, month_wage.amount), month_wage)
 
 
@@ -204,7 +204,7 @@ def legal_limits(
         limits.append(("monthly_cap", room))
     if least is not None:
         limits.append(("minimum_wage_floor", due - taken - least.amount))
-    return tuple(StepLimit(kind, policy.version, _money(most, month_wage)) for kind, most in limits)
+    return tuple([StepLimit(kind, policy.version, _money(most, month_wage)) for kind, most in limits])
 
 
 def run_pipeline(asked: Money, limits: Iterable[StepLimit]) -> tuple[Step, ...]:

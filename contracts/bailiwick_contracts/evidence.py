@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, PunchRecorded, ShiftRostered, day_stream
@@ -239,27 +240,32 @@ class Evidence:
         for one in people:
             self._asked(one)
             days = self._late_days.get(one, [])
-            for near in days[bisect_left(days, first) : bisect_right(days, until)]:
-                derivation = self.derivation(one, near, sees)
-                if derivation is not None and derivation.counted is not None:
-                    found[near] = derivation.counted
+            for near, stood in self._stood(one, days[bisect_left(days, first) : bisect_right(days, until)], sees):
+                if stood.counted is not None:
+                    found[near] = stood.counted
         for one in people:
             for mark in self._penalties.imported(one, sees):
                 fact = mark.value.data
                 if fact.kind != "absent" and first <= fact.day <= until and fact.day not in found:
                     found[fact.day] = made(CountedDay, day=fact.day, kinds=(fact.kind,), fact_id=mark.fact_id)
-        return tuple(found[day] for day in sorted(found))
+        return tuple([found[day] for day in sorted(found)])
 
     def month_days(self, ids: Iterable[str], month: str, sees: Sees) -> tuple[UnpaidDay, ...]:
         """A person's days of a wage month with unpaid time, whatever the property."""
         found: list[tuple[date, str, UnpaidDay]] = []
         for one in ids:
             self._asked(one)
-            for near in self._unpaid_days.get((one, month), ()):
-                derivation = self.derivation(one, near, sees)
-                if derivation is not None and derivation.unpaid is not None:
-                    found.append((near, one, derivation.unpaid))
-        return tuple(unpaid for _, _, unpaid in sorted(found, key=lambda item: item[:2]))
+            for near, stood in self._stood(one, self._unpaid_days.get((one, month), ()), sees):
+                if stood.unpaid is not None:
+                    found.append((near, one, stood.unpaid))
+        return tuple([unpaid for _, _, unpaid in sorted(found, key=itemgetter(0, 1))])
+
+    def _stood(self, staff_id: str, days: Iterable[date], sees: Sees) -> Iterator[tuple[date, Derivation]]:
+        """The derivation that stood of each of some derived days."""
+        for day in days:
+            mark = last(self._days[staff_id, day], sees)
+            if mark is not None:
+                yield day, self._again.get(mark.fact_id) or self.derived_again(mark.value)
 
 
 # By the class itself: asking eight models in turn whether a fact is one of theirs costs more than reading it.

@@ -63,6 +63,8 @@ class Finding:
 def ruling_compared(event: Event[Any], again: Any) -> Iterator[Finding]:
     """A ruling against the one given again; a difference in what it rests on is one of the input."""
     was = event.data.ruling
+    if was == again:
+        return
     for finding in compared(event, "ruling", "ruling", was, again):
         about_input = finding.field.startswith(
             ("ruling.asked", "ruling.selected_at", "ruling.matrix_version", "ruling.legal_policy")

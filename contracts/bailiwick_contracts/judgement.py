@@ -31,7 +31,7 @@ from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio, Verb
 from bailiwick_contracts.message import COMPANY, Fact, made
 from bailiwick_contracts.notice import notices_stream, opened_notices
 from bailiwick_contracts.penalty import Adjudication, adjudicate_penalty
-from bailiwick_contracts.penalty_case import PenaltyCase
+from bailiwick_contracts.penalty_case import PenaltyCase, counted_up_to
 from bailiwick_contracts.registry import (
     AuthorityMatrixAdopted,
     LegalPolicyAdopted,
@@ -215,6 +215,7 @@ def _penalty_case(
     derived, day_fact_id, _ = day_of(evidence, ground, fact.day)
     settings = ground.known.once(("property", event.property_id), lambda: property_of(ground.events, event.property_id))
     given = [one for staff in ground.ids for one in evidence.office.history(notices_stream(staff), ground.sees)]
+    until = counted_up_to(ground.matrix, fact.day, ground.asked.decided_on)
     return made(
         PenaltyCase,
         asked=ground.asked,
@@ -225,7 +226,7 @@ def _penalty_case(
         occurrence=fact.asked.occurrence,
         derived=derived,
         day_fact_id=day_fact_id,
-        late_days=evidence.late_days(ground.ids, fact.day, max(fact.day, ground.asked.decided_on), ground.sees),
+        late_days=evidence.late_days(ground.ids, fact.day, until, ground.sees),
         entered_on=ground.entered_on(fact.day),
         standing=evidence.penalties.standing_on(ground.ids, fact.day, fact.asked.occurrence, ground.sees),
         wage=evidence.registry.wage_on(ground.of(BaseWageSet), ground.ids, fact.day),

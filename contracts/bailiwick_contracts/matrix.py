@@ -180,13 +180,8 @@ class AuthorityMatrix(Record):
         return _ranks(self.grades).get(grade)
 
     def ceiling(self, row: MatrixRow) -> int | None:
-        """The highest rank in a row's scope, narrowed by the rows it meets (T13)."""
-        scopes = [row.scope]
-        if self.readings.narrower_scope_holds:
-            scopes += [other.scope for row_id in row.scope.meets for other in self.rows_of(row_id)]
-        ranks = _ranks(self.grades)
-        found = [ranks[scope.grade_ceiling] for scope in scopes if scope.grade_ceiling in ranks]
-        return min(found) if found else None
+        """The highest rank in the scope of one of its rows, narrowed by the rows it meets (T13)."""
+        return _ceilings(self)[row.row_id, row.verb]
 
 
 _ASKED_LATELY = 256
@@ -226,6 +221,20 @@ def _by_measure(limits: tuple[Limit, ...]) -> dict[Measure, Limit]:
 @_kept
 def _ranks(grades: tuple[Grade, ...]) -> dict[str | None, int]:
     return {step.grade: step.rank for step in reversed(grades)}
+
+
+@_kept
+def _ceilings(matrix: AuthorityMatrix) -> dict[tuple[str, str], int | None]:
+    """The highest rank in the scope of each row; a row is named by its id and verb."""
+    ranks = _ranks(matrix.grades)
+    found: dict[tuple[str, str], int | None] = {}
+    for row in matrix.rows:
+        scopes = [row.scope]
+        if matrix.readings.narrower_scope_holds:
+            scopes += [other.scope for row_id in row.scope.meets for other in matrix.rows_of(row_id)]
+        reached = [ranks[scope.grade_ceiling] for scope in scopes if scope.grade_ceiling in ranks]
+        found[row.row_id, row.verb] = min(reached, default=None)
+    return found
 
 
 class LegalPolicy(Record):

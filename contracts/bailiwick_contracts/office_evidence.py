@@ -110,9 +110,10 @@ class OfficeEvidence:
 
     def taken_in_and_confirmed(self, property_id: str, day: date, sees: Sees) -> tuple[str, str | None]:
         """The month in which something about a day was taken, and the fact that had confirmed the attendance of its own."""
-        own = self.month(property_id, month_of(day), sees)
-        taken_in = month_of(day) if own.closed is None else self.taken_in(property_id, day, sees)
-        return taken_in, own.confirmation
+        month = month_of(day)
+        known = self.month(property_id, month, sees)
+        taken_in = month if known.closed is None else self.taken_in(property_id, day, sees)
+        return taken_in, known.confirmation
 
     def payroll(self, property_id: str, month: str, sees: Sees) -> list[Event[Any]]:
         """The facts that a month's file was made of, of the month and the year before it."""

@@ -125,16 +125,17 @@ def adjudicate_penalty(
         clamps=computed.clamps,
         positions=positions,
     )
-    return made(
+    covered = [option.asked.row_id for option in options if option.found.outcome == "granted" and option is not chosen]
+    return built(
         Adjudication,
-        verdict=_OUTCOMES[ruling.outcome],
-        reason=ruling.reason,
-        clause=ruling.row_id,
-        ruling=ruling,
-        also_covered_by=tuple(
-            option.asked.row_id for option in options if option.found.outcome == "granted" and option is not chosen
-        ),
-        figures=made(PenaltyFigures, requested=case.requested, computed=computed),
+        {
+            "verdict": _OUTCOMES[ruling.outcome],
+            "reason": ruling.reason,
+            "clause": ruling.row_id,
+            "ruling": ruling,
+            "also_covered_by": tuple(covered),
+            "figures": built(PenaltyFigures, {"requested": case.requested, "computed": computed}),
+        },
     )
 
 

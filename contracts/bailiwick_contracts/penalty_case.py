@@ -51,7 +51,7 @@ class PenaltyCase(Record):
     derived: DerivedDay | None = None
     day_fact_id: Identifier | None = None
     late_days: tuple[CountedDay, ...] = ()
-    """The person's days with a lateness or early leave, of at least the two years up to this day."""
+    """The person's days with a lateness or early leave, of at least the two years up to the day that `counted_up_to` has."""
     entered_on: date | None = None
     standing: tuple[StandingPenalty, ...] = ()
     """Penalties that stand on the same occurrence."""
@@ -148,6 +148,11 @@ def with_unpaid(case: PenaltyCase, found: Occurrence, common: Common, matrix: Au
     return taken._replace(share=max(taken.share, absent))
 
 
+def counted_up_to(matrix: AuthorityMatrix | None, day: date, decided_on: date) -> date:
+    """The day up to which late arrivals and early leaves count towards the ordinal of one on `day` (T7)."""
+    return decided_on if matrix is not None and matrix.readings.offence_window_from != "incident" else day
+
+
 def _late_times(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | None) -> Counted | None:
     if found.kind == "absent" or matrix is None or case.derived is None:
         return None
@@ -155,7 +160,7 @@ def _late_times(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | 
     of_kind = [other.occurrence for other in case.derived.occurrences if other.kind == found.kind]
     return late_times(
         case.late_days,
-        case.day if readings.offence_window_from == "incident" else case.asked.decided_on,
+        counted_up_to(matrix, case.day, case.asked.decided_on),
         found.kind,
         of_kind.index(found.occurrence),
         shared=readings.late_and_early_share_count,

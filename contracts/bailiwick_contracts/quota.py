@@ -119,10 +119,10 @@ def late_times(
         entered_on: the day of entry, for a year of service.
     """
     first, _ = year_of(day, anchor=anchor, entered_on=entered_on)
-    counting = (kind, "late", "early") if shared else (kind,)
+    counts = frozenset((kind, "late", "early") if shared else (kind,)).__contains__
     times, facts = 0, []
     for one in sorted([item for item in days if first <= item.day <= day], key=_day):
-        counted = [k for k in one.kinds if k in counting]
+        counted = list(filter(counts, one.kinds))
         if one.day == day:
             counted = _up_to(counted, kind, shift)
         if counted:

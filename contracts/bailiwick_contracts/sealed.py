@@ -154,8 +154,8 @@ def open_field(sealed: Sealed, *, event_id: str, path: str, keys: Keys) -> str:
         return sealed._open  # noqa: SLF001
     key = keys(sealed.key)
     try:
-        nonce = base64.b64decode(sealed.nonce, validate=True)
-        secret = base64.b64decode(sealed.ciphertext, validate=True)
+        nonce = binascii.a2b_base64(sealed.nonce, strict_mode=True)
+        secret = binascii.a2b_base64(sealed.ciphertext, strict_mode=True)
         opened: bytes = aes_gcm(key).decrypt(nonce, secret, f"{event_id}/{path}".encode())
         return opened.decode()
     except (binascii.Error, invalid_tag, ValueError) as error:
