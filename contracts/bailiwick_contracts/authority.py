@@ -128,7 +128,7 @@ class CopyPosition(Record):
 
 @lru_cache(maxsize=4096)
 def clamp(step: int, kind: ClampKind, rule_id: str, *, bound: bool) -> Clamp:
-    """A step of checked values; the same ones come back again and again."""
+    """A step of checked values, the same record each time: there are a handful of them."""
     return built(Clamp, {"step": step, "kind": kind, "rule": rule_id, "bound": bound})
 
 
@@ -211,7 +211,7 @@ def ruled(
     positions: tuple[CopyPosition, ...] = (),
 ) -> Ruling:
     """The ruling that `weigh` came to on the same, in words for good."""
-    upwards = _next_in_line(matrix, asked) if matrix is not None and found.outcome != "granted" else None
+    next_in_line = _next_in_line(matrix, asked) if matrix is not None and found.outcome != "granted" else None
     return built(
         Ruling,
         {
@@ -224,7 +224,7 @@ def ruled(
             "asked": asked.disclosed(),
             "limit": found.limit,
             "condition": found.condition,
-            "escalate_to": found.to or upwards,
+            "escalate_to": found.to or next_in_line,
             "see": found.see,
             "clamps": clamps,
             "positions": positions,

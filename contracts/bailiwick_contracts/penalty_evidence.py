@@ -95,6 +95,7 @@ class PenaltyEvidence:
         found = self._figures.get(event.id)
         if found is not None:
             return found.requested
+        # Whatever the text says beyond this is compared with what comes out, or else read whole.
         before, _, computed = self._opened(event).partition(',"computed":')
         try:
             return _asked(f"{before}}}" if computed else before)
