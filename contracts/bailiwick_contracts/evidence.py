@@ -49,7 +49,8 @@ class Evidence:
         self.keys = keys
         self.registry = RegistryEvidence(keys)
         self.office = OfficeEvidence()
-        self._penalties = PenaltyEvidence(keys)
+        self.penalties = PenaltyEvidence(keys)
+        """Those that were read; of whom something is asked, all are (`penalties_of`)."""
         self.tickets = TicketEvidence()
         self.billing = BillingEvidence()
         self._rosters = RosterEvidence()
@@ -111,10 +112,10 @@ class Evidence:
 
     def _keep_penalty(self, mark: Mark, fact: PenaltyDecided | PenaltyImported) -> None:
         event = mark.value
-        self._penalties.take(mark, fact, self.office.taken_in(event.property_id, fact.day, before(event)))
+        self.penalties.take(mark, fact, self.office.taken_in(event.property_id, fact.day, before(event)))
 
     def _keep_reversal(self, mark: Mark, fact: PenaltyReversed) -> None:
-        self._penalties.take_reversal(mark, fact)
+        self.penalties.take_reversal(mark, fact)
 
     def retracted_since(self) -> Iterator[str]:
         """Rulings that name a fact which was retracted afterwards."""
@@ -205,14 +206,14 @@ class Evidence:
 
     def penalty(self, penalty_id: str, sees: Sees) -> Mark | None:
         """The fact that decided or imported a penalty."""
-        if penalty_id not in self._penalties:
+        if penalty_id not in self.penalties:
             self._open(*self.unread.people())
-        return self._penalties.penalty(penalty_id, sees)
+        return self.penalties.penalty(penalty_id, sees)
 
     def penalties_of(self, ids: Iterable[str]) -> PenaltyEvidence:
         """The penalties, those of these people all read."""
         self._open(*ids)
-        return self._penalties
+        return self.penalties
 
     def payroll(self, property_id: str, month: str, sees: Sees) -> list[Event[Any]]:
         """The facts that a month's file was made of, of the month and the year before it."""
@@ -244,7 +245,7 @@ class Evidence:
                 if stood.counted is not None:
                     found[near] = stood.counted
         for one in people:
-            for mark in self._penalties.imported(one, sees):
+            for mark in self.penalties.imported(one, sees):
                 fact = mark.value.data
                 if fact.kind != "absent" and first <= fact.day <= until and fact.day not in found:
                     found[fact.day] = made(CountedDay, day=fact.day, kinds=(fact.kind,), fact_id=mark.fact_id)
@@ -294,5 +295,3 @@ def _derivation(fact_id: str, fact: DayDerived, again: DerivedDay) -> Derivation
         if again.unpaid_seconds > 0
         else None,
     )
-
-

@@ -228,11 +228,13 @@ def _penalty_case(
         day_fact_id=day_fact_id,
         late_days=evidence.late_days(ground.ids, fact.day, until, ground.sees),
         entered_on=ground.entered_on(fact.day),
-        standing=evidence.penalties.standing_on(ground.ids, fact.day, fact.asked.occurrence, ground.sees),
+        standing=evidence.penalties_of(ground.ids).standing_on(
+            ground.ids, fact.day, fact.asked.occurrence, ground.sees
+        ),
         wage=evidence.registry.wage_on(ground.of(BaseWageSet), ground.ids, fact.day),
         paid_days=settings.data.paid_days_per_month if settings else _PAID_DAYS,
         month_days=evidence.month_days(ground.ids, month, ground.sees),
-        month_penalties=evidence.penalties.month_penalties(ground.ids, month, ground.sees),
+        month_penalties=evidence.penalties_of(ground.ids).month_penalties(ground.ids, month, ground.sees),
         month_confirmation=confirmed,
         notices=opened_notices(given, fact.day, fact.asked.occurrence, evidence.keys),
     )
@@ -310,7 +312,7 @@ def _judge_plain(row_id: str, verb: Verb) -> Judge:
         if hasattr(fact, "reason"):
             yield from compared(event, "reason", "ruling", fact.reason, again.reason)
         if isinstance(fact, PenaltyReversed):
-            mark = evidence.penalties.penalty(fact.penalty_id, ground.sees)
+            mark = evidence.penalty(fact.penalty_id, ground.sees)
             yield from compared(event, "reverses", "input", fact.reverses, mark.fact_id if mark else None)
             yield from compared(event, "day", "input", fact.day, mark.value.data.day if mark else None)
             yield from compared(event, "staff_id", "input", fact.staff_id, mark.value.data.staff_id if mark else None)

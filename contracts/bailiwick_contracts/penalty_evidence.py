@@ -47,7 +47,7 @@ class PenaltyEvidence:
         """Read one more penalty, taken in a wage month."""
         self._on_day[fact.staff_id, fact.day].append(mark)
         self._taken_in[fact.staff_id, month].append(mark)
-        if isinstance(fact, PenaltyImported):
+        if type(fact) is PenaltyImported:
             self._imported[fact.staff_id].append(mark)
         self._by_penalty[fact.penalty_id].append(mark)
 
