@@ -323,9 +323,8 @@ def _judge_plain(row_id: str, verb: Verb) -> Judge:
 def judge_day(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
     """What a day came to: derived again from roster, punches and confirmations."""
     derivation = evidence.derived_again(event)
-    if under is not None:
-        return
-    yield from compared(event, "derived", "input", derivation.recorded, derivation.again)
+    if under is None and derivation.again is not derivation.recorded:
+        yield from compared(event, "derived", "input", derivation.recorded, derivation.again)
 
 
 def _not_judged(reason: str) -> Judge:

@@ -23,6 +23,7 @@ from bailiwick_contracts.penalty_case import (
     Common,
     PenaltyCase,
     Taken,
+    base_wage,
     common_of,
     less,
     measured,
@@ -154,6 +155,8 @@ def _impossible(
         return "already_penalised"
     if case.wage is None or case.wage.month.amount <= 0:
         return "wage_unset"
+    if case.requested.amount is not None and base_wage(case, matrix).amount <= 0:
+        return "wage_unset"  # of a wage that rounds to nothing, an amount is no share
     amounts = [case.requested.amount, policy.minimum_wage if policy else None]
     amounts += [item.amount for item in case.month_penalties]
     if {amount.currency for amount in amounts if amount is not None} - {case.wage.month.currency}:

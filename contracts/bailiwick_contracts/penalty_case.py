@@ -112,7 +112,7 @@ def common_of(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | No
         unpaid_of(found, case.derived, day_wage),
         month_unpaid,
         penalties.total,
-        _asked_of(case, month if _by_month(matrix) else day_wage),
+        _asked_of(case, base_wage(case, matrix)),
         legal_limits(
             law, month_wage=month, day_wage=day_wage, month_unpaid=month_unpaid, month_penalties=penalties.total
         ),
@@ -120,6 +120,12 @@ def common_of(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | No
         (*case.asked.conditions, NOTICE) if covering else case.asked.conditions,
         _inputs(case, counted, penalties, covering),
     )
+
+
+def base_wage(case: PenaltyCase, matrix: AuthorityMatrix | None) -> Money:
+    """The wage that shares are taken of, of a case with a wage, where no clause halves it."""
+    assert case.wage is not None  # noqa: S101 - the caller answers for it
+    return case.wage.month if _by_month(matrix) else day_base_wage(case.wage.month, case.paid_days)
 
 
 def measured(measure: Measure, value: Ratio, *, confidential: bool = False) -> Measured:

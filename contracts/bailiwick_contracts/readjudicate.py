@@ -186,7 +186,7 @@ class Bench:
                 self.summary.skipped["key_not_held"] += 1
                 return ()
             findings = [Finding.about(event, field="figures", kind="unreadable", was=str(error))]
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             findings = [Finding.about(event, field="ruling", kind="unreadable", was=str(error)[:500])]
         if event.type in DERIVATIONS:
             self.summary.derivations += 1

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from bailiwick_contracts.authority import Delegation, measures
-from bailiwick_contracts.deductions import PenaltyFigures, Requested
+from bailiwick_contracts.deductions import PenaltyFigures, Requested, Wage
 from bailiwick_contracts.lateness import DerivedDay, Occurrence
 from bailiwick_contracts.matrix import LegalPolicy, Ratio
 from bailiwick_contracts.money import Money
@@ -163,10 +163,14 @@ def test_prior_written_notice_is_asked_for_where_the_law_asks_for_it() -> None:
     assert judged(case(asked=asked(conditions=("prior_written_notice",))), policy=policy).verdict == "decided"
 
 
+WAGE_OF_A_CENT = Wage(month=yuan("0.01"), fact_id="wage")
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [({"derived": None}, "day_not_derived"), ({"derived": DerivedDay(status="open")}, "day_not_over"),
      ({"derived": DerivedDay(status="present")}, "no_such_occurrence"), ({"wage": None}, "wage_unset"),
+     ({"wage": WAGE_OF_A_CENT, "requested": amount("5.00")}, "wage_unset"),
      ({"requested": Requested(amount=Money.model_validate({"amount": "5.00", "currency": "EUR"}))}, "currency_differs")],
 )  # fmt: skip
 def test_what_cannot_be_judged_is_refused_with_its_reason(changes: dict[str, object], reason: str) -> None:
