@@ -19,7 +19,7 @@ from bailiwick_contracts.sealed import Keys, keys_from
 from bailiwick_contracts.stored import read_evidence
 from pydantic_core import from_json
 
-from services.kernel.store import StoredFact
+from services.kernel.store import Store, StoredFact
 from tests.audit.office import FIFTH, MONDAY, Office, _row, at
 from tests.bench.figures import Figures
 from tests.bench.place import PLACE, Place
@@ -76,28 +76,28 @@ def _quarter() -> tuple[tuple[bytes, ...], dict[str, bytes]]:
     return raws, keys
 
 
-def _from_store(place: Place) -> Iterator[bytes]:
-    store, position = place.store(TOY), 0
+def _from_store(store: Store) -> Iterator[bytes]:
+    position = 0
     while page := store.after(position, 1_000):
         yield from (fact.raw for fact in page)
         position = page[-1].position
 
 
-def _judged(place: Place, keys: Keys, again: Callable[..., Iterator[Finding]], count: int) -> tuple[float, Summary]:
+def _judged(store: Store, keys: Keys, again: Callable[..., Iterator[Finding]], count: int) -> tuple[float, Summary]:
     """The seconds that it takes, once it was done before."""
     for _ in range(2):
         begun, summary = time.perf_counter(), Summary()
-        found = list(again(_from_store(place), keys, summary=summary))
+        found = list(again(_from_store(store), keys, summary=summary))
         seconds = time.perf_counter() - begun
         if found or summary.read != count:
             raise RuntimeError(f"a decision did not come out again: {found[:1]} of {summary}")
     return seconds, summary
 
 
-def _kept(place: Place, keys: Keys) -> float:
+def _kept(store: Store, keys: Keys) -> float:
     """Every fact read typed and placed where rulings look for it, and nothing judged."""
     begun, evidence = time.perf_counter(), Evidence(keys)
-    for raw in _from_store(place):
+    for raw in _from_store(store):
         evidence.take(read_evidence(raw))
     return time.perf_counter() - begun
 
@@ -110,13 +110,13 @@ def judging(place: Place) -> Figures:
         store.append(
             connection, [StoredFact(number, f"s-{number}", 1, "kept", raw) for number, raw in enumerate(raws, 1)]
         )
-    alone, summary = _judged(place, keys, readjudicate, len(raws))
+    alone, summary = _judged(store, keys, readjudicate, len(raws))
     with Judges(os.cpu_count() or 1) as judges:
-        seconds, _ = _judged(place, keys, judges.readjudicate, len(raws))
+        seconds, _ = _judged(store, keys, judges.readjudicate, len(raws))
     decided = summary.judged + summary.derivations
-    kept = _kept(place, keys)
+    kept = _kept(store, keys)
     begun = time.perf_counter()
-    for raw in _from_store(place):
+    for raw in _from_store(store):
         from_json(raw)
     bare = time.perf_counter() - begun
     return {
