@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -89,7 +90,7 @@ async def _up(as_json: bool) -> None:
     from services.run.up import up as running
 
     given = Settings()
-    _can_open(given, as_json)
+    _can_open(given, SERVICES, as_json)
     async with running(given, SERVICES) as (settings, _):
         result: dict[str, object] = {
             "ready": True,
@@ -106,12 +107,16 @@ async def _up(as_json: bool) -> None:
         await asyncio.Event().wait()
 
 
-def _can_open(settings: Settings, as_json: bool) -> None:
+def _can_open(settings: Settings, services: Collection[str], as_json: bool = False) -> None:
     """Say what is wrong before anything runs: the processes would end and begin again for ever."""
-    from services.gateway.serve import check
+    from services.gateway import serve as gateway
+    from services.run import observe
 
     try:
-        check(settings)
+        if "gateway" in services:
+            gateway.check(settings)
+        if settings.health_port is not None:
+            observe.check(settings.health_port)
     except ValueError as error:
         fail(str(error), BAD_INPUT, as_json)
 
@@ -127,6 +132,7 @@ def serve(services: Annotated[list[str], typer.Argument(help="Names of services,
     except KeyError as error:
         fail(str(error.args[0]), BAD_INPUT)
     logs.configure(Settings().log_level)
+    _can_open(Settings(), chosen)
     run(serve_until_stopped(Settings(), chosen))
 
 

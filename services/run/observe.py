@@ -4,6 +4,7 @@ It runs in a thread of its own, so that it answers, and says what is wrong, also
 """
 
 import json
+import socket
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
@@ -14,6 +15,16 @@ from services.kernel.health import Health
 from services.kernel.telemetry import Numbers, exposition
 
 Healths = Callable[[], list[Health]]
+_LOOPBACK = "127.0.0.1"
+
+
+def check(port: int) -> None:
+    """Raises ValueError, saying what to do, where the port cannot be had."""
+    try:
+        socket.create_server((_LOOPBACK, port)).close()
+    except OSError as error:
+        said = f"BAILIWICK_HEALTH_PORT: {port}: {error.strerror}; name another port, or 0 for a free one"
+        raise ValueError(said) from None
 
 
 def observe(port: int, numbers: Numbers, healths: Healths, alive: Callable[[], bool]) -> ThreadingHTTPServer:
@@ -32,7 +43,7 @@ def observe(port: int, numbers: Numbers, healths: Healths, alive: Callable[[], b
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
             """Who looks at the health is not worth a line."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer((_LOOPBACK, port), Handler)
     server.daemon_threads = True
     Thread(target=server.serve_forever, name="observe", daemon=True).start()
     return server

@@ -23,7 +23,6 @@ async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, 
 
     Raises:
         SettingError: with these settings none of them can connect.
-        StartError: the port for health and metrics cannot be had.
     """
     for name in factories:
         settings.nats_options(name)  # what no new start mends is said at once
@@ -33,12 +32,8 @@ async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, 
     supervisor = Supervisor(settings, factories, watch)
     door = None
     if settings.health_port is not None:
-        try:
-            numbers = Numbers(lambda: list(supervisor.runtimes.values()), supervisor.healths)
-            door = observe(settings.health_port, numbers, supervisor.healths, watch.beats)
-        except OSError as error:
-            said = f"BAILIWICK_HEALTH_PORT: {settings.health_port}: {error.strerror}; name another port, or 0 for a free one"
-            raise StartError(said) from None
+        numbers = Numbers(lambda: list(supervisor.runtimes.values()), supervisor.healths)
+        door = observe(settings.health_port, numbers, supervisor.healths, watch.beats)
         LOG.warning("observe.listens", url=f"http://127.0.0.1:{door.server_port}/health/ready")
     running = asyncio.create_task(supervisor.run())
     ready = asyncio.create_task(_announce(supervisor) if announce else supervisor.wait_ready())

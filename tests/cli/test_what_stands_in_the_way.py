@@ -242,12 +242,23 @@ def test_what_a_killed_system_left_is_not_taken_for_a_system_though_its_number_i
     assert running_at(tmp_path) is None
 
 
-def test_a_port_for_health_that_another_has_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [("serve", "registry"), ("up",)])
+def test_a_port_for_health_that_another_has_is_named_before_anything_runs(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         environment = {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_HEALTH_PORT": str(other.getsockname()[1])}
-        done = bailiwick(os.environ | environment, "serve", "registry")
-    assert done.returncode == 3
+        done = bailiwick(os.environ | environment, *command)
+    assert done.returncode == 2
     assert f"error BAILIWICK_HEALTH_PORT: {environment['BAILIWICK_HEALTH_PORT']}: Address already in use" in done.stderr
+
+
+def test_a_door_that_could_never_open_is_not_served(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        environment = {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_HTTP_PORT": str(other.getsockname()[1])}
+        done = bailiwick(os.environ | environment, "serve", "gateway")
+    assert done.returncode == 2
+    assert f"BAILIWICK_HTTP_PORT is {environment['BAILIWICK_HTTP_PORT']}: Address already in use" in done.stderr
 
 
 @pytest.mark.parametrize(
