@@ -26,9 +26,9 @@ from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Kind, Skipped, all_compared, compared, ruling_compared
 from bailiwick_contracts.lateness import Occurrence
-from bailiwick_contracts.mark import Sees, before, copied, recorded_by
+from bailiwick_contracts.mark import Sees, before
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio, Verb
-from bailiwick_contracts.message import COMPANY, Fact, made
+from bailiwick_contracts.message import built
 from bailiwick_contracts.notice import notices_stream, opened_notices
 from bailiwick_contracts.penalty import Adjudication, adjudicate_penalty
 from bailiwick_contracts.penalty_case import PenaltyCase, counted_up_to
@@ -38,7 +38,7 @@ from bailiwick_contracts.registry import (
     RegistryChangeRefused,
     ZoneAdopted,
 )
-from bailiwick_contracts.registry_evidence import ADOPTIONS, Known, lent, person, place
+from bailiwick_contracts.registry_evidence import Known
 from bailiwick_contracts.registry_judgement import judge_registry_change
 from bailiwick_contracts.sealed import SealingError
 from bailiwick_contracts.staff import BaseWageSet
@@ -47,7 +47,6 @@ from bailiwick_contracts.standing import (
     entered_on,
     local_date,
     matrix_in_force,
-    of_kind,
     policy_in_force,
     property_of,
     same_person,
@@ -79,10 +78,6 @@ class Ground(NamedTuple):
         """The registry's facts about all of them."""
         return self.known.events
 
-    def of(self, kind: type[Fact]) -> list[Event[Any]]:
-        """Those of a kind that stand, found once: all that a question about this kind has to look at."""
-        return self.known.once(kind, lambda: of_kind(self.known.events, kind))
-
     def entered_on(self, on: date) -> date | None:
         """The day from which the subject's years of service run, where the matrix counts by them."""
         if self.matrix is None or self.matrix.readings.year_anchor != "service":
@@ -90,44 +85,36 @@ class Ground(NamedTuple):
         return entered_on(self.events, self.ids, on)
 
 
-_ADOPTED: tuple[type[Fact], ...] = (ZoneAdopted, AuthorityMatrixAdopted, LegalPolicyAdopted)
-
-
 def ground_of(
     event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, subject_id: str | None
 ) -> Ground:
     """Who asked, about whom, under which versions. Raises Skipped where the evidence is not there."""
-    at, positions = event.recordedat, positions_of(event)
-    knows = copied(positions) if positions else recorded_by(at)
-    subjects = [person(one) for one in (event.actor, event.onbehalfof, subject_id) if one]
-    subjects += [place(event.property_id), place(COMPANY), ADOPTIONS]
-    if event.delegation is not None:
-        subjects.append(lent(event.delegation))
-    known = evidence.registry.known(subjects, knows, positions)
-    events = known.events
-    zones, matrices, policies = known.once("adopted", lambda: [of_kind(events, kind) for kind in _ADOPTED])
-    decided_on = local_date(zones, event.property_id, at)
+    at, property_id, positions = event.recordedat, event.property_id, positions_of(event)
+    known = evidence.registry.known(event, subject_id, positions)
+    decided_on = local_date(known.of(ZoneAdopted), property_id, at)
     if decided_on is None:
         raise Skipped("evidence_missing")
     asked = known.once(
-        (row_id, verb, event.actor, event.onbehalfof, event.delegation, subject_id, event.property_id, decided_on),
+        (row_id, verb, decided_on),
         lambda: asked_of(
-            events,
+            known.events,
             row_id=row_id,
             verb=verb,
             actor_id=event.actor,
             on_behalf_of_id=event.onbehalfof,
             delegation_id=event.delegation,
             subject_id=subject_id,
-            property_id=event.property_id,
+            property_id=property_id,
             decided_on=decided_on,
         ),
     )
-    matrix = matrix_in_force(matrices, at)[0] if under is None else evidence.registry.version(under)
+    matrix = (
+        matrix_in_force(known.of(AuthorityMatrixAdopted), at)[0] if under is None else evidence.registry.version(under)
+    )
     if under is not None and matrix is None:
         raise Skipped("version_not_in_the_ledger")
-    policy, _ = policy_in_force(policies, event.property_id, at)
-    ids = known.once(("ids", subject_id), lambda: same_person(events, subject_id)) if subject_id else ()
+    policy, _ = policy_in_force(known.of(LegalPolicyAdopted), property_id, at)
+    ids = known.once("ids", lambda: same_person(known.events, subject_id)) if subject_id else ()
     return Ground(known, asked, ids, matrix, policy, before(event), positions)
 
 
@@ -166,8 +153,8 @@ def judge_penalty(event: Event[Any], evidence: Evidence, under: str | None) -> I
 def _penalty_judged(
     event: Event[Any], evidence: Evidence, under: str | None, requested: Requested
 ) -> Iterator[Finding]:
-    fact = event.data
-    ground = ground_of(event, evidence, under, fact.asked.clause or "A13", "penalise", fact.staff_id)
+    fact, asked = event.data, event.data.asked
+    ground = ground_of(event, evidence, under, asked.clause or "A13", "penalise", fact.staff_id)
     month, confirmed = evidence.office.taken_in_and_confirmed(event.property_id, fact.day, ground.sees)
     case = _penalty_case(event, evidence, ground, requested, month, confirmed)
     found = adjudicate_penalty(
@@ -176,11 +163,10 @@ def _penalty_judged(
     if under is not None:
         yield from _penalty_differs(event, evidence.penalties.figures(event), found)
         return
-    outcome, asked = _OUTCOME_OF[type(fact)], fact.asked
     occurrence = case.derived.occurrence(asked.occurrence) if case.derived else None
     verdict = found.verdict if occurrence is not None and found.ruling is not None else "refused"
     ruled: list[tuple[str, Kind, Any, Any]] = [
-        ("outcome", "ruling", outcome, verdict),
+        ("outcome", "ruling", _OUTCOME_OF[type(fact)], verdict),
         ("clause", "ruling", fact.clause, found.clause),
         ("asked.month", "input", asked.month, month),
         ("asked.requested_share", "input", asked.requested_share, requested.share),
@@ -211,32 +197,33 @@ def _of_outcome(
 def _penalty_case(
     event: Event[Any], evidence: Evidence, ground: Ground, requested: Requested, month: str, confirmed: str | None
 ) -> PenaltyCase:
-    fact = event.data
-    derived, day_fact_id, _ = day_of(evidence, ground, fact.day)
-    settings = ground.known.once(("property", event.property_id), lambda: property_of(ground.events, event.property_id))
-    given = [one for staff in ground.ids for one in evidence.office.history(notices_stream(staff), ground.sees)]
-    until = counted_up_to(ground.matrix, fact.day, ground.asked.decided_on)
-    return made(
+    asked, day, ids, sees = event.data.asked, event.data.day, ground.ids, ground.sees
+    occurrence, penalties = asked.occurrence, evidence.penalties_of(ids)
+    derived, day_fact_id, _ = day_of(evidence, ground, day)
+    settings = ground.known.once("settings", lambda: property_of(ground.events, event.property_id))
+    given = [one for staff in ids for one in evidence.office.history(notices_stream(staff), sees)]
+    until = counted_up_to(ground.matrix, day, ground.asked.decided_on)
+    return built(
         PenaltyCase,
-        asked=ground.asked,
-        clause=fact.asked.clause,
-        requested=requested,
-        beyond_authority=fact.asked.beyond_authority,
-        day=fact.day,
-        occurrence=fact.asked.occurrence,
-        derived=derived,
-        day_fact_id=day_fact_id,
-        late_days=evidence.late_days(ground.ids, fact.day, until, ground.sees),
-        entered_on=ground.entered_on(fact.day),
-        standing=evidence.penalties_of(ground.ids).standing_on(
-            ground.ids, fact.day, fact.asked.occurrence, ground.sees
-        ),
-        wage=evidence.registry.wage_on(ground.of(BaseWageSet), ground.ids, fact.day),
-        paid_days=settings.data.paid_days_per_month if settings else _PAID_DAYS,
-        month_days=evidence.month_days(ground.ids, month, ground.sees),
-        month_penalties=evidence.penalties_of(ground.ids).month_penalties(ground.ids, month, ground.sees),
-        month_confirmation=confirmed,
-        notices=opened_notices(given, fact.day, fact.asked.occurrence, evidence.keys),
+        {
+            "asked": ground.asked,
+            "clause": asked.clause,
+            "requested": requested,
+            "beyond_authority": asked.beyond_authority,
+            "day": day,
+            "occurrence": occurrence,
+            "derived": derived,
+            "day_fact_id": day_fact_id,
+            "late_days": evidence.late_days(ids, day, until, sees),
+            "entered_on": ground.entered_on(day),
+            "standing": penalties.standing_on(ids, day, occurrence, sees),
+            "wage": evidence.registry.wage_on(ground.known.of(BaseWageSet), ids, day),
+            "paid_days": settings.data.paid_days_per_month if settings else _PAID_DAYS,
+            "month_days": evidence.month_days(ids, month, sees),
+            "month_penalties": penalties.month_penalties(ids, month, sees),
+            "month_confirmation": confirmed,
+            "notices": opened_notices(given, day, occurrence, evidence.keys),
+        },
     )
 
 

@@ -1,15 +1,17 @@
 """The registry's facts that rulings rest on, by what they are about, asked for as a copy knew them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from bailiwick_contracts.authority import CopyPosition
 from bailiwick_contracts.deductions import Wage
 from bailiwick_contracts.envelope import Event
-from bailiwick_contracts.mark import Mark, Sees
+from bailiwick_contracts.mark import Mark, Sees, copied, recorded_by
 from bailiwick_contracts.matrix import AuthorityMatrix
+from bailiwick_contracts.message import COMPANY, Fact
 from bailiwick_contracts.registry import (
     AuthorityDelegated,
     AuthorityMatrixAdopted,
@@ -32,9 +34,11 @@ from bailiwick_contracts.staff import (
     StaffRehired,
 )
 from bailiwick_contracts.staff import Wage as SealedWage
-from bailiwick_contracts.standing import wage_fact
+from bailiwick_contracts.standing import of_kind, wage_fact
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Fact)
+_reach = attrgetter("chain", "number")
 _KEPT = 20_000
 """How many subjects at their positions are kept in mind."""
 ADOPTIONS = "adoptions"
@@ -48,6 +52,13 @@ class Known:
         """Nothing was made out yet."""
         self.events = events
         self._made: dict[Any, Any] = {}
+
+    def of(self, kind: type[F]) -> list[Event[F]]:
+        """Those of a kind that stand, found once: all that a question about this kind has to look at."""
+        found: list[Event[F]] | None = self._made.get(kind)
+        if found is None:
+            found = self._made[kind] = of_kind(self.events, kind)
+        return found
 
     def once(self, key: Any, make: Callable[[], T]) -> T:
         """What `make` answers for `key` from these facts alone, asked for once."""
@@ -84,7 +95,8 @@ class RegistryEvidence:
 
     def missing(self, positions: Iterable[CopyPosition]) -> list[CopyPosition]:
         """The positions that lie beyond what was read."""
-        return [position for position in positions if self._reached.get(position.chain, 0) < position.number]
+        reached = self._reached
+        return [position for position in positions if reached.get(position.chain, 0) < position.number]
 
     def version(self, name: str) -> AuthorityMatrix | None:
         """A version of the matrix, whenever it was adopted."""
@@ -106,20 +118,24 @@ class RegistryEvidence:
                         wanted += (person(mark.value.data.staff_id), person(mark.value.data.into_staff_id))
         return list(found.values())
 
-    def known(self, subjects: Iterable[str], sees: Sees, positions: tuple[CopyPosition, ...]) -> Known:
-        """The same, made once for a copy's positions, for nothing is added to what lies within them."""
-        wanted = tuple(subjects)
-        if not positions or self.missing(positions):
-            return Known(self.about(wanted, sees))
-        key = (wanted, *((position.chain, position.number) for position in positions))
-        found = self._known.get(key)
+    def known(self, event: Event[Any], subject_id: str | None, positions: tuple[CopyPosition, ...]) -> Known:
+        """What a decision about somebody rests on: as its service's copy of the registry had it, or as it was recorded by then.
+
+        Made once for a copy's positions, for nothing is added to what lies within them.
+        """
+        if not positions:
+            return Known(self.about(_concerned(event, subject_id), recorded_by(event.recordedat)))
+        asked = (event.actor, event.onbehalfof, event.delegation, subject_id, event.source, *map(_reach, positions))
+        found = self._known.get(asked)
         if found is None:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            found = self._known[key] = Known(self.about(wanted, sees))
+            found = Known(self.about(_concerned(event, subject_id), copied(positions)))
+            if not self.missing(positions):
+                if len(self._known) >= _KEPT:
+                    self._known.clear()
+                self._known[asked] = found
         return found
 
-    def wage_on(self, events: list[Event[Any]], ids: Iterable[str], day: date) -> Wage | None:
+    def wage_on(self, events: Sequence[Event[Any]], ids: Iterable[str], day: date) -> Wage | None:
         """The base wage of a day, opened."""
         fact = wage_fact(events, ids, day)
         if fact is None:
@@ -143,6 +159,12 @@ def place(property_id: str) -> str:
 def lent(delegation_id: str) -> str:
     """The subject of facts about a delegation."""
     return f"delegation:{delegation_id}"
+
+
+def _concerned(event: Event[Any], subject_id: str | None) -> list[str]:
+    people = [person(one) for one in (event.actor, event.onbehalfof, subject_id) if one]
+    lending = [lent(event.delegation)] if event.delegation is not None else []
+    return [*people, place(event.property_id), place(COMPANY), ADOPTIONS, *lending]
 
 
 def _subjects(fact: Any) -> tuple[str, ...]:

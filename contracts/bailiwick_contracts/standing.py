@@ -48,15 +48,25 @@ class Post(Record):
     fact_id: Identifier
 
 
-def of_kind(events: Iterable[Event[Any]], kind: type[F]) -> list[Event[F]]:
+class OfKind(list[Event[F]]):
+    """The standing facts of a kind, as recorded: whoever asks these for the kind again need not look."""
+
+    kind: type[F]
+
+
+def of_kind(events: Iterable[Event[Any]], kind: type[F]) -> OfKind[F]:
     """The standing facts of a kind, as recorded; those retracted are left out."""
+    if isinstance(events, OfKind) and events.kind is kind:
+        return events
     known = events if isinstance(events, list) else list(events)
-    found = [event for event in known if type(event.data) is kind]
-    if not found:
-        return found
-    retracted = {event.data.fact_id for event in known if type(event.data) is FactRetracted}
-    found = [event for event in found if event.id not in retracted] if retracted else found
-    return sorted(found, key=lambda event: (event.recordedat, event.chainnumber)) if len(found) > 1 else found
+    found = OfKind[F](event for event in known if type(event.data) is kind)
+    retracted = {event.data.fact_id for event in known if type(event.data) is FactRetracted} if found else ()
+    if retracted:
+        found[:] = [event for event in found if event.id not in retracted]
+    if len(found) > 1:
+        found.sort(key=lambda event: (event.recordedat, event.chainnumber))
+    found.kind = kind
+    return found
 
 
 def remaining_id(events: Events, staff_id: str) -> str:
