@@ -41,6 +41,17 @@ class Derivation(NamedTuple):
     unpaid: UnpaidDay | None
 
 
+_Day = tuple[date, list[Mark]]
+"""A day with its derivations."""
+_on = itemgetter(0)
+
+
+def _add(days: list[_Day], found: _Day) -> None:
+    place = bisect_left(days, found[0], key=_on)
+    if place == len(days) or days[place][0] != found[0]:
+        days.insert(place, found)
+
+
 class Evidence:
     """Every fact that a ruling may rest on. Facts of one chain are taken in order."""
 
@@ -56,8 +67,9 @@ class Evidence:
         self._rosters = RosterEvidence()
         self._stands_on: list[tuple[str, tuple[Input, ...]]] = []
         self._days: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
-        self._unpaid_days: defaultdict[tuple[str, str], set[date]] = defaultdict(set)
-        self._late_days: defaultdict[str, list[date]] = defaultdict(list)
+        """The derivations of each day; of one derived anew what is remembered is no longer its fact, but what came out."""
+        self._unpaid_days: defaultdict[tuple[str, str], list[_Day]] = defaultdict(list)
+        self._late_days: defaultdict[str, list[_Day]] = defaultdict(list)
         self._confirmed: defaultdict[str, list[Mark]] = defaultdict(list)
         self._confirmed_on: defaultdict[str, list[Mark]] = defaultdict(list)
         self._again: dict[str, Derivation] = {}
@@ -92,10 +104,11 @@ class Evidence:
 
     def _open(self, *people: str) -> None:
         for staff_id in people:
-            for event in self.unread.of(staff_id) if staff_id in self.unread else ():
-                self.take(event)
-                if type(event.data) is DayDerived:
-                    self.unasked(event)
+            if staff_id in self.unread:
+                for event in self.unread.of(staff_id):
+                    self.take(event)
+                    if type(event.data) is DayDerived:
+                        self.unasked(event)
 
     def _keep_of_rosters(self, mark: Mark, _: PunchRecorded | ShiftRostered) -> None:
         self._rosters.take(mark.value)
@@ -132,9 +145,7 @@ class Evidence:
         """The derivation of a day that stood."""
         self._open(staff_id)
         mark = last(self._days.get((staff_id, day), ()), sees)
-        if mark is None:
-            return None
-        return self._again[mark.fact_id] if mark.value is None else self.derived_again(mark.value)
+        return self._derived(mark) if mark is not None else None
 
     def unasked(self, event: Event[DayDerived]) -> None:
         """Keep a derivation that is not judged: it is derived anew once a count or a sum of its person asks for it."""
@@ -170,15 +181,15 @@ class Evidence:
             days_of = self._days[fact.staff_id, fact.day]
             for place, mark in enumerate(days_of):
                 if mark.fact_id == event.id:
-                    days_of[place] = Mark(mark.chain, mark.number, mark.at, mark.fact_id, None)
+                    days_of[place] = Mark(mark.chain, mark.number, mark.at, mark.fact_id, found)
             if found.counted is not None:
-                days = self._late_days[fact.staff_id]
-                place = bisect_left(days, fact.day)
-                if place == len(days) or days[place] != fact.day:
-                    days.insert(place, fact.day)
+                _add(self._late_days[fact.staff_id], (fact.day, days_of))
             if found.unpaid is not None:
-                self._unpaid_days[fact.staff_id, month_of(fact.day)].add(fact.day)
+                _add(self._unpaid_days[fact.staff_id, month_of(fact.day)], (fact.day, days_of))
         return found
+
+    def _derived(self, mark: Mark) -> Derivation:
+        return mark.value if type(mark.value) is Derivation else self.derived_again(mark.value)
 
     def _confirmations_of(self, staff_id: str, day: date, sees: Sees) -> list[Confirmation]:
         return [
@@ -201,6 +212,8 @@ class Evidence:
 
     def rostered(self, ids: Sequence[str], day: date, sees: Sees) -> str:
         """Under which of a person's ids a day was rostered; the one that remains where it was under none."""
+        if len(ids) == 1:
+            return ids[0]
         self._open(*ids)
         return next((one for one in ids if self._rosters.roster(one, day, sees) is not None), ids[0])
 
@@ -241,9 +254,10 @@ class Evidence:
         for one in people:
             self._asked(one)
             days = self._late_days.get(one, [])
-            for near, stood in self._stood(one, days[bisect_left(days, first) : bisect_right(days, until)], sees):
-                if stood.counted is not None:
-                    found[near] = stood.counted
+            for near, marks in days[bisect_left(days, first, key=_on) : bisect_right(days, until, key=_on)]:
+                mark = last(marks, sees)
+                if mark is not None and (counted := self._derived(mark).counted) is not None:
+                    found[near] = counted
         for one in people:
             for mark in self.penalties.imported(one, sees):
                 fact = mark.value.data
@@ -256,17 +270,11 @@ class Evidence:
         found: list[tuple[date, str, UnpaidDay]] = []
         for one in ids:
             self._asked(one)
-            for near, stood in self._stood(one, self._unpaid_days.get((one, month), ()), sees):
-                if stood.unpaid is not None:
-                    found.append((near, one, stood.unpaid))
+            for near, marks in self._unpaid_days.get((one, month), ()):
+                mark = last(marks, sees)
+                if mark is not None and (unpaid := self._derived(mark).unpaid) is not None:
+                    found.append((near, one, unpaid))
         return tuple([unpaid for _, _, unpaid in sorted(found, key=itemgetter(0, 1))])
-
-    def _stood(self, staff_id: str, days: Iterable[date], sees: Sees) -> Iterator[tuple[date, Derivation]]:
-        """The derivation that stood of each of some derived days."""
-        for day in days:
-            mark = last(self._days[staff_id, day], sees)
-            if mark is not None:
-                yield day, self._again.get(mark.fact_id) or self.derived_again(mark.value)
 
 
 # By the class itself: asking eight models in turn whether a fact is one of theirs costs more than reading it.

@@ -1,6 +1,6 @@
 """A fact with its place, and which facts count for a ruling: those that stood before it, as far as its service knew them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -67,8 +67,10 @@ def _chain(log: str, source: str) -> str:
     return f"{log}:{placed(source)[0]}"
 
 
-def last(marks: Iterable[Mark], sees: Sees) -> Mark | None:
+def last(marks: Sequence[Mark], sees: Sees) -> Mark | None:
     """The latest of the facts that count."""
+    if len(marks) == 1:  # as nearly always
+        return marks[0] if sees(marks[0]) else None
     found: Mark | None = None
     for mark in marks:
         if sees(mark) and (found is None or (mark.at, mark.number) >= (found.at, found.number)):
