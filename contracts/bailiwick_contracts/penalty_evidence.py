@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from bailiwick_contracts.conduct import ImportedAmount, PenaltyDecided, PenaltyImported, PenaltyReversed
@@ -11,9 +12,12 @@ from bailiwick_contracts.deductions import PenaltyFigures, Requested
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.mark import Mark, Sees, last
 from bailiwick_contracts.message import Record, made
+from bailiwick_contracts.money import Money
 from bailiwick_contracts.penalty_case import StandingPenalty
 from bailiwick_contracts.quota import Amount
-from bailiwick_contracts.sealed import Keys, open_field, open_record
+from bailiwick_contracts.sealed import Keys, open_field, open_record, written
+
+_fact_id = attrgetter("fact_id")
 
 
 class _WhatWasAsked(Record):
@@ -66,11 +70,13 @@ class PenaltyEvidence:
     def standing_on(self, ids: Iterable[str], day: date, occurrence: str, sees: Sees) -> tuple[StandingPenalty, ...]:
         """The penalties that stand on an occurrence."""
         return tuple(
-            made(StandingPenalty, clause=clause, fact_id=mark.fact_id)
-            for one in ids
-            for mark in self._standing(self._on_day.get((one, day), ()), sees)
-            for on, clause in (_occurrence(mark.value.data),)
-            if on == occurrence
+            [
+                made(StandingPenalty, clause=clause, fact_id=mark.fact_id)
+                for one in ids
+                for mark in self._standing(self._on_day.get((one, day), ()), sees)
+                for on, clause in (_occurrence(mark.value.data),)
+                if on == occurrence
+            ]
         )
 
     def imported(self, staff_id: str, sees: Sees) -> Iterator[Mark]:
@@ -81,7 +87,7 @@ class PenaltyEvidence:
         """The penalties that stand in a person's wage month, whatever the property, opened. Raises SealingError, ValueError."""
         taken = [mark for one in ids for mark in self._standing(self._taken_in.get((one, month), ()), sees)]
         amounts = [amount for mark in taken if (amount := self._amount(mark.value)) is not None]
-        return tuple(sorted(amounts, key=lambda amount: amount.fact_id))
+        return tuple(sorted(amounts, key=_fact_id))
 
     def _standing(self, marks: Iterable[Mark], sees: Sees) -> Iterator[Mark]:
         for mark in marks:
@@ -106,7 +112,7 @@ class PenaltyEvidence:
         """Whether the record of a penalty's amounts is, to the letter, what these are written as. Raises SealingError."""
         if event.id in self._figures:
             return self._figures[event.id] == figures
-        if self._opened(event) != figures.model_dump_json():
+        if self._opened(event) != written(figures):
             return False
         self._unread.pop(event.id)
         self._figures[event.id] = figures
@@ -129,16 +135,18 @@ class PenaltyEvidence:
         return text
 
     def _amount(self, event: Event[Any]) -> Amount | None:
-        if event.id not in self._amounts:
+        fact_id = event.id
+        if fact_id not in self._amounts:
             if isinstance(event.data, PenaltyImported):
                 opened = open_record(
-                    event.data.figures, ImportedAmount, event_id=event.id, path="figures", keys=self._keys
+                    event.data.figures, ImportedAmount, event_id=fact_id, path="figures", keys=self._keys
                 )
-                self._amounts[event.id] = made(Amount, amount=opened.penalty, fact_id=event.id)
+                found: Money | None = opened.penalty
             else:
                 computed = self.figures(event).computed
-                self._amounts[event.id] = made(Amount, amount=computed.penalty, fact_id=event.id) if computed else None
-        return self._amounts[event.id]
+                found = computed.penalty if computed else None
+            self._amounts[fact_id] = made(Amount, amount=found, fact_id=fact_id) if found is not None else None
+        return self._amounts[fact_id]
 
 
 def _occurrence(fact: PenaltyDecided | PenaltyImported) -> tuple[str, str]:

@@ -81,7 +81,13 @@ class Confidential(Sealed):
     @classmethod
     def of(cls, property_id: str, record: Record) -> "Confidential":
         """An open record for the payroll of `property_id`; the store seals it when the fact gets its id."""
-        return cls._of(f"payroll/{property_id}", record.model_dump_json())
+        return cls._of(f"payroll/{property_id}", written(record))
+
+
+def written(record: Record) -> str:
+    """A confidential record as the text that is sealed."""
+    text: bytes = record.__pydantic_serializer__.to_json(record)
+    return text.decode()
 
 
 def may_seal(kind: type[Record]) -> bool:
@@ -150,8 +156,11 @@ def open_field(sealed: Sealed, *, event_id: str, path: str, keys: Keys) -> str:
         SealingError: the key is not held, or the bytes were altered or moved.
     """
     aes_gcm, invalid_tag = _sealing_by()
-    if sealed._open is not None:  # noqa: SLF001
-        return sealed._open  # noqa: SLF001
+    held = (
+        sealed.__pydantic_private__
+    )  # where `_open` is: asked for by its name, it is looked for everywhere else first
+    if held is not None and held["_open"] is not None:
+        return str(held["_open"])
     key = keys(sealed.key)
     try:
         nonce = binascii.a2b_base64(sealed.nonce, strict_mode=True)
