@@ -244,7 +244,8 @@ class Weighed(NamedTuple):
 
 
 _BEYOND: Mapping[Beyond, Outcome] = {"recommend": "recommend_only", "escalate": "escalated", "refuse": "refused"}
-_GRAVITY: Mapping[Outcome, int] = {"granted": 0, "recommend_only": 1, "escalated": 2, "refused": 3}
+GRAVITY: Mapping[Outcome, int] = {"granted": 0, "recommend_only": 1, "escalated": 2, "refused": 3}
+"""How much stands against what was asked."""
 
 
 def weigh(
@@ -266,27 +267,30 @@ def weigh(
         return found
     against = [*_about_conditions(row, asked), *_about_limits(matrix, row, asked)]
     if against:
-        return max(against, key=lambda one: _GRAVITY[one.outcome])
+        return max(against, key=lambda one: GRAVITY[one.outcome])
     if row.verb in OPENING:
         return Weighed("recommend_only", "only_opens_a_request")
     return Weighed("granted", "within_limits")
 
 
 def _about_persons(row: MatrixRow, asked: Asked, at: datetime) -> Weighed | None:
-    concerned = {asked.subject_id, asked.requested_by_id} - {None}
-    if asked.verb in _NEVER_ON_ONESELF and concerned & {asked.actor_id, asked.on_behalf_of_id}:
-        return Weighed("refused", "own_case")
-    if asked.on_behalf_of_id is not None:
+    actor, principal = asked.actor_id, asked.on_behalf_of_id
+    if asked.verb in _NEVER_ON_ONESELF:
+        for concerned in (asked.subject_id, asked.requested_by_id):
+            if concerned is not None and concerned in (actor, principal):
+                return Weighed("refused", "own_case")
+    if principal is not None:
         lent = asked.delegation
-        if lent is None or (lent.from_staff_id, lent.to_staff_id) != (asked.on_behalf_of_id, asked.actor_id):
+        if lent is None or (lent.from_staff_id, lent.to_staff_id) != (principal, actor):
             return Weighed("refused", "no_delegation")
         revoked = lent.revoked_at is not None and lent.revoked_at <= at
         if revoked or not lent.first_on <= asked.decided_on <= lent.last_on:
             return Weighed("refused", "delegation_not_in_force")
         if lent.property_id != asked.property_id or (lent.row_ids and row.row_id not in lent.row_ids):
             return Weighed("refused", "row_not_delegated")
-    if asked.actor_position not in row.holders:
-        return Weighed("refused", "not_the_holder", to=row.holders[0] if row.holders else None)
+    holders = row.holders
+    if asked.actor_position not in holders:
+        return Weighed("refused", "not_the_holder", to=holders[0] if holders else None)
     return None
 
 
@@ -310,13 +314,14 @@ def _about_law(asked: Asked, policy: LegalPolicy | None) -> Weighed | None:
 
 def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Weighed | None:
     scope = row.scope
-    if scope.own_office and scope.of != "company" and asked.actor_property != asked.property_id:
+    of, departments = scope.of, scope.departments
+    if scope.own_office and of != "company" and asked.actor_property != asked.property_id:
         return Weighed("refused", "outside_own_office")
     if asked.kind is not None and asked.kind in scope.excluded_kinds:
         return Weighed(_BEYOND[scope.beyond], "another_row_covers_it", see=next(iter(scope.meets), None))
-    if scope.departments and asked.subject_department not in scope.departments:
+    if departments and asked.subject_department not in departments:
         return Weighed(_BEYOND[scope.beyond], "other_department")
-    if scope.of == "employee":
+    if of == "employee":
         ceiling, rank = matrix.ceiling(row), matrix.rank(asked.subject_grade)
         if ceiling is not None and rank is not None and rank > ceiling:
             return Weighed(_BEYOND[scope.beyond], "above_grade_ceiling")
@@ -330,34 +335,36 @@ def _about_conditions(row: MatrixRow, asked: Asked) -> Iterable[Weighed]:
 
 
 def _about_limits(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Iterable[Weighed]:
-    lent = asked.delegation.ceilings if asked.on_behalf_of_id is not None and asked.delegation else ()
-    narrowed = [
-        Limit(measure=item.measure, upper=Bound(value=item.value))
-        for item in lent
-        if item.value is not None and item.measure in row.by_measure
-    ]
-    for limit in (*row.limits, *narrowed):
-        value = asked.measured(limit.measure)
+    limits = row.limits
+    if asked.on_behalf_of_id is not None and asked.delegation is not None:
+        limits += tuple(
+            Limit(measure=item.measure, upper=Bound(value=item.value))
+            for item in asked.delegation.ceilings
+            if item.value is not None and item.measure in row.by_measure
+        )
+    for limit in limits:
+        measure, lower, upper = limit.measure, limit.lower, limit.upper
+        value = asked.measured(measure)
         if value is None:
             yield Weighed("refused", "measure_not_given", limit)
             continue
         if (
-            limit.measure == "late_minutes"
+            measure == "late_minutes"
             and matrix.readings.late_minutes_compared == "truncated"
             and isinstance(value, Ratio)
         ):
             value = quotient(value.numerator // value.denominator)
-        if limit.upper is not None:
-            order = _compared(value, limit.upper)
+        if upper is not None:
+            order = _compared(value, upper)
             if order is None:
                 yield Weighed("refused", "currency_differs", limit)
-            elif order > 0 or (order == 0 and not limit.upper.inclusive):
+            elif order > 0 or (order == 0 and not upper.inclusive):
                 yield _above(matrix, limit)
-        if limit.lower is not None:
-            order = _compared(value, limit.lower)
+        if lower is not None:
+            order = _compared(value, lower)
             if order is None:
                 yield Weighed("refused", "currency_differs", limit)
-            elif order < 0 or (order == 0 and not limit.lower.inclusive):
+            elif order < 0 or (order == 0 and not lower.inclusive):
                 yield Weighed(_BEYOND[limit.below], "below_limit", limit, see=limit.see)
 
 

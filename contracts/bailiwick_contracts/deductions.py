@@ -18,7 +18,7 @@ from bailiwick_contracts.authority import Clamp, ClampKind, clamp
 from bailiwick_contracts.lateness import DerivedDay, Occurrence
 from bailiwick_contracts.matrix import LegalPolicy, Ratio
 from bailiwick_contracts.message import Identifier, Record, built
-from bailiwick_contracts.money import CENT, Money, parted
+from bailiwick_contracts.money import CENT, Money, parted, reckoned
 
 _NOTHING = Decimal("0.00")
 
@@ -95,7 +95,8 @@ class Computed(Record):
     @property
     def clamps(self) -> tuple[Clamp, ...]:
         """The steps as a ruling publishes them, without amounts."""
-        return tuple(clamp(number, step.kind, step.rule, bound=step.bound) for number, step in enumerate(self.steps, 1))
+        steps = enumerate(self.steps, 1)
+        return tuple([clamp(number, step.kind, step.rule, bound=step.bound) for number, step in steps])
 
 
 class PenaltyFigures(Record):
@@ -106,7 +107,7 @@ class PenaltyFigures(Record):
 
 
 def _money(amount: Decimal, like: Money) -> Money:
-    return like.with_amount(max(amount, _NOTHING))
+    return reckoned(max(amount, _NOTHING), like.currency)
 
 
 def _at_most(amount: Decimal, share: Ratio) -> Decimal:
@@ -130,19 +131,20 @@ def unpaid_of(occurrence: Occurrence, day: DerivedDay, day_wage: Money) -> Money
     The day's unpaid amount is spread over its occurrences in order, so that they sum to it to the cent and no second is
     taken twice.
     """
-    before = 0
+    before, named = 0, occurrence.occurrence
     for other in day.occurrences:
-        if other.occurrence == occurrence.occurrence:
+        if other.occurrence == named:
             break
         before += other.unpaid_seconds
-    until = before + occurrence.unpaid_seconds
-    whole = day.scheduled_seconds or 1
-    return _money(parted(day_wage.amount, until, whole) - parted(day_wage.amount, before, whole), day_wage)
+    wage, whole = day_wage.amount, day.scheduled_seconds or 1
+    until = parted(wage, before + occurrence.unpaid_seconds, whole)
+    return _money(until - parted(wage, before, whole) if before else until, day_wage)
 
 
 def unpaid_in_month(days: Iterable[UnpaidDay], month_wage: Money, day_wage: Money) -> Money:
     """The wage of all unpaid time of a month; never more than the month's wage."""
-    total = sum([parted(day_wage.amount, d.unpaid_seconds, d.scheduled_seconds or 1) for d in days], _NOTHING)
+    wage = day_wage.amount
+    total = sum([parted(wage, d.unpaid_seconds, d.scheduled_seconds or 1) for d in days], _NOTHING)
     return _money(min(total, month_wage.amount), month_wage)
 
 
@@ -186,25 +188,23 @@ def legal_limits(
     for other in (day_wage, month_unpaid, month_penalties, least):
         if other is not None:
             month_wage.same(other)
+    wage = month_wage.amount
     taken = month_penalties.amount if month_penalties is not None else _NOTHING
-    due = month_wage.amount - (month_unpaid.amount if month_unpaid is not None else _NOTHING)
-    bases = {
-        "month_wage": due,
-        "month_base_wage": month_wage.amount,
-        "day_base_wage": (day_wage or month_wage).amount,
-    }
-    limits: list[tuple[ClampKind, Decimal]] = []
+    due = wage - (month_unpaid.amount if month_unpaid is not None else _NOTHING)
+    bases = {"month_wage": due, "month_base_wage": wage, "day_base_wage": (day_wage or month_wage).amount}
+    per_occurrence, per_month, law = policy.cap_per_occurrence, policy.monthly_cap, policy.version
+    limits: list[StepLimit] = []
     if policy.mode != "cap":
-        limits.append(("legal_mode", _NOTHING))
-    if policy.cap_per_occurrence is not None:
-        cap = _at_most(bases[policy.cap_per_occurrence_of], policy.cap_per_occurrence)
-        limits.append(("legal_cap_per_occurrence", cap))
-    if policy.monthly_cap is not None:
-        room = _at_most(bases[policy.monthly_cap_of], policy.monthly_cap) - taken
-        limits.append(("monthly_cap", room))
+        limits.append(StepLimit("legal_mode", law, nothing(month_wage)))
+    if per_occurrence is not None:
+        cap = _at_most(bases[policy.cap_per_occurrence_of], per_occurrence)
+        limits.append(StepLimit("legal_cap_per_occurrence", law, _money(cap, month_wage)))
+    if per_month is not None:
+        room = _at_most(bases[policy.monthly_cap_of], per_month) - taken
+        limits.append(StepLimit("monthly_cap", law, _money(room, month_wage)))
     if least is not None:
-        limits.append(("minimum_wage_floor", due - taken - least.amount))
-    return tuple([StepLimit(kind, policy.version, _money(most, month_wage)) for kind, most in limits])
+        limits.append(StepLimit("minimum_wage_floor", law, _money(due - taken - least.amount, month_wage)))
+    return tuple(limits)
 
 
 def run_pipeline(asked: Money, limits: Iterable[StepLimit]) -> tuple[Step, ...]:

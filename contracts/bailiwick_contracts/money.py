@@ -13,7 +13,7 @@ from bailiwick_contracts.message import Record, built
 AMOUNT_PATTERN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?$"
 _amount = re.compile(AMOUNT_PATTERN)
 CENT = Decimal("0.01")
-_NOTHING, _MOST = Decimal("0.00"), Decimal(10**15)
+_NOTHING, _LEAST, _MOST = Decimal("0.00"), Decimal(-(10**15)), Decimal(10**15)
 
 
 def _read_amount(value: Any) -> Decimal:
@@ -72,9 +72,14 @@ class Money(Record):
 
     def with_amount(self, amount: Decimal) -> "Money":
         """An amount reckoned to the cent from this one, in its currency; one too large for an amount is refused as when read."""
-        if not -_MOST < amount < _MOST:
-            return Money(amount=amount, currency=self.currency)
-        return built(Money, {"amount": amount or _NOTHING, "currency": self.currency})
+        return reckoned(amount, self.currency)
+
+
+def reckoned(amount: Decimal, currency: str) -> Money:
+    """An amount that was reckoned to the cent; one too large is refused as when read. Raises ValueError."""
+    if not _LEAST < amount < _MOST:
+        return Money(amount=amount, currency=currency)
+    return built(Money, {"amount": amount or _NOTHING, "currency": currency})
 
 
 def rounded(amount: Decimal, part: Fraction) -> Decimal:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from bailiwick_contracts.authority import Asked, CopyPosition, Ruling, Weighed, ruled, weigh
+from bailiwick_contracts.authority import GRAVITY, Asked, CopyPosition, Ruling, Weighed, ruled, weigh
 from bailiwick_contracts.deductions import (
     Computed,
     PenaltyFigures,
@@ -16,7 +16,7 @@ from bailiwick_contracts.deductions import (
     run_pipeline,
 )
 from bailiwick_contracts.lateness import Occurrence, OccurrenceKind
-from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Limit, Ratio, quotient
+from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Limit, Ratio
 from bailiwick_contracts.message import Identifier, Record, built, made
 from bailiwick_contracts.penalty_case import (
     LATE_TIMES,
@@ -44,7 +44,6 @@ _OUTCOMES: Mapping[str, Verdict] = {
     "escalated": "recommended",
     "refused": "refused",
 }
-_GRAVITY = ("granted", "recommend_only", "escalated", "refused")
 _remaining = attrgetter("remaining")
 _FALLBACK_POLICY = LegalPolicy(version="unset", mode="forbid_fines")
 
@@ -73,7 +72,7 @@ class _Option(NamedTuple):
     @property
     def gravity(self) -> int:
         """How much stands against it."""
-        return _GRAVITY.index(self.found.outcome)
+        return GRAVITY[self.found.outcome]
 
     @property
     def remaining(self) -> Decimal:
@@ -114,8 +113,9 @@ def adjudicate_penalty(
         _option(case, found, common, row_id, matrix, policy, selected_at) for row_id in _candidates(case, found, matrix)
     ]
     mildest = min([option.gravity for option in options])
+    equal = [option for option in options if option.gravity == mildest]
     # Among the clauses that go equally far, the one under which most remains; of equal ones the first.
-    chosen = max([option for option in options if option.gravity == mildest], key=_remaining)
+    chosen = max(equal, key=_remaining) if len(equal) > 1 else equal[0]
     computed = _computed(case, common, chosen)
     ruling = ruled(
         chosen.found,
@@ -190,9 +190,10 @@ def _over_minutes(found: Occurrence, matrix: AuthorityMatrix | None) -> bool:
 def _share_limit(case: PenaltyCase, limit: Limit | None) -> Fraction | None:
     """The largest share that a row grants with its limit, narrowed by what a delegation lends."""
     found = [limit.upper.value] if limit and limit.upper else []
-    if case.asked.on_behalf_of_id is not None and case.asked.delegation is not None:
+    asked = case.asked
+    if asked.on_behalf_of_id is not None and asked.delegation is not None:
         found += [
-            m.value for m in case.asked.delegation.ceilings if m.measure == "share_of_base_wage" and m.value is not None
+            m.value for m in asked.delegation.ceilings if m.measure == "share_of_base_wage" and m.value is not None
         ]
     shares = [share.fraction for share in found if isinstance(share, Ratio)]
     return min(shares) if shares else None
@@ -218,9 +219,9 @@ def _option(
         limits = (authority_limit(row_id, less(taken.base.share(most), taken.unpaid)), *limits)
         if case.beyond_authority == "cut":
             share = min(share, most)
-    of_wage = quotient(share.numerator, share.denominator)
     by_amount = case.requested.amount is not None
-    measures = (*common.measured, measured("share_of_base_wage", of_wage, confidential=by_amount))
+    of_wage = measured("share_of_base_wage", share.numerator, share.denominator, confidential=by_amount)
+    measures, counts_times = (*common.measured, of_wage), LATE_TIMES in named
     asked = built(
         Asked,
         {
@@ -229,7 +230,7 @@ def _option(
             "verb": "penalise",
             "conditions": common.conditions,
             "measures": tuple([one for one in measures if row is None or one.measure in named]),
-            "inputs": tuple([one for one in common.inputs if one.name != LATE_TIMES or LATE_TIMES in named]),
+            "inputs": common.inputs if counts_times else common.other_inputs,
         },
     )
     return _Option(asked, weigh(matrix, asked, selected_at=selected_at, legal_policy=policy), taken, limits)

@@ -2,6 +2,7 @@
 
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from bailiwick_contracts.authority import Asked, Input, Measured
@@ -95,30 +96,34 @@ class Common(NamedTuple):
     """Of the occurrence: how many minutes, and which time in the year."""
     conditions: tuple[str, ...]
     inputs: tuple[Input, ...]
+    other_inputs: tuple[Input, ...]
+    """The same for a clause that does not ask which time in the year it is."""
 
 
 def common_of(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | None, law: LegalPolicy) -> Common:
     """What every clause goes by, of a case with a wage and a derived day, on the occurrence `found`."""
     assert case.wage is not None and case.derived is not None  # noqa: S101, PT018 - the caller answers for both
-    month = case.wage.month
+    month, derived = case.wage.month, case.derived
     day_wage = day_base_wage(month, case.paid_days)
     month_unpaid = unpaid_in_month(case.month_days, month, day_wage)
     penalties = sum_of(case.month_penalties, month.currency)
     counted = _late_times(case, found, matrix)
-    covering = notices_covering(case.notices, case.requested)
-    minutes = measured("late_minutes", quotient(found.seconds, 60))
+    covering = notices_covering(case.notices, case.requested) if case.notices else ()
+    minutes = measured("late_minutes", found.seconds, 60)
+    conditions, inputs = case.asked.conditions, _inputs(case, counted, penalties, covering)
     return Common(
         day_wage,
-        unpaid_of(found, case.derived, day_wage),
+        unpaid_of(found, derived, day_wage),
         month_unpaid,
         penalties.total,
-        _asked_of(case, base_wage(case, matrix)),
+        _asked_of(case, month if _by_month(matrix) else day_wage),
         legal_limits(
             law, month_wage=month, day_wage=day_wage, month_unpaid=month_unpaid, month_penalties=penalties.total
         ),
-        (minutes, measured(LATE_TIMES, quotient(counted.times))) if counted else (minutes,),
-        (*case.asked.conditions, NOTICE) if covering else case.asked.conditions,
-        _inputs(case, counted, penalties, covering),
+        (minutes, measured(LATE_TIMES, counted.times)) if counted else (minutes,),
+        (*conditions, NOTICE) if covering else conditions,
+        inputs,
+        tuple([one for one in inputs if one.name != LATE_TIMES]),
     )
 
 
@@ -128,15 +133,18 @@ def base_wage(case: PenaltyCase, matrix: AuthorityMatrix | None) -> Money:
     return case.wage.month if _by_month(matrix) else day_base_wage(case.wage.month, case.paid_days)
 
 
-def measured(measure: Measure, value: Ratio, *, confidential: bool = False) -> Measured:
-    """How much was asked of a measure, of checked values."""
+@lru_cache(maxsize=4096)
+def measured(measure: Measure, numerator: int, denominator: int = 1, *, confidential: bool = False) -> Measured:
+    """How much was asked of a measure, as a quotient of checked numbers; the same record each time."""
+    value = quotient(numerator, denominator)
     return built(Measured, {"measure": measure, "value": value, "confidential": confidential})
 
 
 def _asked_of(case: PenaltyCase, base: Money, unpaid: Money | None = None) -> Taken:
     share, given = case.requested.share, case.requested.amount
     if share is not None:
-        return Taken(base, share.fraction, less(base.share(share.fraction), unpaid), unpaid)
+        part = share.fraction
+        return Taken(base, part, less(base.share(part), unpaid), unpaid)
     assert given is not None  # noqa: S101 - `Requested` has one of both
     return Taken(base, Fraction(given.amount) / Fraction(base.amount), less(given, unpaid), unpaid)
 
@@ -178,16 +186,17 @@ def _late_times(case: PenaltyCase, found: Occurrence, matrix: AuthorityMatrix | 
 def _inputs(
     case: PenaltyCase, counted: Counted | None, penalties: Summed, covering: tuple[str, ...]
 ) -> tuple[Input, ...]:
-    named = {
-        "day": (case.day_fact_id,) if case.day_fact_id else (),
-        "base_wage": (case.wage.fact_id,) if case.wage else (),
-        LATE_TIMES: counted.facts if counted else (),
-        "month_unpaid": tuple([day.fact_id for day in case.month_days]),
-        "month_penalties": penalties.facts,
-        "month_confirmation": (case.month_confirmation,) if case.month_confirmation else (),
-        "notice": covering,
-    }
-    found = [built(Input, {"name": name, "facts": facts}) for name, facts in named.items() if facts]
+    day, confirmation = case.day_fact_id, case.month_confirmation
+    named = (
+        ("day", (day,) if day else ()),
+        ("base_wage", (case.wage.fact_id,) if case.wage else ()),
+        (LATE_TIMES, counted.facts if counted else ()),
+        ("month_unpaid", tuple([one.fact_id for one in case.month_days])),
+        ("month_penalties", penalties.facts),
+        ("month_confirmation", (confirmation,) if confirmation else ()),
+        ("notice", covering),
+    )
+    found = [built(Input, {"name": name, "facts": facts}) for name, facts in named if facts]
     return (*case.asked.inputs, *found)
 
 

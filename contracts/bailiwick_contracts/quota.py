@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -16,7 +16,7 @@ Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$"),
 """A calendar month in the property's zone, `2026-03`."""
 YearAnchor = Literal["calendar", "service"]
 _NOTHING = Decimal("0.00")
-_day, _fact_id = attrgetter("day"), attrgetter("fact_id")
+_fact_id, _counting, _on = attrgetter("fact_id"), attrgetter("day", "kinds", "fact_id"), itemgetter(0)
 
 
 class Counted(Record):
@@ -121,13 +121,14 @@ def late_times(
     first, _ = year_of(day, anchor=anchor, entered_on=entered_on)
     counts = frozenset((kind, "late", "early") if shared else (kind,)).__contains__
     times, facts = 0, []
-    for one in sorted([item for item in days if first <= item.day <= day], key=_day):
-        counted = list(filter(counts, one.kinds))
-        if one.day == day:
-            counted = _up_to(counted, kind, shift)
-        if counted:
-            times += len(counted)
-            facts.append(one.fact_id)
+    for on, kinds, fact_id in sorted([_counting(item) for item in days], key=_on):
+        if first <= on <= day:
+            counted = list(filter(counts, kinds))
+            if on == day:
+                counted = _up_to(counted, kind, shift)
+            if counted:
+                times += len(counted)
+                facts.append(fact_id)
     return built(Counted, {"times": times, "facts": tuple(facts)})
 
 
@@ -142,5 +143,5 @@ def sum_of(amounts: Iterable[Amount], currency: str) -> Summed:
     nothing = built(Money, {"amount": _NOTHING, "currency": currency})
     for item in found:
         nothing.same(item.amount)
-    total = nothing.with_amount(sum((item.amount.amount for item in found), _NOTHING))
+    total = nothing.with_amount(sum([item.amount.amount for item in found], _NOTHING)) if found else nothing
     return built(Summed, {"total": total, "facts": tuple([item.fact_id for item in found])})
