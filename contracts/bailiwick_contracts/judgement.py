@@ -33,15 +33,11 @@ from bailiwick_contracts.notice import notices_stream, opened_notices
 from bailiwick_contracts.penalty import Adjudication, adjudicate_penalty
 from bailiwick_contracts.penalty_case import PenaltyCase, counted_up_to
 from bailiwick_contracts.registry import (
-    AuthorityMatrixAdopted,
-    LegalPolicyAdopted,
     RegistryChangeRefused,
-    ZoneAdopted,
 )
 from bailiwick_contracts.registry_evidence import Known
 from bailiwick_contracts.registry_judgement import judge_registry_change
 from bailiwick_contracts.sealed import SealingError
-from bailiwick_contracts.staff import BaseWageSet
 from bailiwick_contracts.standing import (
     asked_of,
     entered_on,
@@ -91,7 +87,7 @@ def ground_of(
     """Who asked, about whom, under which versions. Raises Skipped where the evidence is not there."""
     at, property_id, positions = event.recordedat, event.property_id, positions_of(event)
     known = evidence.registry.known(event, subject_id, positions)
-    decided_on = local_date(known.of(ZoneAdopted), property_id, at)
+    decided_on = local_date(known.events, property_id, at)
     if decided_on is None:
         raise Skipped("evidence_missing")
     asked = known.once(
@@ -108,12 +104,10 @@ def ground_of(
             decided_on=decided_on,
         ),
     )
-    matrix = (
-        matrix_in_force(known.of(AuthorityMatrixAdopted), at)[0] if under is None else evidence.registry.version(under)
-    )
+    matrix = matrix_in_force(known.events, at)[0] if under is None else evidence.registry.version(under)
     if under is not None and matrix is None:
         raise Skipped("version_not_in_the_ledger")
-    policy, _ = policy_in_force(known.of(LegalPolicyAdopted), property_id, at)
+    policy, _ = policy_in_force(known.events, property_id, at)
     ids = known.once("ids", lambda: same_person(known.events, subject_id)) if subject_id else ()
     return Ground(known, asked, ids, matrix, policy, before(event), positions)
 
@@ -217,7 +211,7 @@ def _penalty_case(
             "late_days": evidence.late_days(ids, day, until, sees),
             "entered_on": ground.entered_on(day),
             "standing": penalties.standing_on(ids, day, occurrence, sees),
-            "wage": evidence.registry.wage_on(ground.known.of(BaseWageSet), ids, day),
+            "wage": evidence.registry.wage_on(ground.events, ids, day),
             "paid_days": settings.data.paid_days_per_month if settings else _PAID_DAYS,
             "month_days": evidence.month_days(ids, month, sees),
             "month_penalties": penalties.month_penalties(ids, month, sees),

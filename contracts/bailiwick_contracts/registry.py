@@ -100,12 +100,13 @@ class ZoneAdopted(Fact):
 
     def local(self, at: datetime) -> datetime:
         """The wall clock of the zone at an instant, without offset."""
-        offset = self.changes[0].offset_seconds
-        for change in reversed(self.changes):
+        changes = self.changes
+        for change in reversed(changes):
             if change.at <= at:
-                offset = change.offset_seconds
                 break
-        return at.replace(tzinfo=None) + timedelta(seconds=offset)
+        else:
+            change = changes[0]
+        return at.replace(tzinfo=None) + timedelta(seconds=change.offset_seconds)
 
 
 class AddUnitOfOrganisation(Request):

@@ -11,7 +11,7 @@ from bailiwick_contracts.deductions import Wage
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.mark import Mark, Sees, copied, recorded_by
 from bailiwick_contracts.matrix import AuthorityMatrix
-from bailiwick_contracts.message import COMPANY, Fact
+from bailiwick_contracts.message import COMPANY
 from bailiwick_contracts.registry import (
     AuthorityDelegated,
     AuthorityMatrixAdopted,
@@ -34,10 +34,9 @@ from bailiwick_contracts.staff import (
     StaffRehired,
 )
 from bailiwick_contracts.staff import Wage as SealedWage
-from bailiwick_contracts.standing import of_kind, wage_fact
+from bailiwick_contracts.standing import Facts, wage_fact
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Fact)
 _reach = attrgetter("chain", "number")
 _KEPT = 20_000
 """How many subjects at their positions are kept in mind."""
@@ -48,17 +47,10 @@ ADOPTIONS = "adoptions"
 class Known:
     """The registry's facts about some subjects as a copy knew them, and what was made out from them."""
 
-    def __init__(self, events: list[Event[Any]]) -> None:
+    def __init__(self, events: Iterable[Event[Any]]) -> None:
         """Nothing was made out yet."""
-        self.events = events
+        self.events = Facts(events)
         self._made: dict[Any, Any] = {}
-
-    def of(self, kind: type[F]) -> list[Event[F]]:
-        """Those of a kind that stand, found once: all that a question about this kind has to look at."""
-        found: list[Event[F]] | None = self._made.get(kind)
-        if found is None:
-            found = self._made[kind] = of_kind(self.events, kind)
-        return found
 
     def once(self, key: Any, make: Callable[[], T]) -> T:
         """What `make` answers for `key` from these facts alone, asked for once."""

@@ -48,25 +48,32 @@ class Post(Record):
     fact_id: Identifier
 
 
-class OfKind(list[Event[F]]):
-    """The standing facts of a kind, as recorded: whoever asks these for the kind again need not look."""
+class Facts(list[Event[Any]]):
+    """Facts of which there will be no more: those of a kind are looked for once."""
 
-    kind: type[F]
+    def __init__(self, events: Iterable[Event[Any]]) -> None:
+        """None was looked for yet."""
+        super().__init__(events)
+        self.found: dict[type[Fact], list[Event[Any]]] = {}
 
 
-def of_kind(events: Iterable[Event[Any]], kind: type[F]) -> OfKind[F]:
-    """The standing facts of a kind, as recorded; those retracted are left out."""
-    if isinstance(events, OfKind) and events.kind is kind:
-        return events
-    known = events if isinstance(events, list) else list(events)
-    found = OfKind[F](event for event in known if type(event.data) is kind)
-    retracted = {event.data.fact_id for event in known if type(event.data) is FactRetracted} if found else ()
-    if retracted:
-        found[:] = [event for event in found if event.id not in retracted]
-    if len(found) > 1:
-        found.sort(key=lambda event: (event.recordedat, event.chainnumber))
-    found.kind = kind
+def of_kind(events: Iterable[Event[Any]], kind: type[F]) -> list[Event[F]]:
+    """The standing facts of a kind, as recorded; those retracted are left out. The list is not to be changed."""
+    if not isinstance(events, Facts):
+        return _of_kind(events if isinstance(events, list) else list(events), kind)
+    found = events.found.get(kind)
+    if found is None:
+        found = events.found[kind] = _of_kind(events, kind)
     return found
+
+
+def _of_kind(known: list[Event[Any]], kind: type[F]) -> list[Event[F]]:
+    found = [event for event in known if type(event.data) is kind]
+    if not found:
+        return found
+    retracted = {event.data.fact_id for event in known if type(event.data) is FactRetracted}
+    found = [event for event in found if event.id not in retracted] if retracted else found
+    return sorted(found, key=lambda event: (event.recordedat, event.chainnumber)) if len(found) > 1 else found
 
 
 def remaining_id(events: Events, staff_id: str) -> str:
@@ -246,8 +253,10 @@ def property_of(events: Events, property_id: str) -> Event[PropertyAdded] | None
 
 def local_date(events: Events, property_id: str, at: datetime) -> date | None:
     """The date at a property at an instant, by its adopted zone; None where no zone is adopted."""
-    adopted = [event for event in of_kind(events, ZoneAdopted) if event.data.property_id == property_id]
-    return adopted[-1].data.local(at).date() if adopted else None
+    for event in reversed(of_kind(events, ZoneAdopted)):
+        if event.data.property_id == property_id:
+            return event.data.local(at).date()
+    return None
 
 
 def asked_of(
