@@ -11,8 +11,7 @@ from bailiwick_contracts.conduct import ImportedAmount, PenaltyDecided, PenaltyI
 from bailiwick_contracts.deductions import PenaltyFigures, Requested
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.mark import Mark, Sees, last
-from bailiwick_contracts.message import Record, made
-from bailiwick_contracts.money import Money
+from bailiwick_contracts.message import Record, built, made
 from bailiwick_contracts.penalty_case import StandingPenalty
 from bailiwick_contracts.quota import Amount
 from bailiwick_contracts.sealed import Keys, open_field, open_record, written
@@ -115,7 +114,7 @@ class PenaltyEvidence:
         if self._opened(event) != written(figures):
             return False
         self._unread.pop(event.id)
-        self._figures[event.id] = figures
+        self._amounts[event.id] = _amount(figures, event.id)  # of all of them, what other rulings ask for
         return True
 
     def figures(self, event: Event[Any]) -> PenaltyFigures:
@@ -141,12 +140,15 @@ class PenaltyEvidence:
                 opened = open_record(
                     event.data.figures, ImportedAmount, event_id=fact_id, path="figures", keys=self._keys
                 )
-                found: Money | None = opened.penalty
+                self._amounts[fact_id] = made(Amount, amount=opened.penalty, fact_id=fact_id)
             else:
-                computed = self.figures(event).computed
-                found = computed.penalty if computed else None
-            self._amounts[fact_id] = made(Amount, amount=found, fact_id=fact_id) if found is not None else None
+                self._amounts[fact_id] = _amount(self.figures(event), fact_id)
         return self._amounts[fact_id]
+
+
+def _amount(figures: PenaltyFigures, fact_id: str) -> Amount | None:
+    computed = figures.computed
+    return built(Amount, {"amount": computed.penalty, "fact_id": fact_id}) if computed else None
 
 
 def _occurrence(fact: PenaltyDecided | PenaltyImported) -> tuple[str, str]:
