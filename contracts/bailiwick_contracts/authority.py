@@ -261,8 +261,11 @@ def weigh(
             return Weighed("refused", "unknown_clause")
         opens = asked.verb in DECIDING and all(other.verb in OPENING for other in rows)
         return Weighed("recommend_only", "only_opens_a_request") if opens else Weighed("refused", "verb_not_granted")
-    found = _about_persons(row, asked, selected_at) or _about_grade(matrix, row, asked)
-    found = found or (_about_law(asked, legal_policy) if row.deducts else None) or _about_scope(matrix, row, asked)
+    rank = matrix.rank(asked.subject_grade) if row.scope.of == "employee" else None
+    found = _about_persons(row, asked, selected_at) or _about_grade(matrix, row, rank)
+    found = (
+        found or (_about_law(asked, legal_policy) if row.deducts else None) or _about_scope(matrix, row, asked, rank)
+    )
     if found:
         return found
     against = [*_about_conditions(row, asked), *_about_limits(matrix, row, asked)]
@@ -294,8 +297,8 @@ def _about_persons(row: MatrixRow, asked: Asked, at: datetime) -> Weighed | None
     return None
 
 
-def _about_grade(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Weighed | None:
-    if row.scope.of != "employee" or matrix.rank(asked.subject_grade) is not None:
+def _about_grade(matrix: AuthorityMatrix, row: MatrixRow, rank: int | None) -> Weighed | None:
+    if rank is not None or row.scope.of != "employee":
         return None
     if matrix.readings.unknown_grade == "refuse" or matrix.ceiling(row) is not None:
         return Weighed("refused", "unknown_grade")
@@ -312,7 +315,7 @@ def _about_law(asked: Asked, policy: LegalPolicy | None) -> Weighed | None:
     return None
 
 
-def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Weighed | None:
+def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked, rank: int | None) -> Weighed | None:
     scope = row.scope
     of, departments = scope.of, scope.departments
     if scope.own_office and of != "company" and asked.actor_property != asked.property_id:
@@ -321,10 +324,9 @@ def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked) -> Weigh
         return Weighed(_BEYOND[scope.beyond], "another_row_covers_it", see=next(iter(scope.meets), None))
     if departments and asked.subject_department not in departments:
         return Weighed(_BEYOND[scope.beyond], "other_department")
-    if of == "employee":
-        ceiling, rank = matrix.ceiling(row), matrix.rank(asked.subject_grade)
-        if ceiling is not None and rank is not None and rank > ceiling:
-            return Weighed(_BEYOND[scope.beyond], "above_grade_ceiling")
+    ceiling = matrix.ceiling(row) if rank is not None else None
+    if ceiling is not None and rank is not None and rank > ceiling:
+        return Weighed(_BEYOND[scope.beyond], "above_grade_ceiling")
     return None
 
 

@@ -83,7 +83,7 @@ def compared(event: Event[Any], field: str, kind: Kind, was: Any, would_be: Any)
 def all_compared(event: Event[Any], fields: Iterable[tuple[str, Kind, Any, Any]]) -> Iterator[Finding]:
     """The same of several fields, each with its kind, what it was and what it would be."""
     for field, kind, was, would_be in fields:
-        if was != would_be:
+        if was is not would_be and was != would_be:
             yield from compared(event, field, kind, was, would_be)
 
 

@@ -140,7 +140,10 @@ class DerivedDay(Record):
 
     def occurrence(self, name: str) -> Occurrence | None:
         """An occurrence by its name within the day."""
-        return next((item for item in self.occurrences if item.occurrence == name), None)
+        for item in self.occurrences:
+            if item.occurrence == name:
+                return item
+        return None
 
 
 def _whole(span: timedelta) -> int:

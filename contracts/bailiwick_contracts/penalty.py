@@ -151,15 +151,15 @@ def _impossible(
     if blocks and case.month_confirmation is None:
         return "month_unconfirmed"
     once = matrix is None or matrix.readings.one_occurrence_one_penalty
-    if any(once or standing.clause == case.clause for standing in case.standing):
+    if case.standing and (once or any(standing.clause == case.clause for standing in case.standing)):
         return "already_penalised"
-    if case.wage is None or case.wage.month.amount <= 0:
+    wage, amount = case.wage, case.requested.amount
+    if wage is None or wage.month.amount <= 0:
         return "wage_unset"
-    if case.requested.amount is not None and base_wage(case, matrix).amount <= 0:
+    if amount is not None and base_wage(case, matrix).amount <= 0:
         return "wage_unset"  # of a wage that rounds to nothing, an amount is no share
-    amounts = [case.requested.amount, policy.minimum_wage if policy else None]
-    amounts += [item.amount for item in case.month_penalties]
-    if {amount.currency for amount in amounts if amount is not None} - {case.wage.month.currency}:
+    amounts = [amount, policy.minimum_wage if policy else None, *[item.amount for item in case.month_penalties]]
+    if {amount.currency for amount in amounts if amount is not None} - {wage.month.currency}:
         return "currency_differs"
     known = matrix is not None and case.clause is not None and matrix.rows_of(case.clause)
     if known and case.clause not in (*CLAUSES[found.kind], ABSENCE if _counts_as_absence(matrix) else None):
@@ -195,8 +195,7 @@ def _share_limit(case: PenaltyCase, limit: Limit | None) -> Fraction | None:
         found += [
             m.value for m in asked.delegation.ceilings if m.measure == "share_of_base_wage" and m.value is not None
         ]
-    shares = [share.fraction for share in found if isinstance(share, Ratio)]
-    return min(shares) if shares else None
+    return min([share.fraction for share in found if isinstance(share, Ratio)], default=None)
 
 
 def _option(

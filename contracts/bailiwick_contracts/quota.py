@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Annotated, Literal
 
@@ -119,11 +120,11 @@ def late_times(
         entered_on: the day of entry, for a year of service.
     """
     first, _ = year_of(day, anchor=anchor, entered_on=entered_on)
-    counts = frozenset((kind, "late", "early") if shared else (kind,)).__contains__
+    counts = (kind, "late", "early") if shared else (kind,)
     times, facts = 0, []
-    for on, kinds, fact_id in sorted([_counting(item) for item in days], key=_on):
+    for on, kinds, fact_id in sorted(map(_counting, days), key=_on):
         if first <= on <= day:
-            counted = list(filter(counts, kinds))
+            counted = _of_these(kinds, counts)
             if on == day:
                 counted = _up_to(counted, kind, shift)
             if counted:
@@ -132,7 +133,15 @@ def late_times(
     return built(Counted, {"times": times, "facts": tuple(facts)})
 
 
-def _up_to(kinds: list[OccurrenceKind], kind: OccurrenceKind, ordinal: int) -> list[OccurrenceKind]:
+_Kinds = tuple[OccurrenceKind, ...]
+
+
+@lru_cache(maxsize=256)
+def _of_these(kinds: _Kinds, counts: _Kinds) -> _Kinds:
+    return tuple(kind for kind in kinds if kind in counts)
+
+
+def _up_to(kinds: _Kinds, kind: OccurrenceKind, ordinal: int) -> _Kinds:
     of_kind = [index for index, found in enumerate(kinds) if found == kind]
     return kinds[: of_kind[min(ordinal, len(of_kind) - 1)] + 1] if of_kind else kinds
 
