@@ -23,6 +23,7 @@ from bailiwick_contracts.registry import CalendarAdopted
 from bailiwick_contracts.working_days import WorkingDays
 
 S = TypeVar("S")
+_NO_MONTH = Month()
 _BY_THE_DAY = (PunchRecorded, ShiftRostered, DayDerived)
 """Kept elsewhere, by person and day."""
 
@@ -102,7 +103,7 @@ class OfficeEvidence:
 
     def month(self, property_id: str, month: str, sees: Sees) -> Month:
         """What was known of a month."""
-        return self.fold(evolve_month, Month(), month_stream(property_id, month), sees)
+        return self.fold(evolve_month, _NO_MONTH, month_stream(property_id, month), sees)
 
     def confirmation_of(self, property_id: str, day: date, sees: Sees) -> str | None:
         """The fact that had confirmed the attendance of a day's month."""

@@ -85,14 +85,15 @@ class PenaltyEvidence:
     def month_penalties(self, ids: Iterable[str], month: str, sees: Sees) -> tuple[Amount, ...]:
         """The penalties that stand in a person's wage month, whatever the property, opened. Raises SealingError, ValueError."""
         taken = [mark for one in ids for mark in self._standing(self._taken_in.get((one, month), ()), sees)]
-        amounts = [amount for mark in taken if (amount := self._amount(mark.value)) is not None]
+        amounts = [amount for mark in taken if (amount := self._amount(mark)) is not None]
         return tuple(sorted(amounts, key=_fact_id))
 
     def _standing(self, marks: Iterable[Mark], sees: Sees) -> Iterator[Mark]:
+        reversals = self._reversals
         for mark in marks:
             if sees(mark):
-                reversals = self._reversals.get(mark.value.data.penalty_id)
-                if reversals is None or not any(map(sees, reversals)):
+                taken_back = reversals.get(mark.value.data.penalty_id, ()) if reversals else ()
+                if not any(map(sees, taken_back)):
                     yield mark
 
     def requested(self, event: Event[Any]) -> Requested:
@@ -133,9 +134,10 @@ class PenaltyEvidence:
             self._unread[event.id] = text
         return text
 
-    def _amount(self, event: Event[Any]) -> Amount | None:
-        fact_id = event.id
+    def _amount(self, mark: Mark) -> Amount | None:
+        fact_id = mark.fact_id
         if fact_id not in self._amounts:
+            event = mark.value
             if isinstance(event.data, PenaltyImported):
                 opened = open_record(
                     event.data.figures, ImportedAmount, event_id=fact_id, path="figures", keys=self._keys
