@@ -176,13 +176,13 @@ def _of_outcome(
     fact: Any, case: PenaltyCase, found: Adjudication, occurrence: Occurrence | None
 ) -> Iterator[tuple[str, Kind, Any, Any]]:
     """What a penalty says beside its ruling, by how it came out."""
-    if isinstance(fact, PenaltyRefused):
+    if type(fact) is PenaltyRefused:
         yield "reason", "ruling", fact.reason, found.reason
         yield "day_fact_id", "input", fact.day_fact_id, case.day_fact_id
         yield "standing", "input", fact.standing, tuple(item.fact_id for item in case.standing)
         return
     yield "kind", "input", fact.kind, occurrence.kind if occurrence else None
-    if isinstance(fact, PenaltyDecided):
+    if type(fact) is PenaltyDecided:
         yield "also_covered_by", "ruling", fact.also_covered_by, found.also_covered_by
     elif found.ruling is not None:
         yield "recommended_to", "ruling", fact.recommended_to, found.ruling.escalate_to or "unset"

@@ -68,7 +68,7 @@ class Money(Record):
 
     def share(self, part: Fraction) -> "Money":
         """`part` of this money, rounded half up to the cent."""
-        return self.with_amount(rounded(self.amount, part))
+        return reckoned(rounded(self.amount, part), self.currency)
 
     def with_amount(self, amount: Decimal) -> "Money":
         """An amount reckoned to the cent from this one, in its currency; one too large for an amount is refused as when read."""
