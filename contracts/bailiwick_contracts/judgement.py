@@ -32,9 +32,7 @@ from bailiwick_contracts.message import built
 from bailiwick_contracts.notice import notices_stream, opened_notices
 from bailiwick_contracts.penalty import Adjudication, adjudicate_penalty
 from bailiwick_contracts.penalty_case import PenaltyCase, counted_up_to
-from bailiwick_contracts.registry import (
-    RegistryChangeRefused,
-)
+from bailiwick_contracts.registry import RegistryChangeRefused
 from bailiwick_contracts.registry_evidence import Known
 from bailiwick_contracts.registry_judgement import judge_registry_change
 from bailiwick_contracts.sealed import SealingError

@@ -156,9 +156,8 @@ def open_field(sealed: Sealed, *, event_id: str, path: str, keys: Keys) -> str:
         SealingError: the key is not held, or the bytes were altered or moved.
     """
     aes_gcm, invalid_tag = _sealing_by()
-    held = (
-        sealed.__pydantic_private__
-    )  # where `_open` is: asked for by its name, it is looked for everywhere else first
+    # Where `_open` is: asked for by its name, it is looked for everywhere else first.
+    held = sealed.__pydantic_private__
     if held is not None and held["_open"] is not None:
         return str(held["_open"])
     key = keys(sealed.key)
