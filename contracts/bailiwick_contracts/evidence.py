@@ -11,7 +11,7 @@ from datetime import date
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, PunchRecorded, ShiftRostered, day_stream
+from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, day_stream
 from bailiwick_contracts.authority import Input
 from bailiwick_contracts.billing_evidence import BillingEvidence
 from bailiwick_contracts.conduct import PenaltyDecided, PenaltyImported, PenaltyReversed
@@ -80,8 +80,9 @@ class Evidence:
     def take(self, event: Event[Any]) -> None:
         """Read one more fact."""
         service, kind = event.service, type(event.data)
-        if service == "attendance" and kind in OF_ROSTERS:
-            self._rosters.take(event)
+        if kind in OF_ROSTERS:
+            if service == "attendance":
+                self._rosters.take(event)
             return
         mark = Mark(chain_of(event), event.chainnumber, event.recordedat, event.id, event)
         if service == "registry":
@@ -109,9 +110,6 @@ class Evidence:
                     self.take(event)
                     if type(event.data) is DayDerived:
                         self.unasked(event)
-
-    def _keep_of_rosters(self, mark: Mark, _: PunchRecorded | ShiftRostered) -> None:
-        self._rosters.take(mark.value)
 
     def _keep_day(self, mark: Mark, fact: DayDerived) -> None:
         self._days[fact.staff_id, fact.day].append(mark)
@@ -277,10 +275,8 @@ class Evidence:
         return tuple([unpaid for _, _, unpaid in sorted(found, key=itemgetter(0, 1))])
 
 
-# By the class itself: asking eight models in turn whether a fact is one of theirs costs more than reading it.
+# By the class itself: asking six models in turn whether a fact is one of theirs costs more than reading it.
 _KEEPING: Mapping[type, Callable[[Evidence, Mark, Any], None]] = {
-    PunchRecorded: Evidence._keep_of_rosters,  # noqa: SLF001
-    ShiftRostered: Evidence._keep_of_rosters,  # noqa: SLF001
     DayDerived: Evidence._keep_day,  # noqa: SLF001
     MissedPunchConfirmed: Evidence._keep_confirmation,  # noqa: SLF001
     OffsiteConfirmed: Evidence._keep_offsite,  # noqa: SLF001

@@ -1,8 +1,8 @@
 """Re-adjudication in several processes: each is given every fact, and judges its share of the people and streams.
 
-Of what is about one person alone, which most of a history is, each reads what is about its own people, and about others once it must. What
-comes out is what one process finds; a fact whose bytes say twice whose it is, is a finding besides. Each needs the memory of
-one alone: it keeps what it does not read.
+Of what is about one person alone, which most of a history is, each reads what is about its own people, and about others once
+it must. What comes out is what one process finds; a fact whose bytes say twice whose it is, is a finding besides. Each needs
+the memory of one alone: it keeps what it does not read.
 """
 
 import gc

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any, TypeVar
 
-from bailiwick_contracts.attendance import DayDerived, PunchRecorded, ShiftRostered
+from bailiwick_contracts.attendance import DayDerived
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.house_book import House, house_stream
 from bailiwick_contracts.house_book import evolve as evolve_house
@@ -24,8 +24,6 @@ from bailiwick_contracts.working_days import WorkingDays
 
 S = TypeVar("S")
 _NO_MONTH = Month()
-_BY_THE_DAY = (PunchRecorded, ShiftRostered, DayDerived)
-"""Kept elsewhere, by person and day."""
 
 
 class OfficeEvidence:
@@ -45,8 +43,8 @@ class OfficeEvidence:
         paid_in = payroll_month(fact)
         if paid_in is not None:
             self._payroll[event.property_id, paid_in].append(mark)
-        if kind in _BY_THE_DAY:
-            return
+        if kind is DayDerived:
+            return  # kept elsewhere, by person and day
         if kind in (LeaveEntered, LeaveStruck):
             self._leave[fact.staff_id, fact.day].append(mark)
         else:

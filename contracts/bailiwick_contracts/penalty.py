@@ -159,7 +159,7 @@ def _impossible(
     if amount is not None and base_wage(case, matrix).amount <= 0:
         return "wage_unset"  # of a wage that rounds to nothing, an amount is no share
     amounts = [amount, policy.minimum_wage if policy else None, *[item.amount for item in case.month_penalties]]
-    if {amount.currency for amount in amounts if amount is not None} - {wage.month.currency}:
+    if {one.currency for one in amounts if one is not None} - {wage.month.currency}:
         return "currency_differs"
     known = matrix is not None and case.clause is not None and matrix.rows_of(case.clause)
     if known and case.clause not in (*CLAUSES[found.kind], ABSENCE if _counts_as_absence(matrix) else None):
@@ -220,7 +220,7 @@ def _option(
             share = min(share, most)
     by_amount = case.requested.amount is not None
     of_wage = measured("share_of_base_wage", share.numerator, share.denominator, confidential=by_amount)
-    measures, counts_times = (*common.measured, of_wage), LATE_TIMES in named
+    measures = (*common.measured, of_wage)
     asked = built(
         Asked,
         {
@@ -229,7 +229,7 @@ def _option(
             "verb": "penalise",
             "conditions": common.conditions,
             "measures": tuple([one for one in measures if row is None or one.measure in named]),
-            "inputs": common.inputs if counts_times else common.other_inputs,
+            "inputs": common.inputs if LATE_TIMES in named else common.other_inputs,
         },
     )
     return _Option(asked, weigh(matrix, asked, selected_at=selected_at, legal_policy=policy), taken, limits)

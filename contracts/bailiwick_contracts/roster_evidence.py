@@ -21,6 +21,7 @@ _AROUND_DAYS = 3
 """A punch belongs to a shift of a day at most so far away."""
 _LONGEST = timedelta(hours=48)
 """No window is longer: a shift lasts at most a day, a margin half of one."""
+_first = itemgetter(1)
 
 
 class _Window(NamedTuple):
@@ -160,6 +161,3 @@ def _day_of(at: datetime, direction: Direction, around: Sequence[_Window]) -> da
         return days.pop() if days else None
     index = shift_of([window.shift for window in near], at, direction)
     return near[index].day if index is not None else None
-
-
-_first = itemgetter(1)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -87,10 +87,12 @@ async def _up(as_json: bool) -> None:
     from bailiwick_contracts.subjects import SERVICES
 
     from services.cli.door import has_accounts
+    from services.gateway import serve as gateway
+    from services.run import observe
     from services.run.up import up as running
 
     given = Settings()
-    _can_open(given, SERVICES, as_json)
+    _look_first(given, gateway.check, gateway.check_port, observe.check, as_json=as_json)
     async with running(given, SERVICES) as (settings, _):
         result: dict[str, object] = {
             "ready": True,
@@ -107,16 +109,11 @@ async def _up(as_json: bool) -> None:
         await asyncio.Event().wait()
 
 
-def _can_open(settings: Settings, services: Collection[str], as_json: bool = False) -> None:
+def _look_first(settings: Settings, *checks: Callable[[Settings], None], as_json: bool = False) -> None:
     """Say what is wrong before anything runs: the processes would end and begin again for ever."""
-    from services.gateway import serve as gateway
-    from services.run import observe
-
     try:
-        if "gateway" in services:
-            gateway.check(settings)
-        if settings.health_port is not None:
-            observe.check(settings.health_port)
+        for check in checks:
+            check(settings)
     except ValueError as error:
         fail(str(error), BAD_INPUT, as_json)
 
@@ -124,16 +121,19 @@ def _can_open(settings: Settings, services: Collection[str], as_json: bool = Fal
 @app.command()
 def serve(services: Annotated[list[str], typer.Argument(help="Names of services, e.g. registry attendance.")]) -> None:
     """Run services against the NATS of BAILIWICK_NATS_URL; SIGTERM ends them cleanly."""
-    from services.run.catalogue import factories
+    from services.gateway import serve as gateway
+    from services.run import observe
+    from services.run.catalogue import GATEWAY, factories
     from services.run.serve import serve as serve_until_stopped
 
     try:
         chosen = factories(*services)
     except KeyError as error:
         fail(str(error.args[0]), BAD_INPUT)
-    logs.configure(Settings().log_level)
-    _can_open(Settings(), chosen)
-    run(serve_until_stopped(Settings(), chosen))
+    settings = Settings()
+    logs.configure(settings.log_level)
+    _look_first(settings, *([gateway.check] if GATEWAY in chosen else []), observe.check)
+    run(serve_until_stopped(settings, chosen))
 
 
 @app.command()

@@ -78,6 +78,10 @@ def check(settings: Settings) -> None:
     """Raises ValueError, saying what to do, for settings under which the door would never open."""
     _protection(settings)
     Provider(settings)
+
+
+def check_port(settings: Settings) -> None:
+    """Raises ValueError, saying what to do, where another has the address now; whoever serves again in place of another waits for it."""
     family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
     try:
         socket.create_server((settings.http_host, settings.http_port), family=family).close()

@@ -12,18 +12,23 @@ from threading import Thread
 from typing import Any
 
 from services.kernel.health import Health
+from services.kernel.settings import Settings
 from services.kernel.telemetry import Numbers, exposition
 
 Healths = Callable[[], list[Health]]
 _LOOPBACK = "127.0.0.1"
 
 
-def check(port: int) -> None:
-    """Raises ValueError, saying what to do, where the port cannot be had."""
+def check(settings: Settings) -> None:
+    """Raises ValueError, saying what to do, where the port that is asked for cannot be had."""
+    if settings.health_port is None:
+        return
     try:
-        socket.create_server((_LOOPBACK, port)).close()
+        socket.create_server((_LOOPBACK, settings.health_port)).close()
     except OSError as error:
-        said = f"BAILIWICK_HEALTH_PORT: {port}: {error.strerror}; name another port, or 0 for a free one"
+        said = (
+            f"BAILIWICK_HEALTH_PORT: {settings.health_port}: {error.strerror}; name another port, or 0 for a free one"
+        )
         raise ValueError(said) from None
 
 

@@ -23,6 +23,7 @@ async def serve(settings: Settings, factories: Mapping[str, ServiceFactory], *, 
 
     Raises:
         SettingError: with these settings none of them can connect.
+        OSError: the port for health and metrics cannot be had; `observe.check` says so first.
     """
     for name in factories:
         settings.nats_options(name)  # what no new start mends is said at once

@@ -254,11 +254,10 @@ def test_a_port_for_health_that_another_has_is_named_before_anything_runs(
 
 
 def test_a_door_that_could_never_open_is_not_served(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        environment = {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_HTTP_PORT": str(other.getsockname()[1])}
-        done = bailiwick(os.environ | environment, "serve", "gateway")
+    environment = {"BAILIWICK_DATA_DIR": str(tmp_path), "BAILIWICK_HTTP_HOST": "192.0.2.1"}
+    done = bailiwick(os.environ | environment, "serve", "gateway")
     assert done.returncode == 2
-    assert f"BAILIWICK_HTTP_PORT is {environment['BAILIWICK_HTTP_PORT']}: Address already in use" in done.stderr
+    assert "BAILIWICK_HTTP_HOST is 192.0.2.1: give BAILIWICK_HTTP_CERTIFICATE_FILE" in done.stderr
 
 
 @pytest.mark.parametrize(
