@@ -174,6 +174,6 @@ async def test_a_fact_altered_or_deleted_in_a_store_by_hand_is_found_and_named(p
         (difference["kind"], difference["event_id"]): difference["number"]
         for chain in found["chains"]
         for difference in chain["differences"]
-        if difference["kind"] != "behind"  # that the test before was judged is still being put on record
+        if difference["kind"] != "behind"  # checkpoints are issued meanwhile
     }
     assert named == {("altered", penalty.id): penalty.chainnumber, ("deleted", refusal.id): refusal.chainnumber}
