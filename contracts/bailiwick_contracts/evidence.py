@@ -28,7 +28,7 @@ from bailiwick_contracts.registry_evidence import RegistryEvidence
 from bailiwick_contracts.roster_evidence import OF_ROSTERS, RosterEvidence
 from bailiwick_contracts.sealed import Keys
 from bailiwick_contracts.ticket_evidence import TicketEvidence
-from bailiwick_contracts.unread import Unread
+from bailiwick_contracts.unread import Fetch, Unread
 
 
 class Derivation(NamedTuple):
@@ -55,8 +55,8 @@ def _add(days: list[_Day], found: _Day) -> None:
 class Evidence:
     """Every fact that a ruling may rest on. Facts of one chain are taken in order."""
 
-    def __init__(self, keys: Keys) -> None:
-        """`keys` opens wages and figures."""
+    def __init__(self, keys: Keys, fetch: Fetch | None = None) -> None:
+        """`keys` opens wages and figures; `fetch` reads what is left unread at first."""
         self.keys = keys
         self.registry = RegistryEvidence(keys)
         self.office = OfficeEvidence()
@@ -73,7 +73,7 @@ class Evidence:
         self._confirmed: defaultdict[str, list[Mark]] = defaultdict(list)
         self._confirmed_on: defaultdict[str, list[Mark]] = defaultdict(list)
         self._again: dict[str, Derivation] = {}
-        self.unread = Unread()
+        self.unread = Unread(fetch)
         """Of whom something is asked, all is read first."""
         self._unasked: defaultdict[str, list[Event[DayDerived]]] = defaultdict(list)
 

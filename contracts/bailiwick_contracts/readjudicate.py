@@ -19,7 +19,7 @@ from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
 from bailiwick_contracts.stored import read_evidence, recorded_at
-from bailiwick_contracts.unread import whose
+from bailiwick_contracts.unread import Fetch, Place, is_of
 
 
 @dataclass
@@ -110,28 +110,24 @@ class Chosen(NamedTuple):
 class Bench:
     """Evidence read so far, and the rulings that wait for theirs to be complete."""
 
-    def __init__(self, keys: Keys, chosen: Chosen, summary: Summary) -> None:
-        """`summary` is filled in meanwhile."""
-        self._evidence = Evidence(keys)
+    def __init__(self, keys: Keys, chosen: Chosen, summary: Summary, fetch: Fetch | None = None) -> None:
+        """`summary` is filled in meanwhile; `fetch` reads what was left where it stands."""
+        self._evidence = Evidence(keys, fetch)
         self._chosen, self._under = chosen, chosen.under
         self._waiting: deque[Event[Any]] = deque()
         self._behind: list[Event[Any]] = []
         self._dealt: dict[str, int] = {}
         self.summary = summary
 
-    def read(self, raw: bytes) -> Sequence[Finding]:
-        """Read one more stored fact; what cannot be read is a finding."""
+    def read(self, raw: bytes, staff_id: str | None = None) -> Sequence[Finding]:
+        """Read one more stored fact, where it is known whom it is about alone; what cannot be read is a finding."""
         self.summary.read += 1
-        begins = whose(raw) if self._chosen.shares > 1 else None
-        if begins is not None and not self._holds(begins.staff_id):
-            self._evidence.unread.keep(begins.staff_id, raw)
-            return ()
         try:
             event = read_evidence(raw)
-            if begins is not None and not begins.is_of(event):
+            if staff_id is not None and not is_of(event, staff_id):
                 raise ValueError("type and staff_id: each is said once, and is what the data begin with")
         except ValueError as error:
-            if begins is None and self._chosen.share:
+            if staff_id is None and self._chosen.share:
                 return ()  # the bench of the first share says so
             self.summary.unreadable += 1
             return (Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200]),)
@@ -145,13 +141,18 @@ class Bench:
         self.summary.retracted_since.extend(sorted(self._evidence.retracted_since()))
         return found
 
-    def _holds(self, about: str) -> bool:
+    def leave(self, staff_id: str, place: Place) -> None:
+        """Leave a fact about one person alone where it stands, until something is asked of the person."""
+        self.summary.read += 1
+        self._evidence.unread.keep(staff_id, place)
+
+    def holds(self, about: str) -> bool:
         """Whether a person or a stream is judged here: dealt out as they come, alike wherever the same facts are read."""
         return self._dealt.setdefault(about, len(self._dealt) % self._chosen.shares) == self._chosen.share
 
     def _picks(self, event: Event[Any]) -> bool:
         return self._chosen.picks(event) and (
-            self._chosen.shares == 1 or self._holds(event.data.__dict__.get("staff_id") or event.subject)
+            self._chosen.shares == 1 or self.holds(event.data.__dict__.get("staff_id") or event.subject)
         )
 
     def _take(self, event: Event[Any]) -> Sequence[Finding]:

@@ -72,7 +72,7 @@ async def rulings(
 ) -> dict[str, Any]:
     """Re-adjudicate the whole ledger here, with the keys held here; see `services.audit.report.readjudication_json`.
 
-    `processes` judge side by side; each holds the history.
+    `processes` judge side by side; the history is copied to a temporary file for them.
     """
     total = sum(chain["number"] for chain in (await query(ListChains()))["chains"])
     summary = Summary()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from bailiwick_contracts.judges import JudgingError
 
 from services.audit import inspection, report
 from services.audit.log.comparison import LogCopy
@@ -12,7 +13,7 @@ from services.audit.log.files import Salts, at
 from services.audit.log.tree import TileMissingError
 from services.cli import audit_evidence, audit_log, audit_replay, audit_views
 from services.cli.audit_desk import Language, act_as, answered, bar, caught_up, in_order, instant_of, keys_of
-from services.cli.output import BAD_INPUT, REFUSED, AsJson, fail
+from services.cli.output import BAD_INPUT, REFUSED, UNAVAILABLE, AsJson, fail
 from services.kernel.heap import collect_less
 from services.kernel.reactor import read_feed, read_heads
 from services.kernel.settings import Settings
@@ -140,16 +141,19 @@ async def readjudicated(
     collect_less()
     held = keys_of(keys, quiet)
     with bar("re-adjudicating", quiet) as progress:
-        return await inspection.rulings(
-            query,
-            held,
-            since=since,
-            until=until,
-            property_id=property_id,
-            under=under,
-            processes=processes,
-            progress=progress,
-        )
+        try:
+            return await inspection.rulings(
+                query,
+                held,
+                since=since,
+                until=until,
+                property_id=property_id,
+                under=under,
+                processes=processes,
+                progress=progress,
+            )
+        except JudgingError as error:
+            fail(str(error), UNAVAILABLE, quiet)
 
 
 async def completeness(

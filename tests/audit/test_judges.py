@@ -2,13 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from bailiwick_contracts.envelope import read_event
 from bailiwick_contracts.finding import Finding
-from bailiwick_contracts.judges import Judges
+from bailiwick_contracts.judges import Judges, JudgingError
 from bailiwick_contracts.readjudicate import Summary, readjudicate
 from bailiwick_contracts.sealed import Keys, keys_from
 
@@ -83,7 +86,7 @@ class Broken:
 
 
 def test_a_share_that_fails_is_said_and_the_next_history_is_judged(judges: Judges, office: Office) -> None:
-    with pytest.raises(RuntimeError, match=r"a process that judged failed: MemoryError"):
+    with pytest.raises(JudgingError, match=r"a process that judged failed: MemoryError"):
         list(judges.readjudicate(office.raws(), Broken()))
     both(judges, office.raws(), office.keys)
 
@@ -93,8 +96,50 @@ def test_a_process_that_is_killed_is_said(office: Office) -> None:
         process_id = judges._judges[1].process.pid
         assert process_id is not None
         os.kill(process_id, signal.SIGKILL)
-        with pytest.raises(RuntimeError, match="exit code -9; judge again with fewer processes"):
+        with pytest.raises(JudgingError, match="exit code -9; judge again with fewer processes"):
             list(judges.readjudicate(office.raws(), office.keys))
+
+
+def test_the_file_of_the_history_has_no_name_while_it_is_judged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, office: Office
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Judges(2) as judges:
+        assert not list(tmp_path.iterdir())
+        both(judges, office.raws(), office.keys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_shorter_history_after_a_longer_one_is_judged_alone(judges: Judges, office: Office) -> None:
+    raws = office.raws()
+    both(judges, raws, office.keys)
+    both(judges, raws[: len(raws) // 2], office.keys)
+
+
+_CRAMPED = """
+import resource, signal, sys, tempfile
+from bailiwick_contracts.judges import Judges, JudgingError
+from bailiwick_contracts.sealed import keys_from
+
+if __name__ == "__main__":
+    tempfile.tempdir = sys.argv[1]
+    with Judges(2) as judges:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        try:
+            list(judges.readjudicate([b"{}" * 1_000] * 1_000, keys_from({})))
+        except JudgingError as error:
+            print(error)
+"""
+
+
+def test_a_history_for_which_there_is_no_room_is_said_with_the_remedy(tmp_path: Path) -> None:
+    script = tmp_path / "cramped.py"
+    script.write_text(_CRAMPED)
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith(f"{tmp_path}: no room for a copy of the history (File too large); make room there")
+    assert "TMPDIR" in done.stdout
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith("bailiwick-")]
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,21 @@ def test_the_auditor_s_walk_gives_the_answer_that_the_office_got(shown: Shown) -
 
 @pytest.mark.xdist_group("documents")
 @pytest.mark.timeout(120)
+def test_a_history_that_several_cannot_judge_for_want_of_room_is_said_in_a_line(shown: Shown, tmp_path: Path) -> None:
+    script = 'mount -t tmpfs -o size=64k tmpfs "$1" && shift && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", script, "sh", tmp_path, *BAILIWICK, "audit", "readjudicate", "--processes", "2"],
+        env=shown.environment | {"TMPDIR": str(tmp_path)}, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "unshare" in done.stderr:
+        pytest.skip(f"no disk of our own can be made here: {done.stderr.strip()[-200:]}")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"{tmp_path}: no room for a copy of the history (No space left on device)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.xdist_group("documents")
+@pytest.mark.timeout(120)
 def test_the_operator_s_commands_answer_and_say_by_their_exit_code_how_it_went(shown: Shown, tmp_path: Path) -> None:
     for _ in range(5):
         doctor = json.loads(shown.bailiwick("doctor", "--json").stdout)

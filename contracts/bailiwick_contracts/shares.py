@@ -1,0 +1,68 @@
+"""A history shared out among several judges: it is kept once, in a file, and each reads of it what it must.
+
+Of what is about one person alone, which most of a history is, each judge reads what is about its own people. Of what is about
+others it remembers where it stands, and reads it once a ruling asks for it.
+"""
+
+from collections.abc import Sequence
+from typing import IO, NamedTuple
+
+from bailiwick_contracts.finding import Finding
+from bailiwick_contracts.readjudicate import Bench, Chosen, Summary
+from bailiwick_contracts.sealed import Keys
+from bailiwick_contracts.unread import Place, whose
+
+
+class Batch(NamedTuple):
+    """Facts that follow one another in the file, as every judge is told of them."""
+
+    at: int
+    lengths: list[int]
+    about: list[str | None]
+    """Whom each is about alone."""
+
+
+class History:
+    """The facts of a history, one after another in a file that is empty."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """`file` is written from its beginning."""
+        self._file, self._end = file, 0
+
+    def add(self, raws: Sequence[bytes]) -> Batch:
+        """Write further facts. Raises OSError where there is no room."""
+        batch = Batch(self._end, [*map(len, raws)], [*map(whose, raws)])
+        self._file.write(b"".join(raws))
+        self._file.flush()
+        self._end += sum(batch.lengths)
+        return batch
+
+
+class Share:
+    """One judge's part of a history."""
+
+    def __init__(self, file: IO[bytes], keys: Keys, chosen: Chosen) -> None:
+        """`file` is read where somebody else writes it (`History`), so it is to be without a buffer."""
+        self._file = file
+        self.summary = Summary()
+        self._bench = Bench(keys, chosen, self.summary, self._fetch)
+
+    def take(self, batch: Batch) -> Sequence[Finding]:
+        """Judge what can be judged once these facts are known."""
+        found: list[Finding] = []
+        facts, bench, start = self._fetch(Place(batch.at, sum(batch.lengths))), self._bench, 0
+        for length, staff_id in zip(batch.lengths, batch.about, strict=True):
+            if staff_id is None or bench.holds(staff_id):
+                found += bench.read(facts[start : start + length], staff_id)
+            else:
+                bench.leave(staff_id, Place(batch.at + start, length))
+            start += length
+        return found
+
+    def finish(self) -> Sequence[Finding]:
+        """Judge what is left."""
+        return self._bench.finish()
+
+    def _fetch(self, place: Place) -> bytes:
+        self._file.seek(place.at)
+        return self._file.read(place.length)
