@@ -340,7 +340,8 @@ def derive_day(
     occurrences: tuple[Occurrence, ...] = ()
     missing_in, missing_out, contradicting = [], [], []
     for index, shift in enumerate(duty):
-        arrived, left = ends = _ends_of(shifts[index], by_shift[index])
+        # Which end a lone punch of unknown direction is nearer to is a matter of the duty, not of what leave covers.
+        arrived, left = ends = _ends_of(shift or shifts[index], by_shift[index])
         if arrived is not None and (first_in_at is None or arrived < first_in_at):
             first_in_at = arrived
         if left is not None and (last_out_at is None or left > last_out_at):

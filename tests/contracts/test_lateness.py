@@ -7,6 +7,8 @@ from bailiwick_contracts.lateness import (
     Confirmation,
     DerivedDay,
     Direction,
+    Leave,
+    LeavePart,
     Punch,
     Shift,
     derive_day,
@@ -239,3 +241,17 @@ def test_leave_takes_the_halves_of_the_scheduled_time_whatever_lies_between_the_
     first, second = on_duty(split, ["second_half"])
     assert first is not None
     assert (first.ends_at, second) == (split[0].ends_at - timedelta(hours=1), None)
+
+
+@pytest.mark.parametrize(
+    ("part", "clock", "occurrence", "missing"),
+    [("first_half", "13:35", "late", ((), (0,))), ("second_half", "13:25", "early", ((0,), ()))],
+)
+def test_a_lone_punch_beside_half_a_day_of_leave_is_that_of_the_nearer_end_of_duty(
+    part: LeavePart, clock: str, occurrence: str, missing: tuple[tuple[int, ...], tuple[int, ...]]
+) -> None:
+    """From 09:00 to 18:00 duty begins, or ends, at 13:30: five minutes from the one punch there is."""
+    leave = [Leave(part=part, fact_id="l")]
+    day = derive_day([shift()], punches(f"any {clock}"), now=AFTERWARDS, leave=leave)
+    assert [(one.occurrence, one.seconds) for one in day.occurrences] == [(occurrence, 300)]
+    assert (day.missing_in, day.missing_out) == missing
