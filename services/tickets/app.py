@@ -215,7 +215,7 @@ def _forward(unit: Unit, command: Command[Any], ticket: Ticket) -> Sequence[Fact
 
 
 def _answer(unit: Unit, command: Command[Any], ticket: Ticket) -> Sequence[Fact]:
-    who, department = gather.department_of(unit, command.onbehalfof or command.actor)
+    who, department = gather.department_of(unit, gather.principal(unit, command))
     return work.answer(
         command.data, ticket, principal_id=who, department=department, manager=gather.manager(unit), now=unit.now
     )

@@ -242,6 +242,14 @@ def test_who_accepts_a_support_request_answers_for_it(office: Office) -> None:
     assert office.ticket().status == "closed"
 
 
+def test_nobody_answers_for_a_department_in_the_name_of_somebody_who_lent_it_to_nobody(office: Office) -> None:
+    office.report(kind="support_request", department="engineering", by=DIRECTOR)
+    answered = AnswerSupport(ticket_id="t1", accepts=True)
+    (answer,) = office.tickets.process([office.sign(answered, Actor(actor=ANN, onbehalfof=EVA), NORTH)])
+    assert (answer.outcome, refusal(office)[0]) == ("refused", "not_of_the_department")
+    assert office.ticket().accountable_id == DIRECTOR
+
+
 def test_a_work_order_from_feedback_is_told_to_the_manager(office: Office) -> None:
     """D5c."""
     office.report(kind="repair", feedback_of="survey-2026")
