@@ -1,6 +1,6 @@
 """Judges of billing: who may, and every allocation done again from what was open and received before it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bailiwick_contracts.authority import rule
@@ -39,6 +39,7 @@ from bailiwick_contracts.receipt import (
     in_proportion,
     oldest_first,
 )
+from bailiwick_contracts.standing import opened_by
 from bailiwick_contracts.statement import StatementImported, StatementOverridden
 from bailiwick_contracts.ticket_judgement import JUDGES as OTHERS
 from bailiwick_contracts.waiver import CLAUSE, WaiverDeclined, WaiverForwarded, WaiverGranted, WaiverRefused
@@ -69,18 +70,20 @@ def judge_billing(event: Event[Any], evidence: Evidence, under: str | None) -> I
     row_id, verb = _ROW_OF_FACT.get(type(event.data), ("", "decide"))
     if isinstance(event.data, BillingRefused):
         row_id, verb = ROW_OF_REQUEST[event.data.asked_for]
-    yield from _ruled_again(event, evidence, under, row_id, verb, None)
+    yield from _ruled_again(event, evidence, under, row_id, verb)
 
 
 def _ruled_again(
-    event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, requested_by: str | None
+    event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, had_part: Sequence[str] = ()
 ) -> Iterator[Finding]:
     fact = event.data
     if fact.ruling is None:
         raise Skipped("taken_over_without_ruling")
     yield from beyond_reach(event, evidence)
     ground = ground_of(event, evidence, under, row_id, verb, None)
-    asked = ground.asked.model_copy(update={"requested_by_id": requested_by}) if requested_by else ground.asked
+    asked = ground.asked
+    if had_part:
+        asked = asked.model_copy(update={"requested_by_id": opened_by(ground.events, had_part, asked)})
     again = rule(ground.matrix, asked, selected_at=event.recordedat, positions=ground.positions)
     if under is not None:
         for name in ("outcome", "reason", "escalate_to"):
@@ -97,11 +100,11 @@ def judge_waiver(event: Event[Any], evidence: Evidence, under: str | None) -> It
     fact, sees = event.data, before(event)
     asks = isinstance(fact, WaiverForwarded) or (isinstance(fact, WaiverRefused) and fact.asked_for == "request")
     if asks:
-        yield from _ruled_again(event, evidence, under, CLAUSE, "apply", None)
+        yield from _ruled_again(event, evidence, under, CLAUSE, "apply")
         return
     forwarded = evidence.billing.forwarded(fact.waiver_id, sees)
-    requested_by = forwarded.value.data.requested_by if forwarded is not None else None
-    yield from _ruled_again(event, evidence, under, CLAUSE, "approve", requested_by)
+    had_part = (forwarded.value.data.requested_by, forwarded.value.actor) if forwarded is not None else ()
+    yield from _ruled_again(event, evidence, under, CLAUSE, "approve", had_part)
     if under is not None:
         return
     yield from compared(

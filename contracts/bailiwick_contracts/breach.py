@@ -1,13 +1,13 @@
 """Breaches of discipline (D4b): a case is opened, the person heard, it is decided by an adopted ladder, notified, and may be appealed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bailiwick_contracts.authority import Ruling
+from bailiwick_contracts.authority import Asked, Ruling
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.house_rules import Offence, Sanction
 from bailiwick_contracts.manual import SERIOUS
@@ -15,6 +15,7 @@ from bailiwick_contracts.matrix import AuthorityMatrix, Verb
 from bailiwick_contracts.message import Fact, Identifier, Label, Refusal, Request, Text
 from bailiwick_contracts.sealed import Personal
 from bailiwick_contracts.showing import Showing, named
+from bailiwick_contracts.standing import opened_by
 
 CLAUSE = "G4"
 ABOVE = "S3"
@@ -234,6 +235,8 @@ class Case:
     noticed_on: date | None = None
     appeal: str = ""
     opened_fact: str = ""
+    decided_through: str = ""
+    """Who acted for whoever it was decided by."""
 
     @property
     def stands(self) -> bool:
@@ -270,6 +273,7 @@ def evolve(conduct: Conduct, event: Event[Any]) -> Conduct:
                 repeated=fact.repeated,
                 decided_fact=event.id,
                 decided_by=event.onbehalfof or event.actor,
+                decided_through=event.actor if event.onbehalfof else "",
                 decided_on=fact.ruling.asked.decided_on,
             )
         case CaseNoticeGiven():
@@ -334,6 +338,7 @@ def case_shown(known: Case | None, earlier: Iterable[tuple[str, Case]] = (), *, 
     )
 
 
-def appeal_shown(known: Case) -> Showing:
+def appeal_shown(known: Case, events: Sequence[Event[Any]], asked: Asked) -> Showing:
     """What a decision on an appeal shows: the decision appealed against, and who took it, who may not decide again."""
-    return Showing(inputs=named(decision=(known.decided_fact,)), requested_by_id=known.decided_by or None)
+    decided_by = opened_by(events, (known.decided_by, known.decided_through), asked)
+    return Showing(inputs=named(decision=(known.decided_fact,)), requested_by_id=decided_by)

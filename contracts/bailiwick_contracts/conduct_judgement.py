@@ -86,7 +86,7 @@ def _case_refused(case: Case) -> Showing:
     if asked_for == "decide":
         return _decided(case)
     if asked_for == "decide_appeal" and known is not None:
-        return breaches.appeal_shown(known)
+        return breaches.appeal_shown(known, case.ground.events, case.ground.asked)
     return breaches.case_shown(known if asked_for == "statement" else None)
 
 
@@ -101,7 +101,7 @@ def _appeal(case: Case) -> Showing:
     known, _ = _case(case)
     if known is None:
         raise Skipped("evidence_missing")
-    return breaches.appeal_shown(known)
+    return breaches.appeal_shown(known, case.ground.events, case.ground.asked)
 
 
 # -- the team ---------------------------------------------------------------------------------------------------------

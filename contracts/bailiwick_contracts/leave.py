@@ -214,6 +214,8 @@ class Leave:
     requested_by: str = ""
     fact_id: str = ""
     """The fact that gave it this status."""
+    requested_for: str = ""
+    """On whose behalf it was asked for, where it was."""
 
     @property
     def length(self) -> Fraction:
@@ -234,7 +236,7 @@ def evolve(book: LeaveBook, event: Event[Any]) -> LeaveBook:
     fact = event.data
     match fact:
         case LeaveRequested():
-            asked = Leave("requested", fact.kind, fact.paid, fact.days, event.actor, event.id)
+            asked = Leave("requested", fact.kind, fact.paid, fact.days, event.actor, event.id, event.onbehalfof or "")
             return replace(book, leaves={**book.leaves, fact.leave_id: asked})
         case LeaveForwarded():
             return _with(book, fact.leave_id, "forwarded", event.id)

@@ -61,7 +61,7 @@ from bailiwick_contracts.registry import PAID_DAYS_PER_MONTH
 from bailiwick_contracts.registry_evidence import person, place
 from bailiwick_contracts.sealed import open_record
 from bailiwick_contracts.showing import Showing, named
-from bailiwick_contracts.standing import property_of
+from bailiwick_contracts.standing import opened_by, property_of
 from bailiwick_contracts.swap import ShiftsSwapped
 
 
@@ -97,7 +97,8 @@ def _leave(case: Case) -> Showing:
         return any(rostered) if rostered else calendar.is_worked(day)
 
     beside = leaves.adjoining(fact.leave_id, books, works)
-    return leaves.leave_shown(known, beside, calendar=calendar.facts, requested_by=known.requested_by)
+    requested_by = opened_by(case.ground.events, (known.requested_by, known.requested_for), case.ground.asked)
+    return leaves.leave_shown(known, beside, calendar=calendar.facts, requested_by=requested_by)
 
 
 def _overtime(case: Case) -> Showing:

@@ -259,6 +259,17 @@ def local_date(events: Events, property_id: str, at: datetime) -> date | None:
     return None
 
 
+def opened_by(events: Events, had_part: Iterable[str | None], asked: Asked) -> str | None:
+    """Who opened what is to be decided: of those who had a part in it the one who decides now, or in whose name it is decided.
+
+    That one stands by the id that remains; where none of them decides, the first is named.
+    """
+    names = [one for one in had_part if one]
+    deciding = (asked.actor_id, asked.on_behalf_of_id)
+    again = (one for one in (remaining_id(events, name) for name in names) if one in deciding)
+    return next(again, names[0] if names else None)
+
+
 def asked_of(
     events: Events,
     *,

@@ -207,7 +207,7 @@ def decide_appeal(request: DecideAppeal, books: Sequence[Conduct], question: Que
     if known.appeal != "open":
         raise Rejected("no appeal is open on this case", code="no_open_appeal", field="case_id", value=request.case_id,
                        rule="a case that the person appealed", remedy="look it up with GetConduct")  # fmt: skip
-    ruling = question.ruled(ABOVE, "decide", appeal_shown(known))
+    ruling = question.ruled(ABOVE, "decide", appeal_shown(known, question.events, question.asked))
     if ruling.outcome != "granted":
         return [_refused("decide_appeal", request, ruling.reason, ruling)]
     decided = AppealDecided(

@@ -31,6 +31,7 @@ from bailiwick_contracts.leave import (
 from bailiwick_contracts.matrix import Ratio
 from bailiwick_contracts.message import Fact
 from bailiwick_contracts.sealed import Personal
+from bailiwick_contracts.standing import opened_by
 
 from services.attendance.question import Question
 from services.kernel.decision import Noun, Rejected
@@ -131,7 +132,8 @@ def decide(
 
 def _ruled(question: Question, leave: Leave, beside: Sequence[tuple[str, Leave]], calendar: tuple[str, ...]) -> Ruling:
     row_id, verb = leave_power(question.matrix, question.asked.actor_position)
-    shown = leave_shown(leave, beside, calendar=calendar, requested_by=leave.requested_by)
+    requested_by = opened_by(question.events, (leave.requested_by, leave.requested_for), question.asked)
+    shown = leave_shown(leave, beside, calendar=calendar, requested_by=requested_by)
     return question.ruled(row_id, verb, shown)
 
 

@@ -17,7 +17,7 @@ from bailiwick_contracts.envelope import Command
 from bailiwick_contracts.matrix import Verb
 from bailiwick_contracts.message import built
 from bailiwick_contracts.sealed import SealingError
-from bailiwick_contracts.standing import local_date, matrix_in_force
+from bailiwick_contracts.standing import local_date, matrix_in_force, opened_by
 from bailiwick_contracts.tariff import BilledUnit, Standing, Usage
 
 from services.billing.setting import SETTING, Setting
@@ -57,14 +57,16 @@ class Gate:
 
 
 def gate(
-    unit: Unit, command: Command[Any], row_id: str, verb: Verb = "decide", *, requested_by: str | None = None
+    unit: Unit, command: Command[Any], row_id: str, verb: Verb = "decide", *, requested_by: Sequence[str] = ()
 ) -> Gate:
     """Ask the matrix in force whether the actor may do this at the property."""
     if command.actor in SETUP and command.channel != "live":
         settings(unit, unit.property_id)
         return Gate(granted=True, ruling=None)
     found = ground(unit, command, row_id, verb, None)
-    asked = found.asked.model_copy(update={"requested_by_id": requested_by}) if requested_by else found.asked
+    asked = found.asked
+    if requested_by:
+        asked = asked.model_copy(update={"requested_by_id": opened_by(found.events, requested_by, asked)})
     matrix, _ = matrix_in_force(found.events, unit.now)
     ruling = rule(matrix, asked, selected_at=unit.now, positions=found.positions)
     return Gate(ruling.outcome == "granted", ruling, asked, found.positions)

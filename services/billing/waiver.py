@@ -1,7 +1,7 @@
 """The waiver: the director asks, whoever stands above decides, and the ruling is part of the fact (B4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -33,6 +33,8 @@ class Waiver:
     fact_id: str = ""
     property_id: str = ""
     status: str = "none"
+    asked_by: str = ""
+    """Who asked, for whoever it was requested by."""
 
 
 def request(
@@ -106,11 +108,11 @@ def evolve(waiver: Waiver, event: Event[Any]) -> Waiver:
     """Remember what was asked and how it was decided."""
     match event.data:
         case WaiverForwarded():
-            return Waiver(event.data, event.id, event.property_id, "forwarded")
+            return Waiver(event.data, event.id, event.property_id, "forwarded", event.actor)
         case WaiverGranted():
-            return Waiver(waiver.forwarded, waiver.fact_id, waiver.property_id, "granted")
+            return replace(waiver, status="granted")
         case WaiverDeclined():
-            return Waiver(waiver.forwarded, waiver.fact_id, waiver.property_id, "declined")
+            return replace(waiver, status="declined")
         case _:
             return waiver
 

@@ -1,5 +1,6 @@
 """The wiring of waivers: asked for by the director, decided above (B4)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bailiwick_contracts.authority import Ruling
@@ -19,7 +20,7 @@ def on_request_waiver(unit: Unit, command: Command[RequestWaiver]) -> None:
     """Ask for a waiver (B4): it is forwarded to whoever stands above."""
     request, place = command.data, unit.property_id
     stream = waiver_stream(request.waiver_id)
-    ruling = _ruled(unit, command, "apply", None)
+    ruling = _ruled(unit, command, "apply")
     waiver = unit.state(WAIVER, stream)
     charges = gather.existing_charges(unit, place, [line.charge_id for line in request.lines])
     currency = gather.setting(unit, place).currency
@@ -34,7 +35,7 @@ def on_decide_waiver(unit: Unit, command: Command[DecideWaiver]) -> None:
     stream = waiver_stream(request.waiver_id)
     waiver = unit.state(WAIVER, stream)
     known = waiver.forwarded
-    ruling = _ruled(unit, command, "approve", known.requested_by if known else None)
+    ruling = _ruled(unit, command, "approve", (known.requested_by, waiver.asked_by) if known else ())
     charges: dict[str, Standing] = {}
     if known is not None:
         charges = gather.charges(unit, place, [line.charge_id for line in known.lines])
@@ -46,7 +47,7 @@ def on_decide_waiver(unit: Unit, command: Command[DecideWaiver]) -> None:
     unit.append(stream, *waivers.decide(request, waiver, charges, on, ruling))
 
 
-def _ruled(unit: Unit, command: Command[Any], verb: Verb, requested_by: str | None) -> Ruling:
+def _ruled(unit: Unit, command: Command[Any], verb: Verb, requested_by: Sequence[str] = ()) -> Ruling:
     found = gather.gate(unit, command, CLAUSE, verb, requested_by=requested_by)
     if found.ruling is None:
         raise Rejected("a waiver is asked for and decided by people", code="people_only", field="actor", value=command.actor,

@@ -178,9 +178,11 @@ class Office:
         self.register(*hiring(who, **more))
 
     def ask(
-        self, request: Request, *, by: str = DIRECTOR, at: str = NORTH, channel: str = "live", command_id: str | None = None
+        self, request: Request, *, by: str = DIRECTOR, at: str = NORTH, channel: str = "live", command_id: str | None = None,
+        on_behalf_of: str | None = None, delegation: str | None = None,
     ) -> Answer:  # fmt: skip
-        actor = Actor.model_validate({"actor": by, "channel": channel})
+        lent = {"onbehalfof": on_behalf_of, "delegation": delegation}
+        actor = Actor.model_validate({"actor": by, "channel": channel} | lent)
         (answer,) = self.attendance.process([self.sign(request, actor, at, command_id)])
         assert isinstance(answer, Answer), answer
         return answer

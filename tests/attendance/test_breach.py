@@ -1,6 +1,7 @@
 """Breaches of discipline (D4b): heard before decided, the adopted ladder (C10, C11), serious ones to the manager, and appeals."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from bailiwick_contracts.breach import (
@@ -16,11 +17,11 @@ from bailiwick_contracts.envelope import Answer
 from bailiwick_contracts.manual import manual_matrix
 from bailiwick_contracts.month import GetPersonCounts
 from bailiwick_contracts.readings import Readings
-from bailiwick_contracts.registry import AdoptAuthorityMatrix
+from bailiwick_contracts.registry import AdoptAuthorityMatrix, DelegateAuthority
 
 from services.attendance.breach import CONDUCT
 from tests.attendance.house import RULES
-from tests.attendance.office import ANN, BEN, DIRECTOR, HR, MANAGER, MONDAY, Office, local
+from tests.attendance.office import ANN, BEN, DIRECTOR, HR, MANAGER, MONDAY, NORTH, Office, local
 
 NOW = date(2027, 3, 1)
 
@@ -218,6 +219,23 @@ def test_an_appeal_is_never_decided_by_who_decided_the_case(staffed: Office) -> 
     assert staffed.last("case_refused").data.reason == "own_case"
     assert [staffed.ask(request, by=HR).outcome, staffed.ask(request, by=HR).outcome] == ["done", "ignored"]
     assert staffed.read(GetConduct(staff_id=ANN))["standing"] == {"theft": 1}
+    staffed.judged_again()
+
+
+def test_who_decided_a_case_in_somebodys_name_decides_its_appeal_in_nobodys(staffed: Office) -> None:
+    lent: dict[str, Any] = {"property_id": NORTH, "first_on": NOW, "last_on": NOW}
+    staffed.hire("hr-2", grade="supervisor", position="hr")
+    for name, lender, deputy in (("d1", MANAGER, HR), ("d2", HR, "hr-2")):
+        staffed.register(DelegateAuthority(delegation_id=name, from_staff_id=lender, to_staff_id=deputy, **lent))
+    whole(staffed, "c1", code="theft")
+    asked = DecideCase(case_id="c1", staff_id=ANN, finding="breach", grounds="Seen.")
+    assert staffed.ask(asked, by=HR, on_behalf_of=MANAGER, delegation="d1").outcome == "done"
+    staffed.ask(AppealCase(case_id="c1", staff_id=ANN, grounds="Not me."), by=ANN)
+    request = DecideAppeal(case_id="c1", staff_id=ANN, outcome="upheld", grounds="It stands.")
+    assert [staffed.ask(request, by=one).outcome for one in (HR, MANAGER)] == ["refused", "refused"]
+    assert staffed.ask(request, by="hr-2", on_behalf_of=HR, delegation="d2").outcome == "refused"
+    assert {event.data.reason for event in staffed.facts("case_refused")} == {"own_case"}
+    assert staffed.ask(request, by="hr-2").outcome == "done"
     staffed.judged_again()
 
 

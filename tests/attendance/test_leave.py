@@ -16,11 +16,12 @@ from bailiwick_contracts.leave import (
     SetLeaveBalance,
 )
 from bailiwick_contracts.matrix import Ratio
+from bailiwick_contracts.registry import DelegateAuthority
 from bailiwick_contracts.staff import MergeStaff
 
 from services.attendance.leave import LEAVE
 from tests.attendance.house import RULES
-from tests.attendance.office import ANN, BEN, DIRECTOR, HR, MANAGER, MONDAY, Office, local
+from tests.attendance.office import ANN, BEN, DIRECTOR, HR, MANAGER, MONDAY, NORTH, Office, local
 
 DAYS = [MONDAY + timedelta(days=offset) for offset in range(14)]
 FRIDAY, NEXT_MONDAY = DAYS[4], DAYS[7]
@@ -173,6 +174,24 @@ def test_a_day_of_leave_is_no_absence_and_cancelled_it_is_one_again(staffed: Off
     cancel = CancelLeave(leave_id="l1", staff_id=ANN, grounds="Entered in error.")
     assert [staffed.ask(cancel).outcome, staffed.ask(cancel).outcome] == ["done", "ignored"]
     assert staffed.read(GetDay(staff_id=ANN, day=MONDAY))["derived"]["status"] == "absent"
+    staffed.judged_again()
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_leave_that_somebody_asked_for_in_the_directors_name_or_under_another_id_of_his_is_not_his_to_approve(
+    staffed: Office, merged: bool
+) -> None:
+    staffed.register(
+        DelegateAuthority(delegation_id="d1", from_staff_id=DIRECTOR, to_staff_id=BEN, property_id=NORTH,
+                          first_on=MONDAY, last_on=MONDAY)
+    )  # fmt: skip
+    staffed.now = local("09:00")
+    asked = RequestLeave(leave_id="l1", staff_id=ANN, kind="sick", days=(LeaveDay(day=FRIDAY),), grounds="Sample.")
+    staffed.ask(asked, by=BEN, **({} if merged else {"on_behalf_of": DIRECTOR, "delegation": "d1"}))
+    if merged:
+        staffed.register(MergeStaff(staff_id=BEN, into_staff_id=DIRECTOR))
+    assert decide(staffed, "l1").outcome == "refused"
+    assert staffed.last("leave_refused").data.reason == "own_case"
     staffed.judged_again()
 
 

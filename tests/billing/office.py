@@ -146,9 +146,10 @@ class Accounts:
         return self
 
     def ask(
-        self, request: Request, *, by: str = CASHIER, at: str = NORTH, command_id: str | None = None, live: bool = True
-    ) -> Answer:
-        actor = Actor(actor=by) if live else SETUP
+        self, request: Request, *, by: str = CASHIER, at: str = NORTH, command_id: str | None = None, live: bool = True,
+        on_behalf_of: str | None = None, delegation: str | None = None,
+    ) -> Answer:  # fmt: skip
+        actor = Actor(actor=by, onbehalfof=on_behalf_of, delegation=delegation) if live else SETUP
         self.sent.append(request)
         (answer,) = self.billing.process([self.sign(request, actor, at, command_id)])
         assert isinstance(answer, Answer), answer

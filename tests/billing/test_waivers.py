@@ -6,6 +6,7 @@ import pytest
 from bailiwick_contracts.charge import ReverseCharges
 from bailiwick_contracts.envelope import Answer
 from bailiwick_contracts.receipt import BounceReceipt
+from bailiwick_contracts.registry import DelegateAuthority
 from bailiwick_contracts.waiver import DecideWaiver, ListWaivers, RequestWaiver
 from pydantic import ValidationError
 
@@ -55,6 +56,19 @@ def test_nobody_but_the_manager_grants_it_and_the_refusal_is_recorded(owing: Acc
     assert refused.ruling.row_id == "B4"
     assert refused.reason in ("not_the_holder", "own_case")
     assert owing.open() == {CHARGE: Decimal("250.00")}
+
+
+def test_the_manager_who_asked_in_the_directors_name_does_not_grant_it(owing: Accounts) -> None:
+    today = owing.today
+    owing.register(
+        DelegateAuthority(delegation_id="d1", from_staff_id=DIRECTOR, to_staff_id=MANAGER, property_id=NORTH,
+                          first_on=today, last_on=today)
+    )  # fmt: skip
+    lines = ({"charge_id": CHARGE, "amount": Decimal("10.00")},)
+    asked = RequestWaiver.model_validate({"waiver_id": "w1", "grounds": "leak", "lines": lines})
+    assert owing.ask(asked, by=MANAGER, on_behalf_of=DIRECTOR, delegation="d1").outcome == "done"
+    assert decide(owing).outcome == "refused"
+    assert owing.last("waiver_refused").data.reason == "own_case"
 
 
 def test_only_the_director_asks(owing: Accounts) -> None:
