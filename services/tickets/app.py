@@ -184,7 +184,7 @@ def _verify(unit: Unit, command: Command[Any], ticket: Ticket) -> Sequence[Fact]
         ticket,
         gather.terming(unit),
         gather.ruling_of(unit, command, "D9a", "confirm"),
-        principal_id=gather.principal(unit, command),
+        acting=gather.acting(unit, command),
         now=unit.now,
     )
 
@@ -295,7 +295,7 @@ def on_review_letter(unit: Unit, command: Command[letters.ReviewLetter]) -> None
     """Review a letter (D7)."""
     stream = letter_stream(command.data.letter_id)
     ruling = gather.ruling_of(unit, command, "D7", "approve")
-    facts = letter.review(command.data, _letter(unit, command), ruling, principal_id=gather.principal(unit, command))
+    facts = letter.review(command.data, _letter(unit, command), ruling, acting=gather.acting(unit, command))
     unit.append(stream, *facts)
 
 

@@ -263,6 +263,12 @@ def principal(unit: Unit, command: Command[Any]) -> str:
     return remaining_id(registry.registry_facts(unit, [person(acting)]), acting)
 
 
+def acting(unit: Unit, command: Command[Any]) -> frozenset[str]:
+    """Who has a part in a command: whoever asks, and whoever it is the act of, by the ids that remain."""
+    facts = registry.registry_facts(unit, [person(command.actor)])
+    return frozenset({remaining_id(facts, command.actor), principal(unit, command)})
+
+
 def _is_lent(unit: Unit, command: Command[Any]) -> bool:
     """Whether the delegation named is one of all that a person may, to who asks, at this property, and holds today.
 

@@ -184,7 +184,13 @@ def unmet(ticket: Ticket, *, verified: bool = False) -> tuple[Demand, ...]:
 
 
 def verify(
-    request: VerifyTicket, ticket: Ticket, terming: Terming | None, ruling: Ruling, *, principal_id: str, now: datetime
+    request: VerifyTicket,
+    ticket: Ticket,
+    terming: Terming | None,
+    ruling: Ruling,
+    *,
+    acting: frozenset[str],
+    now: datetime,
 ) -> list[Fact]:
     """Verify somebody else's completion (D9a), which closes the ticket; or find it wanting, which reopens it."""
     known(ticket, request.ticket_id)
@@ -193,7 +199,7 @@ def verify(
         return []
     if ticket.status != "completed" or completion is None:
         raise not_now(ticket, request.ticket_id, "a completed ticket", "complete it first")
-    if principal_id == completion.by:
+    if acting & {completion.by, completion.on_behalf_of}:
         return refused(request, request.ticket_id, ticket, "own_work", ruling)
     if ruling.outcome != "granted":
         return refused(request, request.ticket_id, ticket, ruling.reason, ruling)

@@ -32,6 +32,8 @@ class Letter:
     about: str = ""
     ticket_id: str | None = None
     drafted_by: str = ""
+    drafted_through: str = ""
+    """Who drafted it, for whoever it was drafted by."""
     revision: int = 0
     year: int | None = None
     number: int | None = None
@@ -74,13 +76,13 @@ def draft(request: DraftLetter, letter: Letter, *, drafted_by: str, repeated: bo
     ]
 
 
-def review(request: ReviewLetter, letter: Letter, ruling: Ruling, *, principal_id: str) -> list[Fact]:
+def review(request: ReviewLetter, letter: Letter, ruling: Ruling, *, acting: frozenset[str]) -> list[Fact]:
     """Release a draft or send it back (D7); the same answer again is nothing new, and nobody reviews his own."""
     if letter.status == ("released" if request.releases else "sent_back"):
         return []
     if letter.status != "drafted":
         raise _wrong(request.letter_id, letter, "a draft that waits for its review")
-    if principal_id == letter.drafted_by:
+    if acting & {letter.drafted_by, letter.drafted_through}:
         return _refused(request, request.letter_id, "own_draft", ruling)
     if ruling.outcome != "granted":
         return _refused(request, request.letter_id, ruling.reason, ruling)
@@ -145,6 +147,7 @@ def evolve(letter: Letter, event: Event[Any]) -> Letter:
                 about=fact.about,
                 ticket_id=fact.ticket_id,
                 drafted_by=fact.drafted_by,
+                drafted_through=event.actor,
                 revision=fact.revision,
                 property_id=event.property_id,
             )

@@ -49,6 +49,7 @@ class Completion:
     by: str
     fact_id: str
     in_time: bool | None = None
+    on_behalf_of: str | None = None
 
 
 @dataclass(frozen=True)

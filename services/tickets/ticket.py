@@ -97,7 +97,7 @@ def _lived(ticket: Ticket, fact: Life, event: Event[Any]) -> Ticket:
             resumed = replace(ticket, status=status, held_since=None, holds=(*ticket.holds, fact.held))
             return _reckoned(resumed, fact.deadlines)
         case TicketCompleted():
-            done = Completion(at, event.actor, event.id, fact.in_time)
+            done = Completion(at, event.actor, event.id, fact.in_time, event.onbehalfof)
             holds = (*ticket.holds, fact.held) if fact.held is not None else ticket.holds
             changed = replace(ticket, status="completed", completions=(*ticket.completions, done), holds=holds)
             return replace(_responded(changed, at), held_since=None, update_due_at=None, progress_due_at=None)

@@ -18,6 +18,7 @@ from bailiwick_contracts.handling import (
 )
 from bailiwick_contracts.incident import FileIncidentReport, PostIncidentUpdate, ReportProgress
 from bailiwick_contracts.letter import DraftLetter, IssueLetter, ReviewLetter
+from bailiwick_contracts.message import Request
 from bailiwick_contracts.registry import DelegateAuthority, RevokeDelegation
 from bailiwick_contracts.sealed import open_field
 from bailiwick_contracts.staff import EndEmployment
@@ -188,6 +189,32 @@ def test_nobody_verifies_what_he_completed_himself(office: Office) -> None:
     done(office)
     assert office.ask(VerifyTicket(ticket_id="t1"), by=ANN).outcome == "refused"
     assert refusal(office)[0] == "own_work"
+
+
+def test_a_deputy_verifies_and_reviews_nothing_of_his_own_in_the_directors_name_and_the_director_nothing_of_his(
+    office: Office,
+) -> None:
+    office.register_in_registry(
+        DelegateAuthority(delegation_id="all", from_staff_id=DIRECTOR, to_staff_id=ANN, property_id=NORTH,
+                          first_on=MONDAY, last_on=MONDAY)
+    )  # fmt: skip
+
+    def asked(request: Request, *, lent: bool) -> str:
+        actor = Actor(actor=ANN, onbehalfof=DIRECTOR, delegation="all") if lent else Actor(actor=ANN)
+        (answer,) = office.tickets.process([office.sign(request, actor, NORTH)])
+        return str(answer.outcome)
+
+    for name, lent in (("own", False), ("lent", True)):
+        office.report(name, by=ANN)
+        completed = CompleteTicket(ticket_id=name, outcome="Dry.")
+        drafted = DraftLetter(letter_id=name, to_id="owner-7", about="water", body="Sample.")
+        assert [asked(completed, lent=lent), asked(drafted, lent=lent)] == ["done", "done"]
+        verified, reviewed = VerifyTicket(ticket_id=name), ReviewLetter(letter_id=name, releases=True)
+        for request in (verified, reviewed):
+            assert asked(request, lent=True) == "refused"
+            assert office.ask(request, by=DIRECTOR).outcome == ("refused" if lent else "done")
+    reasons = {event.data.reason for event in (*office.facts("change_refused"), *office.facts("letter_refused"))}
+    assert reasons == {"own_work", "own_draft"}
 
 
 # -- what reaches the manager ----------------------------------------------------------------------------------------
