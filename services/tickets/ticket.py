@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from bailiwick_contracts.deadline import Reckoning
+from bailiwick_contracts.deadline import Reckoning, is_met
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.escalation import DeadlineBreached, DeadlineWarned, SuperiorNotified, TicketEscalated
 from bailiwick_contracts.follow_up import FollowUpDue, FollowUpMissed, FollowUpRecorded
@@ -84,7 +84,7 @@ def _lived(ticket: Ticket, fact: Life, event: Event[Any]) -> Ticket:
         case TicketClassified():
             changed = replace(ticket, kind=fact.kind, severity=fact.severity, topic=fact.topic, terms=fact.terms)
             changed = replace(changed, update_due_at=fact.update_due_at, progress_due_at=fact.progress_due_at)
-            return _reckoned(replace(changed, deadlines={}, warned=frozenset()), fact.deadlines)
+            return _reckoned(replace(_judged_anew(changed, fact, at), deadlines={}, warned=frozenset()), fact.deadlines)
         case TicketAssigned():
             status = "held" if ticket.status == "held" else "assigned"
             return replace(ticket, status=status, accountable_id=fact.accountable_id, position=None)
@@ -116,6 +116,14 @@ def _lived(ticket: Ticket, fact: Life, event: Event[Any]) -> Ticket:
             return ticket
         case _:
             assert_never(fact)
+
+
+def _judged_anew(ticket: Ticket, fact: TicketClassified, at: datetime) -> Ticket:
+    """With nothing said of a term that was up and is not under the new class: it may be up, and go up the line, once more."""
+    ahead = {term.clock for term in fact.deadlines if term.clock in ticket.breached and is_met(term.due_at, at)}
+    still = {clock: since for clock, since in ticket.breached.items() if clock not in ahead}
+    steps = 0 if "resolution" in ahead else ticket.overdue_steps
+    return replace(ticket, breached=still, overdue_steps=steps)
 
 
 def _over(ticket: Ticket, fact: TicketVerified | TicketClosed | TicketWithdrawn | TicketMerged, at: datetime) -> Ticket:

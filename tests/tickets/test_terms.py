@@ -147,6 +147,24 @@ def test_a_term_in_a_zone_that_changes_its_clock_is_due_by_the_wall_clock(office
     assert due_at["resolution"].isoformat() == "2026-03-30T15:00:00+00:00"
 
 
+def test_a_term_that_was_up_and_is_not_under_another_kind_is_judged_once_more(office: Office) -> None:
+    """A complaint of 8 h, overdue and with the manager, turns out to be a violation, which has 18 h from the same start."""
+    office.report()
+    office.wait_until(local("18:00", date(2026, 3, 3)))
+    assert (office.ticket().accountable_id, office.ticket().overdue_steps) == (MANAGER, 2)
+    office.ask(ClassifyTicket(ticket_id="t1", kind="violation"), by=DIRECTOR)
+    assert due(office) == local("10:00", date(2026, 3, 4))
+    assert office.wait_until(local("10:00:01", date(2026, 3, 4))) == ["deadline_warned", "deadline_breached"]
+    assert office.last("deadline_breached").data.reckoning.due_at == due(office)
+
+
+def test_a_breach_stands_where_the_other_kind_has_it_up_already(office: Office) -> None:
+    office.report(kind="help_request")
+    office.wait_until(local("18:30"))
+    office.ask(ClassifyTicket(ticket_id="t1", kind="complaint"))
+    assert office.wait_until(local("18:30", date(2026, 3, 4))) == ["ticket_escalated", "ticket_escalated"]
+
+
 def test_a_class_that_turns_major_runs_the_shorter_terms_from_the_same_start(office: Office) -> None:
     office.report()
     office.later(hours=1)
