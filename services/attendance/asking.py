@@ -13,7 +13,7 @@ from bailiwick_contracts.month import month_stream
 from bailiwick_contracts.month_book import counts_in
 from bailiwick_contracts.notice import StandingNotice, notices_stream, opened_notices
 from bailiwick_contracts.registry_evidence import ADOPTIONS, person, place
-from bailiwick_contracts.standing import asked_of, matrix_in_force
+from bailiwick_contracts.standing import asked_of, matrix_in_force, same_person
 from bailiwick_contracts.working_days import WorkingDays
 
 from services.attendance.house_rules import HOUSE
@@ -57,6 +57,11 @@ def question_anywhere(unit: Unit, command: Command[Any], row_id: str, verb: Verb
     )
     set_up = command.actor in SETUP and command.channel != "live"
     return Question(asked, matrix_in_force(events, unit.now)[0], unit.now, copy_positions(unit), set_up, events)
+
+
+def ids_of(reading: Reading, staff_id: str) -> tuple[str, ...]:
+    """Every id of a person, the remaining one first; the id alone of somebody nobody registered."""
+    return same_person(registry_facts(reading, [person(staff_id)]), staff_id)
 
 
 def states(unit: Unit, noun: Noun[S], stream: Callable[[str], str], ids: Sequence[str]) -> list[S]:

@@ -78,12 +78,14 @@ def on_decide_appeal(unit: Unit, command: Command[DecideAppeal]) -> None:
 
 def get_conduct(reading: Reading, command: Command[GetConduct]) -> Mapping[str, Any]:
     """`cases` of one person by id, and `standing` breaches by code. Grounds and statements stay sealed."""
-    known = reading.state(CONDUCT, conduct_stream(command.data.staff_id))
+    ids = asking.ids_of(reading, command.data.staff_id)
+    books = [reading.state(CONDUCT, conduct_stream(one)) for one in ids]
+    cases = {key: one for book in books for key, one in book.cases.items()}
     standing: dict[str, int] = {}
-    for one in known.cases.values():
+    for one in cases.values():
         if one.stands:
             standing[one.code] = standing.get(one.code, 0) + 1
-    return {"staff_id": command.data.staff_id, "cases": to_jsonable_python(known.cases), "standing": standing}
+    return {"staff_id": command.data.staff_id, "cases": to_jsonable_python(cases), "standing": standing}
 
 
 PUBLISHES: tuple[type[Fact], ...] = (

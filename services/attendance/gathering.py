@@ -236,10 +236,10 @@ def copied_raws(reading: Reading, fact_ids: Iterable[str]) -> list[str]:
     return [found[one] for one in sorted(found)]
 
 
-def person_days(reading: Reading, staff_id: str, first: date, last: date) -> dict[str, int]:
+def person_days(reading: Reading, ids: Sequence[str], first: date, last: date) -> dict[str, int]:
     """A person's days from a day to a day that the roster gave a shift: how many, and what they came to."""
     query = sa.select(DAYS.c.kinds, DAYS.c.status).where(
-        DAYS.c.staff_id == staff_id,
+        DAYS.c.staff_id.in_(ids),
         DAYS.c.day.between(first, last),
         DAYS.c.scheduled_seconds > 0,
         DAYS.c.status != "rest",

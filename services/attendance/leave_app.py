@@ -51,10 +51,11 @@ def _where(books: Sequence[LeaveBook], ids: Sequence[str], leave_id: str) -> str
     return leave_stream(next(found, ids[0]))
 
 
-def _granted(unit: Unit, ids: Sequence[str]) -> dict[int, Fraction]:
+def _granted(reading: Reading, ids: Sequence[str]) -> dict[int, Fraction]:
     """Days of comp leave that a person was granted for overtime, by year."""
     found: dict[int, Fraction] = {}
-    for book in asking.states(unit, OVERTIME, overtime_stream, ids):
+    for one in ids:
+        book = reading.state(OVERTIME, overtime_stream(one))
         for year, days in book.granted.items():
             found[year] = found.get(year, Fraction(0)) + days
     return found
@@ -165,13 +166,14 @@ def on_set_leave_balance(unit: Unit, command: Command[SetLeaveBalance]) -> None:
 
 
 def get_leave(reading: Reading, command: Command[GetLeave]) -> Mapping[str, Any]:
-    """`leaves` of one person by id, and `left` of each kind that a balance is kept of."""
+    """`leaves` of one person by id, under every id of the person, and `left` of each kind that a balance is kept of."""
     request = command.data
-    book = reading.state(LEAVE, leave_stream(request.staff_id))
+    ids = asking.ids_of(reading, request.staff_id)
+    books = [reading.state(LEAVE, leave_stream(one)) for one in ids]
     rules = asking.rules(reading, command.property)
-    granted = reading.state(OVERTIME, overtime_stream(request.staff_id)).granted
+    granted = _granted(reading, ids)
     left = {
-        kind.code: leave.left_of([book], kind.code, request.year, rules, granted)
+        kind.code: leave.left_of(books, kind.code, request.year, rules, granted)
         for kind in (rules.leave_kinds if rules else ())
     }
     return {
@@ -179,6 +181,7 @@ def get_leave(reading: Reading, command: Command[GetLeave]) -> Mapping[str, Any]
         "leaves": {
             key: {"status": one.status, "kind": one.kind, "paid": one.paid, "days": to_jsonable_python(one.days),
                   "fact_id": one.fact_id}
+            for book in books
             for key, one in book.leaves.items()
         },
         "left": {code: str(days) for code, days in left.items() if days is not None},

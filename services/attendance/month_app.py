@@ -165,10 +165,12 @@ def list_working_days(reading: Reading, command: Command[ListWorkingDays]) -> Ma
 def get_person_counts(reading: Reading, command: Command[GetPersonCounts]) -> Mapping[str, Any]:
     """K1: `scheduled` days and those `on_time`, `late`, `early`, `absent`; K2: standing `breaches` and `repeated` ones."""
     asked = command.data
-    counts = gather.person_days(reading, asked.staff_id, asked.first_on, asked.last_on)
+    ids = asking.ids_of(reading, asked.staff_id)
+    counts = gather.person_days(reading, ids, asked.first_on, asked.last_on)
     cases = [
         one
-        for one in reading.state(CONDUCT, conduct_stream(asked.staff_id)).cases.values()
+        for book in (reading.state(CONDUCT, conduct_stream(staff_id)) for staff_id in ids)
+        for one in book.cases.values()
         if one.stands and asked.first_on <= one.incident_on <= asked.last_on
     ]
     repeated = sum(one.repeated for one in cases)

@@ -1,6 +1,7 @@
 """Overtime: each request to what it needs to know, and on to its decision."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from bailiwick_contracts.envelope import Command
@@ -89,11 +90,15 @@ def on_recommend_overtime_pay(unit: Unit, command: Command[RecommendOvertimePay]
 
 def get_overtime(reading: Reading, command: Command[GetOvertime]) -> Mapping[str, Any]:
     """`overtimes` of one person by id, and days of comp leave `granted` by year. Figures stay sealed."""
-    book = reading.state(OVERTIME, overtime_stream(command.data.staff_id))
+    ids = asking.ids_of(reading, command.data.staff_id)
+    books = [reading.state(OVERTIME, overtime_stream(one)) for one in ids]
+    granted: dict[int, Fraction] = {}
+    for year, days in (item for book in books for item in book.granted.items()):
+        granted[year] = granted.get(year, Fraction(0)) + days
     return {
         "staff_id": command.data.staff_id,
-        "overtimes": to_jsonable_python(book.overtimes),
-        "granted": {str(year): str(days) for year, days in book.granted.items()},
+        "overtimes": to_jsonable_python({key: one for book in books for key, one in book.overtimes.items()}),
+        "granted": {str(year): str(days) for year, days in granted.items()},
     }
 
 

@@ -11,6 +11,7 @@ from bailiwick_contracts.envelope import Command
 from bailiwick_contracts.message import COMPANY
 from pydantic_core import from_json, to_jsonable_python
 
+from services.attendance import asking
 from services.attendance.day import DAY
 from services.attendance.penalty import PENALTY
 from services.attendance.views import DAYS, PENALTIES, PUNCHES, REVERSALS
@@ -22,7 +23,9 @@ from services.registry_copy import instant, micros
 def get_day(reading: Reading, command: Command[GetDay]) -> Mapping[str, Any]:
     """`roster_fact`, `shifts`, `punches`, `confirmations`, `derived`, `derived_fact`, `revision` of one person's day."""
     request = command.data
-    day = reading.state(DAY, day_stream(request.staff_id, request.day), until=request.as_of)
+    ids = asking.ids_of(reading, request.staff_id)
+    of_ids = [reading.state(DAY, day_stream(one, request.day), until=request.as_of) for one in ids]
+    day = next((one for one in of_ids if one.is_rostered), of_ids[0])
     shown: dict[str, Any] = to_jsonable_python(day)
     shown.pop("answered", None)
     return {"staff_id": request.staff_id, "day": request.day.isoformat(), **shown}
@@ -35,8 +38,8 @@ def list_days(reading: Reading, command: Command[ListDays]) -> Mapping[str, Any]
     query: sa.Select[Any] = sa.select(DAYS, place.label("place")).where(
         DAYS.c.day.between(request.first_on, request.last_on)
     )
-    for column, value in ((DAYS.c.staff_id, request.staff_id), (DAYS.c.status, request.status)):
-        query = query if value is None else query.where(column == value)
+    query = query if request.status is None else query.where(DAYS.c.status == request.status)
+    query = _of_person(reading, query, DAYS.c.staff_id, request.staff_id)
     query = _of_property(query, DAYS.c.property_id, command.property)
     if request.after is not None:
         query = query.where(_later(request.after))
@@ -60,8 +63,7 @@ def list_punches(reading: Reading, command: Command[ListPunches]) -> Mapping[str
     query: sa.Select[Any] = sa.select(*columns).where(
         PUNCHES.c.at_us.between(micros(request.since), micros(request.until))
     )
-    if request.staff_id is not None:
-        query = query.where(PUNCHES.c.staff_id == request.staff_id)
+    query = _of_person(reading, query, PUNCHES.c.staff_id, request.staff_id)
     query = _of_property(query, PUNCHES.c.property_id, command.property)
     if request.after is not None:
         at_us, _, fact_id = request.after.partition(" ")
@@ -118,16 +120,18 @@ def list_penalties(reading: Reading, command: Command[ListPenalties]) -> Mapping
     query: sa.Select[Any] = sa.select(
         *columns, status.label("status"), PENALTIES.c.penalty_id.label("place")
     ).outerjoin(REVERSALS, REVERSALS.c.penalty_id == PENALTIES.c.penalty_id)
-    for column, value in (
-        (PENALTIES.c.staff_id, request.staff_id),
-        (PENALTIES.c.month, request.month),
-        (status, request.status),
-    ):
+    for column, value in ((PENALTIES.c.month, request.month), (status, request.status)):
         query = query if value is None else query.where(column == value)
+    query = _of_person(reading, query, PENALTIES.c.staff_id, request.staff_id)
     query = _of_property(query, PENALTIES.c.property_id, command.property)
     if request.after is not None:
         query = query.where(PENALTIES.c.penalty_id > request.after)
     return _page(reading, query.order_by(PENALTIES.c.penalty_id), "penalties", request.limit)
+
+
+def _of_person(reading: Reading, query: sa.Select[Any], column: sa.Column[Any], staff_id: str | None) -> sa.Select[Any]:
+    """Of one person, under every id; of everybody where nobody is named."""
+    return query if staff_id is None else query.where(column.in_(asking.ids_of(reading, staff_id)))
 
 
 def _of_property(query: sa.Select[Any], column: sa.Column[Any], property_id: str) -> sa.Select[Any]:

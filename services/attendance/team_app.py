@@ -105,8 +105,10 @@ def on_end_temp(unit: Unit, command: Command[EndTemp]) -> None:
 
 def get_team(reading: Reading, command: Command[GetTeam]) -> Mapping[str, Any]:
     """`matters` of one person by id, each with its kind and what became of it."""
-    known = reading.state(TEAM, team_stream(command.data.staff_id))
-    return {"staff_id": command.data.staff_id, "matters": to_jsonable_python(known.matters)}
+    ids = asking.ids_of(reading, command.data.staff_id)
+    books = [reading.state(TEAM, team_stream(one)) for one in ids]
+    matters = {key: matter for book in books for key, matter in book.matters.items()}
+    return {"staff_id": command.data.staff_id, "matters": to_jsonable_python(matters)}
 
 
 def get_temporary(reading: Reading, command: Command[GetTemporary]) -> Mapping[str, Any]:
