@@ -2,6 +2,7 @@
 
 import re
 from calendar import monthrange
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -203,22 +204,39 @@ def price_month(
     """Every line of a unit for a month, under the versions that hold on its days; nothing where nobody holds the unit.
 
     A line is prorated by days (C14). Where the payer changes inside a month, the amount for all days is split by days and
-    conserved to the cent. Where the tariff changes, each version prices its own days.
+    conserved to the cent. Where the tariff changes, each version prices its own days: of a line that is not prorated, its
+    share of the days on which somebody holds the unit.
     """
     first, last = first_of(month), first_of(next_month(month))
     days = (last - first).days
+    held = list(_held(tariffs, first, last))
+    held_days = _held_days(unit, held)
     found: list[Priced] = []
-    for dated, from_on, to_on in _held(tariffs, first, last):
+    for dated, from_on, to_on in held:
         due_on = first.replace(day=min(dated.tariff.due_day, monthrange(first.year, first.month)[1]))
         spells = _spells(unit, from_on, to_on)
         for line in dated.tariff.lines:
-            if line.unit_kinds and unit.kind not in line.unit_kinds:
+            if not _applies(line, unit):
                 continue
             if line.basis == "per_meter":
                 found += _metered(unit, line, dated, usages, from_on, to_on, due_on)
             elif spells:
-                found += _by_days(unit, line, dated, spells, days, due_on)
+                of_days = days if line.prorated else held_days[line.line_id]
+                found += _by_days(unit, line, dated, spells, of_days, due_on)
     return _numbered(found)
+
+
+def _held_days(unit: BilledUnit, held: Iterable[tuple[Dated, date, date]]) -> Counter[str]:
+    """On how many days somebody holds the unit while a line applies to it, by line."""
+    found: Counter[str] = Counter()
+    for dated, from_on, to_on in held:
+        days = sum((until - since).days for _, since, until in _spells(unit, from_on, to_on))
+        found.update({line.line_id: days for line in dated.tariff.lines if _applies(line, unit)})
+    return found
+
+
+def _applies(line: TariffLine, unit: BilledUnit) -> bool:
+    return not line.unit_kinds or unit.kind in line.unit_kinds
 
 
 def _held(tariffs: Sequence[Dated], first: date, last: date) -> Iterable[tuple[Dated, date, date]]:
@@ -248,9 +266,7 @@ def _by_days(
     lengths = [(until - first).days for _, first, until in spells]
     held = sum(lengths)
     exact = price * quantity
-    whole = (
-        rounded(exact, Fraction(held, days)) if line.prorated and held != days else exact.quantize(CENT, ROUND_HALF_UP)
-    )
+    whole = rounded(exact, Fraction(held, days)) if held != days else exact.quantize(CENT, ROUND_HALF_UP)
     if whole == 0:
         return []
     shares = [whole]
@@ -260,8 +276,8 @@ def _by_days(
     said = f"{quantity} {_UNITS[line.basis]} × {price}"
     found = []
     for (payer, first, until), length, share in zip(spells, lengths, shares, strict=True):
-        part = f" × {length}/{days}" if line.prorated and length != days else ""
-        part = part if line.prorated or len(spells) == 1 else f" × {length}/{held} of its payer"
+        part = f" × {length}/{days}" if length != days else ""
+        part = part if line.prorated or len(spells) == 1 else f"{part} of its payer"
         found.append(
             Priced(line.line_id, 0, line.fee_class, payer, dated.tariff.version, quantity, first, until, due_on,
                    share, f"{said}{part} = {share}")

@@ -62,6 +62,21 @@ def test_a_tariff_that_changes_inside_a_month_prices_each_days_own_version() -> 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [(date(2026, 1, 1), ["300.00 × 15/31 = 145.16", "320.00 × 16/31 = 165.16"]), (date(2026, 3, 16), ["320.00 = 320.00"]),
+     (date(2026, 3, 6), ["300.00 × 10/26 = 115.38", "320.00 × 16/26 = 196.92"])],
+)  # fmt: skip
+def test_a_fee_that_is_not_prorated_is_owed_once_though_the_tariff_changes_inside_the_month(
+    since: date, said: list[str]
+) -> None:
+    """300.00 up to the 15th of March and 320.00 after, for a unit held from some day of it: never 620.00."""
+    park = line("park", fee_class="parking", basis="fixed", price="300.00", prorated=False)
+    both = [dated(park), dated(park | {"price": "320.00"}, since=date(2026, 3, 16), version="t2")]
+    found = price_month(flat(since=since), "2026-03", both)
+    assert [one.arithmetic for one in found] == [f"1 fixed × {one}" for one in said]
+
+
 def test_bays_and_kinds_decide_which_lines_a_unit_pays() -> None:
     lines = (
         line("parking", fee_class="parking", basis="per_bay", price="80.00"),
