@@ -161,8 +161,10 @@ def _late_lines(
     bill: Bill, property_id: str, unit: BilledUnit, month: str, tariffs: Sequence[Dated], overdue: Sequence[Standing],
     booked_on: date,
 ) -> list[ChargeLine]:  # fmt: skip
-    until = first_of(month)
-    rule, version = _rule_in_force(tariffs, until)
+    # A run made ahead of its month knows no lateness of days to come: the next run charges them, if they come.
+    due_on = first_of(month)
+    until = min(due_on, booked_on)
+    rule, version = _rule_in_force(tariffs, due_on)
     found: list[ChargeLine] = []
     for charge in sorted(overdue, key=lambda one: one.charge_id) if rule is not None else ():
         if rule is None or charge.fee_class not in rule.fee_classes or charge.month >= month:
@@ -179,7 +181,7 @@ def _late_lines(
         late = charge.model_copy(update={"late_charged": charge.late_charged + amount, "late_until": reached})
         made = Standing(
             charge_id=key, unit_id=unit.unit_id, month=month, fee_class="late_fee", payer_class=charge.payer_class,
-            accrued_on=booked_on, due_on=until, amount=amount, open=amount,
+            accrued_on=booked_on, due_on=due_on, amount=amount, open=amount,
         )  # fmt: skip
         found.append(
             ChargeLine(charge=made, line_id="late_fee", tariff_version=version, quantity=charge.open, first_on=first_on,

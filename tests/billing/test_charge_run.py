@@ -171,6 +171,23 @@ def test_only_a_charge_of_that_unit_and_month_can_be_reversed(accounts: Accounts
     assert accounts.ask(request, by=ANN).outcome == "refused"
 
 
+def test_a_run_made_ahead_of_its_month_charges_no_lateness_of_days_to_come(bare: Accounts) -> None:
+    """April is charged on the 20th of March and March paid that day: late since the 11th, so for 9 days and not for 21."""
+    late = {"rate_per_day": {"numerator": 1, "denominator": 1000}, "grace_days": 0,
+            "cap": {"numerator": 1, "denominator": 1}}  # fmt: skip
+    accounts = bare.set_up(tariffs=((tariff("t1", line(), late_fee=late), date(2020, 1, 1)),))
+    accounts.units(flat())
+    accounts.run("2026-03")
+    accounts.now = local(date(2026, 3, 20))
+    accounts.run("2026-04")
+    fee = accounts.last("charges_accrued").data.lines[-1]
+    assert (fee.arithmetic, fee.charge.due_on) == ("250.00 × 1/1000 × 9 days = 2.25", date(2026, 4, 1))
+    accounts.receive("r1", "250.00")
+    accounts.now = local(date(2026, 5, 1))
+    accounts.run("2026-05")
+    assert not [one for one in accounts.last("charges_accrued").data.lines if "202603" in one.charge.charge_id]
+
+
 def test_a_late_payment_costs_by_the_day_after_the_grace_and_never_beyond_the_cap(bare: Accounts) -> None:
     late = {"rate_per_day": {"numerator": 1, "denominator": 1000}, "grace_days": 5,
             "cap": {"numerator": 1, "denominator": 20}}  # fmt: skip
