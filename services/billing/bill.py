@@ -25,6 +25,8 @@ from bailiwick_contracts.tariff import (
 from services.kernel.decision import Noun
 
 ZERO = Decimal(0)
+LATE_FEE = "late_fee"
+"""The line of what late payments cost."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,11 @@ def _rule_in_force(tariffs: Sequence[Dated], on: date) -> tuple[LateFee | None, 
     return (held[-1].tariff.late_fee, held[-1].tariff.version) if held else (None, "")
 
 
+def late_fee_id(property_id: str, unit_id: str, month: str, tail: str) -> str:
+    """The id of what a charge's late payment costs in a month; `tail` is that charge's id without property and unit."""
+    return charge_id(property_id, unit_id, month, f"late-{tail}")
+
+
 def _late_lines(
     bill: Bill, property_id: str, unit: BilledUnit, month: str, tariffs: Sequence[Dated], overdue: Sequence[Standing],
     booked_on: date,
@@ -170,7 +177,7 @@ def _late_lines(
         if rule is None or charge.fee_class not in rule.fee_classes or charge.month >= month:
             continue
         tail = charge.charge_id.removeprefix(f"{property_id}-{charge.unit_id}-")
-        key = charge_id(property_id, unit.unit_id, month, f"late-{tail}")
+        key = late_fee_id(property_id, unit.unit_id, month, tail)
         amount, reached, said = late_fee(
             rule, principal=charge.amount, open_amount=charge.open, due_on=charge.due_on,
             charged=charge.late_charged, charged_until=charge.late_until, until=until,
@@ -184,7 +191,7 @@ def _late_lines(
             accrued_on=booked_on, due_on=due_on, amount=amount, open=amount,
         )  # fmt: skip
         found.append(
-            ChargeLine(charge=made, line_id="late_fee", tariff_version=version, quantity=charge.open, first_on=first_on,
+            ChargeLine(charge=made, line_id=LATE_FEE, tariff_version=version, quantity=charge.open, first_on=first_on,
                        until_on=reached, arithmetic=said[:128], late_of=late)
         )  # fmt: skip
     return found

@@ -288,7 +288,7 @@ def run_totals(reading: Reading, place: str, month: str) -> ChargeRunFinished:
 
 
 def on_reverse_charges(unit: Unit, command: Command[ReverseCharges]) -> None:
-    """Reverse charges (B2, 紅沖)."""
+    """Reverse charges (B2, 紅沖), and with each what its late payment cost."""
     request, place = command.data, unit.property_id
     stream = bill_stream(place, request.unit_id, request.month)
     found = gather.gate(unit, command, "B2")
@@ -323,6 +323,24 @@ def _reverse(
     unit.append(stream, *facts)
     for line in (line for fact in facts for line in fact.lines):
         debts.add(line.after)
+    for of_month, fees in _late_fees_of(unit, place, unit_id, charge_ids).items():
+        _reverse(unit, unit_id, of_month, fees, grounds, on, currency, ruling, debts)
+
+
+def _late_fees_of(unit: Unit, place: str, unit_id: str, charge_ids: Sequence[str]) -> dict[str, list[str]]:
+    """What the late payment of some charges of a unit cost, by the month it was charged in; what was reversed is left out."""
+    tails = [one.removeprefix(f"{place}-{unit_id}-") for one in charge_ids]
+    query = (
+        sa.select(CHARGES.c.charge_id, CHARGES.c.month)
+        .outerjoin(REVERSED, REVERSED.c.charge_id == CHARGES.c.charge_id)
+        .where(CHARGES.c.property_id == place, CHARGES.c.unit_id == unit_id, CHARGES.c.line_id == bills.LATE_FEE)
+        .where(REVERSED.c.charge_id.is_(None))
+    )
+    found: dict[str, list[str]] = {}
+    for row in unit.rows(query.order_by(CHARGES.c.charge_id)):
+        if row.charge_id in [bills.late_fee_id(place, unit_id, row.month, tail) for tail in tails]:
+            found.setdefault(row.month, []).append(row.charge_id)
+    return found
 
 
 def _payers_of(unit: Unit, place: str, unit_id: str) -> list[str]:

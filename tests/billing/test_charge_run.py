@@ -16,6 +16,7 @@ from bailiwick_contracts.charge import (
     StartChargeRun,
 )
 from bailiwick_contracts.meter import RecordReadings, RegisterMeters
+from bailiwick_contracts.receipt import AllocateReceipt
 
 from tests.billing.office import ANN, NORTH, Accounts, flat, line, local, tariff
 
@@ -169,6 +170,29 @@ def test_only_a_charge_of_that_unit_and_month_can_be_reversed(accounts: Accounts
     answer = accounts.ask(request)
     assert (answer.outcome, (answer.error or {})["code"]) == ("rejected", "no_such_charge")
     assert accounts.ask(request, by=ANN).outcome == "refused"
+
+
+def test_a_late_fee_goes_with_the_charge_it_was_for_and_no_day_costs_twice(bare: Accounts) -> None:
+    """100 m² were 90: the fee for 18 days of 250.00 goes, the 3.00 paid on it pay of 225.00, and 222.00 were late."""
+    late = {"rate_per_day": {"numerator": 1, "denominator": 1000}, "grace_days": 0,
+            "cap": {"numerator": 1, "denominator": 1}}  # fmt: skip
+    accounts = bare.set_up(tariffs=((tariff("t1", line(), late_fee=late), date(2020, 1, 1)),))
+    accounts.units(flat())
+    accounts.run("2026-02")
+    accounts.run("2026-03")
+    fee = f"{NORTH}-1-101-202603-late-202602-mgmt"
+    accounts.receive("r1", "3.00", allocate=False)
+    instructed = {"receipt_id": "r1", "instructions": ({"charge_id": fee, "amount": "3.00"},)}
+    accounts.done(AllocateReceipt.model_validate(instructed))
+    accounts.units(flat(area="90"))
+    accounts.run("2026-02", rerate=True)
+    assert fee not in accounts.open()
+    assert accounts.totals()["unapplied"] == Decimal("0.00")
+    accounts.run("2026-03", rerate=True)
+    fees = [
+        one["amount"] for one in accounts.read(ListCharges(month="2026-03"))["charges"] if one["line_id"] == "late_fee"
+    ]
+    assert (fees, accounts.last_finished()) == (["4.50", "4.00"], Decimal("229.00"))
 
 
 def test_a_run_made_ahead_of_its_month_charges_no_lateness_of_days_to_come(bare: Accounts) -> None:
