@@ -51,7 +51,7 @@ class Wage(Record):
 
 
 class UnpaidDay(Record):
-    """Unpaid time of one day of a wage month, with the derivation it comes from."""
+    """Unpaid time of one day of a wage month, with the derivation, or the approval of leave, that it comes from."""
 
     unpaid_seconds: Annotated[int, Field(ge=0)]
     scheduled_seconds: Annotated[int, Field(ge=0)]

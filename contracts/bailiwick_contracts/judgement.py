@@ -26,6 +26,8 @@ from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Kind, Skipped, all_compared, compared, ruling_compared
 from bailiwick_contracts.lateness import Occurrence
+from bailiwick_contracts.leave import LeaveBook, leave_stream, unpaid_leave
+from bailiwick_contracts.leave import evolve as evolve_leave
 from bailiwick_contracts.mark import Sees, before
 from bailiwick_contracts.matrix import AuthorityMatrix, LegalPolicy, Ratio, Verb
 from bailiwick_contracts.message import built
@@ -195,6 +197,7 @@ def _penalty_case(
     settings = ground.known.once("settings", lambda: property_of(ground.events, event.property_id))
     given = [one for staff in ids for one in evidence.office.history(notices_stream(staff), sees)]
     until = counted_up_to(ground.matrix, day, ground.asked.decided_on)
+    leave = evidence.office.folds(evolve_leave, LeaveBook(), map(leave_stream, ids), sees)
     return built(
         PenaltyCase,
         {
@@ -211,7 +214,7 @@ def _penalty_case(
             "standing": penalties.standing_on(ids, day, occurrence, sees),
             "wage": evidence.registry.wage_on(ground.events, ids, day),
             "paid_days": settings.data.paid_days_per_month if settings else _PAID_DAYS,
-            "month_days": evidence.month_days(ids, month, sees),
+            "month_days": (*evidence.month_days(ids, month, sees), *unpaid_leave(leave, month)),
             "month_penalties": penalties.month_penalties(ids, month, sees),
             "month_confirmation": confirmed,
             "notices": opened_notices(given, day, occurrence, evidence.keys),

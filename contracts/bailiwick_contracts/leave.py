@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from bailiwick_contracts.authority import Measured, Ruling
+from bailiwick_contracts.deductions import UnpaidDay
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.lateness import LeavePart
 from bailiwick_contracts.matrix import AuthorityMatrix, Ratio, Verb
 from bailiwick_contracts.message import Fact, Identifier, Label, Record, Refusal, Request, Text
 from bailiwick_contracts.part import whole
+from bailiwick_contracts.quota import month_of
 from bailiwick_contracts.sealed import Personal
 from bailiwick_contracts.showing import Showing, named
 
@@ -289,6 +291,18 @@ def _touch(one: Leave, other: Leave, works: Callable[[date], bool]) -> bool:
     first, second = sorted((one, other), key=lambda leave: leave.days[0].day)
     between = range(first.days[-1].day.toordinal() + 1, second.days[0].day.toordinal())
     return not any(works(date.fromordinal(number)) for number in between)
+
+
+def unpaid_leave(books: Iterable[LeaveBook], month: str) -> tuple[UnpaidDay, ...]:
+    """The days of approved leave in a wage month for which no wage is due, halves as halves, with the facts that approved it."""
+    return tuple(
+        UnpaidDay(unpaid_seconds=day.days.numerator, scheduled_seconds=day.days.denominator, fact_id=one.fact_id)
+        for book in books
+        for one in book.leaves.values()
+        if one.status == "approved" and not one.paid
+        for day in one.days
+        if month_of(day.day) == month
+    )
 
 
 def leave_power(matrix: AuthorityMatrix | None, position: str | None) -> tuple[str, Verb]:

@@ -60,7 +60,7 @@ class PenaltyCase(Record):
     paid_days: Ratio = Ratio(numerator=87, denominator=4)
     """Of a month, as the property has it set."""
     month_days: tuple[UnpaidDay, ...] = ()
-    """The days of the wage month with unpaid time, this one included."""
+    """The days of the wage month with unpaid time, this one included, and those of unpaid leave."""
     month_penalties: tuple[Amount, ...] = ()
     month_confirmation: Identifier | None = None
     """The fact that confirmed the attendance of the day's month (A7)."""
@@ -191,7 +191,7 @@ def _inputs(
         ("day", (day,) if day else ()),
         ("base_wage", (case.wage.fact_id,) if case.wage else ()),
         (LATE_TIMES, counted.facts if counted else ()),
-        ("month_unpaid", tuple([one.fact_id for one in case.month_days])),
+        ("month_unpaid", tuple(dict.fromkeys([one.fact_id for one in case.month_days]))),
         ("month_penalties", penalties.facts),
         ("month_confirmation", (confirmation,) if confirmation else ()),
         ("notice", covering),

@@ -41,6 +41,7 @@ from bailiwick_contracts.confirmation import CLAUSE as CONFIRMS
 from bailiwick_contracts.confirmation import ConfirmationCase
 from bailiwick_contracts.envelope import Command, RowAnswer
 from bailiwick_contracts.lateness import Punch
+from bailiwick_contracts.leave import leave_stream, unpaid_leave
 from bailiwick_contracts.message import built
 from bailiwick_contracts.penalty_case import PenaltyCase
 from bailiwick_contracts.registry import ZoneAdopted
@@ -73,6 +74,7 @@ from services.attendance.deriving import (
     reach,
     with_neighbours,
 )
+from services.attendance.leave import LEAVE
 from services.attendance.penalty import PENALTY, WITHDRAWAL, decide, take_over, withdraw
 from services.attendance.roster import publish, swap
 from services.attendance.views import DAYS, SHIFTS, VIEWS
@@ -262,6 +264,7 @@ def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
     _, day = person_day(unit, found.ids, request.day)
     month = asking.taken_in(unit, unit.property_id, request.day)
     settings = property_of(found.events, unit.property_id)
+    leave = asking.states(unit, LEAVE, leave_stream, found.ids)
     case = PenaltyCase(
         asked=found.asked,
         clause=request.clause,
@@ -275,7 +278,7 @@ def on_decide_penalty(unit: Unit, command: Command[DecidePenalty]) -> None:
         entered_on=entered_on(found.events, found.ids, request.day),
         standing=gather.standing_on(unit, found.ids, request.day, request.occurrence),
         wage=gather.wage_on(unit, found.events, found.ids, request.day),
-        month_days=gather.month_days(unit, found.ids, month),
+        month_days=(*gather.month_days(unit, found.ids, month), *unpaid_leave(leave, month)),
         month_penalties=gather.month_penalties(unit, found.ids, month),
         month_confirmation=asking.confirmation_of(unit, unit.property_id, request.day),
         notices=asking.notices(unit, found.ids, request.day, request.occurrence),

@@ -177,6 +177,28 @@ def test_a_day_of_leave_is_no_absence_and_cancelled_it_is_one_again(staffed: Off
     staffed.judged_again()
 
 
+@pytest.mark.parametrize(
+    ("kind", "part", "until", "penalty", "unpaid"),
+    [("annual", "whole", DAYS[7], "19.31", "4.02"), ("personal", "first_half", DAYS[7], "19.31", "52.30"),
+     ("personal", "whole", DAYS[7], "0.00", "100.57"), ("personal", "whole", date(2026, 4, 1), "19.31", "4.02")],
+)  # fmt: skip
+def test_a_penalty_leaves_the_minimum_wage_after_unpaid_leave_of_its_month_too(
+    staffed: Office, kind: str, part: str, until: date, penalty: str, unpaid: str
+) -> None:
+    """Of 2,100.00 with a minimum of 2,000.00 a day costs 96.55: with one unpaid there is no room for a fine (C12, T12)."""
+    staffed.hire("low-sample", wage="2100.00")
+    request(staffed, "l1", until, part=part, kind=kind, who="low-sample")
+    decide(staffed, "l1", who="low-sample")
+    staffed.came("09:20", who="low-sample")
+    assert staffed.penalise(who="low-sample", share=20).outcome == "done"
+    computed = staffed.figures(staffed.last("penalty_decided")).computed
+    assert computed is not None
+    assert (str(computed.penalty.amount), str(computed.month_unpaid.amount)) == (penalty, unpaid)
+    cancelled = CancelLeave(leave_id="l1", staff_id="low-sample", grounds="Sample.")
+    assert staffed.ask(cancelled, by="low-sample").outcome == "done"
+    staffed.judged_again()
+
+
 @pytest.mark.parametrize("merged", [False, True])
 def test_leave_that_somebody_asked_for_in_the_directors_name_or_under_another_id_of_his_is_not_his_to_approve(
     staffed: Office, merged: bool
