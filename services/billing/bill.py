@@ -52,6 +52,11 @@ class Bill:
         """The charge of a fee line that was made last, reversed or not."""
         return [one for key, one in self.charges.items() if key == base or key.startswith(f"{base}-r")][-1]
 
+    def first_accrued(self, line_id: str, booked_on: date) -> date:
+        """Since when a line is charged: what came in since then was no prepayment, though the charge is made anew today."""
+        made = (one.line.charge.accrued_on for one in self.charges.values() if one.line.line_id == line_id)
+        return min(made, default=booked_on)
+
     def revision(self, base: str) -> int:
         """How often a fee line was charged."""
         return sum(1 for key in self.charges if key == base or key.startswith(f"{base}-r"))
@@ -104,7 +109,8 @@ def outlook(
         elif bill.revision(base) and not rerate:
             differing.append((bill.last(base).line, priced.amount))
             continue
-        new.append(_line(priced, base, bill.revision(base), unit.unit_id, month, booked_on))
+        accrued_on = bill.first_accrued(priced.line_id, booked_on) if rerate else booked_on
+        new.append(_line(priced, base, bill.revision(base), unit.unit_id, month, accrued_on))
     for key, known in bill.charges.items():
         gone = not known.reversed and known.line.late_of is None and not _wanted(key, wanted)
         if gone:
@@ -119,7 +125,7 @@ def _wanted(key: str, wanted: Mapping[str, Priced]) -> bool:
     return any(key == base or key.startswith(f"{base}-r") for base in wanted)
 
 
-def _line(priced: Priced, base: str, revision: int, unit_id: str, month: str, booked_on: date) -> ChargeLine:
+def _line(priced: Priced, base: str, revision: int, unit_id: str, month: str, accrued_on: date) -> ChargeLine:
     # Built from what was checked already: a run makes hundreds of thousands of these.
     charge = built(
         Standing,
@@ -129,7 +135,7 @@ def _line(priced: Priced, base: str, revision: int, unit_id: str, month: str, bo
             "month": month,
             "fee_class": priced.fee_class,
             "payer_class": priced.payer_class,
-            "accrued_on": booked_on,
+            "accrued_on": accrued_on,
             "due_on": priced.due_on,
             "amount": priced.amount,
             "open": priced.amount,

@@ -132,6 +132,25 @@ def test_a_closed_month_is_charged_no_more(worked: Accounts) -> None:
     assert worked.run("2026-03", ("2-001",)).outcome == "refused"
 
 
+@pytest.mark.parametrize("sold", [False, True])
+def test_what_came_in_time_is_collected_in_time_though_the_charge_is_rated_anew_later(
+    accounts: Accounts, sold: bool
+) -> None:
+    """Paid on the 5th of March; in April the area is found to be 90 m², or the flat to have been sold on the 16th of March."""
+    accounts.units(flat())
+    accounts.run()
+    accounts.now = local(date(2026, 3, 5))
+    accounts.receive("r1", "250.00")
+    accounts.now = local(date(2026, 4, 20))
+    spells = (spell("developer", date(2020, 1, 1), date(2026, 3, 16)), spell("owner", date(2026, 3, 16)))
+    accounts.units(flat(spells=spells) if sold else flat(area="90"))
+    accounts.run(rerate=True)
+    assert accounts.open() == {}
+    total = accounts.read(GetCollection(month="2026-03"))["figures"]["of_month"][-1]
+    paid = "250.00" if sold else "225.00"
+    assert (total["cash"], total["offset"], total["strict"]) == (paid, "0.00", {"numerator": 1, "denominator": 1})
+
+
 def test_quarter_and_year_count_what_came_in_by_their_own_cut_off(accounts: Accounts) -> None:
     accounts.units(
         flat(spells=(spell("developer", date(2020, 1, 1), date(2026, 2, 1)), spell("owner", date(2026, 2, 1))))
