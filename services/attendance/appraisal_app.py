@@ -1,7 +1,7 @@
 """Appraisals: each request to what it needs to know, and on to its decision; the due day stands in a durable timer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bailiwick_contracts.appraisal import (
@@ -21,20 +21,20 @@ from bailiwick_contracts.envelope import Command, Event
 from bailiwick_contracts.message import Fact, Request
 from bailiwick_contracts.registry import ZoneAdopted
 from bailiwick_contracts.standing import of_kind
+from bailiwick_contracts.working_time import WorkingCalendar
 from pydantic_core import to_jsonable_python
 
 from services import registry_copy as registry
 from services.attendance import appraisal, asking
 from services.attendance.appraisal import APPRAISALS
 from services.kernel.service import Asked, Asking, CommandHandler, QueryHandler, Reading, Unit
-from services.wall_clock import Clocks
 
 
 def _end_of(unit: Unit, day: Any) -> datetime:
     """The last instant of a day at the property."""
     zone = of_kind(registry.settings(unit, unit.property_id), ZoneAdopted)[-1].data
-    midnight = datetime.combine(day + timedelta(days=1), time.min)
-    return Clocks(zone.changes).instants(midnight)[0] - timedelta(microseconds=1)
+    # A zone may skip midnight itself: the day then ends where the clock is put forward.
+    return WorkingCalendar((), zone.changes, {}).instant(day, "24:00") - timedelta(microseconds=1)
 
 
 def on_open_appraisals(unit: Unit, command: Command[OpenAppraisals]) -> None:

@@ -1,16 +1,17 @@
 """The monthly appraisal (A8, D4c): due on the 2nd by a durable timer, overdue as a fact, and what K12 counts."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from bailiwick_contracts.appraisal import GetAppraisals, OpenAppraisals, Score, SubmitAppraisal
 from bailiwick_contracts.envelope import Answer
+from bailiwick_contracts.registry import AddProperty
 
 from services.attendance.app import SERVICE
 from services.attendance.appraisal import APPRAISALS
 from services.kernel.writer import Writer
 from tests.attendance.house import RULES
-from tests.attendance.office import ANN, BEN, DIRECTOR, Office, local
+from tests.attendance.office import ANN, BEN, DIRECTOR, Office, hiring, local
 from tests.kernel.due import fire_due
 
 MARCH = "2026-03"
@@ -38,6 +39,20 @@ def test_a_sheet_on_the_2nd_is_on_time_and_one_on_the_3rd_is_not(opened: Office)
     assert submit(opened, BEN).outcome == "done"
     assert [event.data.on_time for event in opened.facts("appraisal_submitted")] == [True, False]
     opened.judged_again()
+
+
+def test_the_day_ends_where_the_clock_is_put_forward_at_midnight(office: Office) -> None:
+    """In Santiago 24:00 of the 2nd of September 2028 is 01:00 of the 3rd."""
+    office.adopt(RULES)
+    place, head, staff = "santiago-court", "santiago-director", "santiago-sample"
+    office.register(
+        AddProperty(property_id=place, name=place, time_zone="America/Santiago", calendar="CL"),
+        *hiring(head, place, grade="director", position="office_director"),
+        *hiring(staff, place),
+    )
+    assert office.ask(OpenAppraisals(month="2028-08", staff_ids=(staff,)), by=head, at=place).outcome == "done"
+    due_at = office.facts("appraisals_opened", at=place)[-1].data.due_at
+    assert due_at + timedelta(microseconds=1) == datetime(2028, 9, 3, 4, tzinfo=UTC)
 
 
 def test_what_is_missing_when_the_day_is_over_is_overdue_and_said_once(opened: Office) -> None:
