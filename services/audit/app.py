@@ -162,7 +162,7 @@ def on_dismiss_auditor(unit: Unit, command: Command[DismissAuditor]) -> None:
 
 def on_record_consultation(unit: Unit, command: Command[RecordConsultation]) -> None:
     """A reading, or the refusal of one."""
-    consultation.only_of_itself(command.actor)
+    consultation.only_of_itself(command.actor, "a reading")
     unit.append(consultation.readings_stream(command.data.reader_id), consultation.record(command.data))
 
 

@@ -93,11 +93,11 @@ def barred(wire: str, auditor: Auditor, *, on: date) -> tuple[AuditChangeRefused
     return (AuditChangeRefused(reason="auditor_only_reads", asked_for=wire),)
 
 
-def only_of_itself(actor: str) -> None:
-    """Readings are put on record by the service that answers them, and by nobody else. Raises Rejected."""
+def only_of_itself(actor: str, what: str) -> None:
+    """What the service says of itself is put on record by it, and by nobody else. `what`: "a reading". Raises Rejected."""
     if actor != "system-audit":
-        raise Rejected("a reading is put on record by the audit service itself", code="not_yours", field="actor", value=actor,
-                       rule="asked by system-audit alone", remedy="ask your question; it is recorded by itself")  # fmt: skip
+        raise Rejected(f"{what} is put on record by the audit service itself", code="not_yours", field="actor", value=actor,
+                       rule="asked by system-audit alone", remedy="leave it to the service, which does so unasked")  # fmt: skip
 
 
 def role_of(reader_id: str, auditor: Auditor, *, on: date, operates: bool) -> str | None:

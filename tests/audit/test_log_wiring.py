@@ -211,6 +211,16 @@ def test_a_checkpoint_goes_on_record_once_and_another_root_of_its_size_never(aud
     assert added == 0, "an announcement alone calls for no further checkpoint"
 
 
+def test_nobody_but_the_service_puts_a_checkpoint_on_record(audited: Audited, tmp_path: Path) -> None:
+    log_of(audited, tmp_path)
+    (listed,) = audited.office.ask_audit(ListLogs())["logs"]
+    beyond = RecordCheckpoint(
+        origin="elsewhere", size=10**9, root="A" * 43 + "=", note="signed by nobody", keys=tuple(listed["keys"])
+    )
+    answer = audited.office.ask(beyond, "s-hr", "south-court")
+    assert (answer.outcome, (answer.error or {})["code"]) == ("rejected", "not_yours")
+
+
 def test_a_witness_cosigns_what_goes_on_from_its_memory_and_nothing_else(audited: Audited, tmp_path: Path) -> None:
     place = log_of(audited, tmp_path)
     keeper = Keeper(tmp_path / "tlog", audited.office.keys)

@@ -22,6 +22,7 @@ from bailiwick_contracts.transparency import (
 )
 
 from services.audit import ledger
+from services.audit.consultation import only_of_itself
 from services.audit.gate import Gate
 from services.audit.log.files import LogError, entry_at, hash_tiles
 from services.audit.log.keeper import Built, Keeper
@@ -141,7 +142,8 @@ class Keeping:
     # -- handlers ----------------------------------------------------------------------------------------------------
 
     def on_record_checkpoint(self, unit: Unit, command: Command[RecordCheckpoint]) -> None:
-        """A checkpoint on record; the same one again changes nothing."""
+        """A checkpoint on record; the same one again changes nothing. One by anybody else would stand for what nobody signed."""
+        only_of_itself(command.actor, "a checkpoint")
         asked = command.data
         query = sa.select(CHECKPOINTS.c.root).where(
             CHECKPOINTS.c.property_id == unit.property_id, CHECKPOINTS.c.size == asked.size
