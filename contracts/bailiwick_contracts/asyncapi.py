@@ -13,6 +13,11 @@ from bailiwick_contracts.schema import EXAMPLES, messages, schema_of
 from bailiwick_contracts.subjects import SERVICES
 
 ASYNCAPI = "3.0.0"
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "property": {"description": "A property's id, or `company`."},
+    "service": {"description": "Each has this fact under its own name.", "enum": list(SERVICES)},
+}
+"""What stands in braces in a subject."""
 
 
 def release() -> str:
@@ -31,9 +36,20 @@ def facts() -> dict[str, type[Message]]:
 @cache
 def choices() -> frozenset[str]:
     """By what events can be chosen: `*` for every one, `service.*` for those of a service, and each wire name."""
-    shared = {wire for wire in facts() if wire.startswith(f"{TEMPLATE}.")}
-    of_each = {service + wire.removeprefix(TEMPLATE) for wire in shared for service in SERVICES}
-    return frozenset({"*", *(f"{service}.*" for service in SERVICES), *facts(), *of_each} - shared)
+    of_each = {f"{service}.{wire.partition('.')[2]}" for wire in facts() for service in producers(wire)}
+    return frozenset({"*", *(f"{service}.*" for service in SERVICES), *of_each})
+
+
+def producers(wire: str) -> frozenset[str]:
+    """The services that a fact is of: one, or every one where each has it under its own name."""
+    service = wire.partition(".")[0]
+    return frozenset(SERVICES if service == TEMPLATE else (service,))
+
+
+def address(wire: str) -> str:
+    """The subject of a fact, with `{property}` in it, and `{service}` where every service has the fact under its own name."""
+    service, name, number = wire.split(".")
+    return f"bailiwick.{{property}}.{'{service}' if service == TEMPLATE else service}.event.{name}.{number}"
 
 
 def example_of(wire: str) -> dict[str, Any] | None:
@@ -43,23 +59,26 @@ def example_of(wire: str) -> dict[str, Any] | None:
 
 
 def document() -> dict[str, Any]:
-    """The document: each channel is a NATS subject, its one parameter the property."""
+    """The document: each channel is a NATS subject, its parameters those of `PARAMETERS`."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     described: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
     for wire, fact in facts().items():
-        service, name, number = wire.split(".")
         key = wire.replace(".", "_")
         described[key] = _message(wire, fact, key)
         schemas[key] = moved(schema_of(wire, fact), f"#/components/schemas/{key}")
         channels[key] = {
-            "address": f"bailiwick.{{property}}.{service}.event.{name}.{number}",
+            "address": address(wire),
             "title": fact.__name__,
             "description": (fact.__doc__ or "").strip(),
             "servers": [{"$ref": "#/servers/nats"}],
             "messages": {key: {"$ref": f"#/components/messages/{key}"}},
-            "parameters": {"property": {"$ref": "#/components/parameters/property"}},
+            "parameters": {
+                name: {"$ref": f"#/components/parameters/{name}"}
+                for name in PARAMETERS
+                if f"{{{name}}}" in address(wire)
+            },
         }
         operations[f"publish_{key}"] = {
             "action": "send",
@@ -88,7 +107,7 @@ def document() -> dict[str, Any]:
         "components": {
             "messages": described,
             "schemas": schemas,
-            "parameters": {"property": {"description": "A property's id, or `company`."}},
+            "parameters": PARAMETERS,
         },
     }
 

@@ -116,7 +116,7 @@ class Pages:
             (
                 f'<a href="/docs/events/{wire}"><code>{wire}</code></a>',
                 escape(_first_line(fact)),
-                wire.partition(".")[0],
+                _producer(wire),
                 escape(", ".join(self._consumers(wire)) or "—"),
                 f'<a href="{schema_address(wire)}">schema</a>',
             )
@@ -144,10 +144,10 @@ class Pages:
         body = (
             f"<p>{escape((fact.__doc__ or '').strip())}</p>"
             + table(("", ""), [
-                ("Producer", wire.partition(".")[0]),
+                ("Producer", _producer(wire)),
                 ("Consumers", escape(", ".join(self._consumers(wire)) or "—")),
                 ("Versions", ", ".join(f'<a href="/docs/events/{one}">{one}</a>' for one in versions)),
-                ("Subject", f"<code>bailiwick.&lt;property&gt;.{wire.replace('.', '.event.', 1)}</code>"),
+                ("Subject", f"<code>{asyncapi.address(wire)}</code>"),
                 ("Schema", f'<a href="{schema_address(wire)}">{schema_address(wire)}</a>'),
             ])
             + "<h2>Fields of <code>data</code></h2>"
@@ -190,8 +190,13 @@ class Pages:
         return page(kind.title, body)
 
     def _consumers(self, wire: str) -> list[str]:
-        producer = wire.partition(".")[0]
-        return [service.name for service in self._surface.services if producer in service.consumes]
+        made_by = asyncapi.producers(wire)
+        return [service.name for service in self._surface.services if not made_by.isdisjoint(service.consumes)]
+
+
+def _producer(wire: str) -> str:
+    made_by = asyncapi.producers(wire)
+    return "every service, each under its own name" if len(made_by) > 1 else next(iter(made_by))
 
 
 def _first_line(kind: type) -> str:

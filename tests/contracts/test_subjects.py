@@ -1,6 +1,9 @@
 """Subjects are made and taken apart in one place, and never on a guess."""
 
+from itertools import product
+
 import pytest
+from bailiwick_contracts.asyncapi import PARAMETERS, choices, document
 from bailiwick_contracts.subjects import events_of, feed_of, parse, stream_of, subject_of
 
 
@@ -54,3 +57,13 @@ def test_a_type_without_service_name_and_version_has_no_subject(wire: str) -> No
 def test_a_subject_that_is_not_ours_is_not_taken_apart(subject: str) -> None:
     with pytest.raises(ValueError, match="subject"):
         parse(subject)
+
+
+def test_every_fact_travels_where_the_asyncapi_document_says_and_nothing_else_is_said_to() -> None:
+    told = set()
+    for channel in document()["channels"].values():
+        parameters = {name: PARAMETERS[name].get("enum", ["north-court"]) for name in channel["parameters"]}
+        for values in product(*parameters.values()):
+            told.add(parse(channel["address"].format(**dict(zip(parameters, values, strict=True)))).wire)
+    assert told == {one for one in choices() if not one.endswith("*")}
+    assert "attendance.dead_letter_raised.v1" in told
