@@ -117,8 +117,13 @@ def bundle(
     """
     if sum(one is not None for one in (decision, person, period)) != 1:
         fail("name one of --decision, --person and --period", BAD_INPUT, as_json, rule="a bundle is about one thing")
+    if decision is not None and property_id is not None:
+        fail("--property narrows a person's or a period's bundle", BAD_INPUT, as_json, field="property", value=property_id,
+             rule="a decision's bundle holds what it rests on, of whatever property", remedy="leave --property away")  # fmt: skip
     writable(out, as_json)
-    selection = _period(period, property_id, as_json) if period is not None else None
+    selection = Selection(property_id=property_id) if property_id is not None else None
+    if period is not None:
+        selection = _period(period, property_id, as_json)
     instant = instant_of("as_of", as_of, as_json)
 
     async def work() -> dict[str, Any]:

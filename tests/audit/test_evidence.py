@@ -206,6 +206,8 @@ def test_a_persons_bundle_holds_every_fact_that_names_them_and_a_periods_every_f
     assert named <= set(of_person.raws)
     assert all(b'"s-3"' in raw or b"adopted" in raw for raw in of_person.raws.values())
     assert of_person.histories
+    elsewhere = gathered(audited, as_of, person="s-3", selection=Selection(property_id="south-court"))
+    assert not elsewhere.raws, "s-3 works at north-court"
     period = Selection(property_id="north-court", since=datetime(2026, 3, 2, tzinfo=UTC))
     of_period = gathered(audited, as_of, selection=period)
     wanted = {

@@ -120,6 +120,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "out": ("export", "--out", "/there/is/none"),
     "out ": ("bundle", "--person", "north-05", "--out", "/there/is/none"),
     "out  ": ("archive", "--out", "/there/is/none"),
+    "property     ": ("bundle", "--decision", "x", "--property", "north-court", "--out", "x"),
     "period": ("bundle", "--period", "2026-02-01..2026-01-01", "--out", "x"),
     "staff_id": ("person", "nobody"),
     "decision_id": ("replay", "nothing"),

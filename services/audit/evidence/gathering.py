@@ -31,7 +31,7 @@ async def bundle(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> Bundle:
-    """A bundle of one decision, one person or one period, as of an instant."""
+    """A bundle of one decision, of one person or of one period, as of an instant; `selection` narrows the last two."""
     told: list[Mapping[str, Any]] = []
     wanted: set[str] = set()
     if decision is not None:
@@ -42,7 +42,7 @@ async def bundle(
     chosen = selection or Selection()
 
     def pick(raws: Iterator[bytes]) -> dict[str, bytes]:
-        return _picked(raws, as_of, wanted, person, chosen if selection is not None else None)
+        return _picked(raws, as_of, wanted, person, chosen if decision is None else None)
 
     raws = await inspection.through(query, pick, progress=progress)
     about = {"decision": decision, "person": person, "filter": chosen.as_json() if selection is not None else None}
@@ -78,11 +78,8 @@ def _picked(
             if datetime.fromisoformat(document["recordedat"]) > as_of:
                 continue
             data = document["data"]
-            chosen = (
-                document["id"] in wanted
-                or (person is not None and any(one == person for _, one in people_of(document)))
-                or (selection is not None and selection.takes(document))
-            )
+            named = person is None or any(one == person for _, one in people_of(document))
+            chosen = document["id"] in wanted or (selection is not None and named and selection.takes(document))
         except (ValueError, KeyError, TypeError):
             continue
         if document["type"] in ADOPTIONS:
