@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -224,4 +224,6 @@ def _period(text: str, property_id: str | None, as_json: bool) -> Selection:
             rule="FIRST..LAST",
             remedy="write 2026-03-01..2026-03-31",
         )
-    return Selection(property_id=property_id, since=since, until=until + timedelta(days=1))
+    # The calendar's last day has none after it, and stands for no end at all.
+    end = until + timedelta(days=1) if until.date() < date.max else None
+    return Selection(property_id=property_id, since=since, until=end)

@@ -155,6 +155,13 @@ def test_an_unknown_version_and_an_empty_period_are_no_clean_bill(asked: Asked, 
     assert asked(*period)[0] == 2
 
 
+def test_a_period_may_reach_to_the_end_of_the_calendar(asked: Asked, tmp_path: Path) -> None:
+    for last in ("9999-12-31", "9999-12-30"):
+        period = ("bundle", "--property", "south-court", "--period", f"0001-01-01..{last}", "--as-of", "2001-01-01")
+        code, told = asked(*period, "--out", str(tmp_path / "b.zip"))
+        assert (code, told["error"]["message"]) == (2, "nothing in the ledger belongs to this")
+
+
 def test_after_an_erasure_every_state_is_told_and_nothing_personal_comes_back(asked: Asked) -> None:
     who = "north-11"
     first = asked.first(who)
