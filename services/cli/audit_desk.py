@@ -180,8 +180,9 @@ def instant_of(field: str, value: str | None, as_json: bool) -> datetime | None:
 def in_order(since: datetime | None, until: datetime | None, as_json: bool) -> None:
     """End a command that is asked for a time that is none."""
     if since is not None and until is not None and until <= since:
-        fail("until lies before since", BAD_INPUT, as_json, field="until", value=until.isoformat(),
-             rule="a period ends after it begins", remedy="exchange them")  # fmt: skip
+        said, remedy = ("lies before since", "exchange them") if until < since else ("is since", "name a later one")
+        fail(f"until {said}: no instant lies between them", BAD_INPUT, as_json, field="until", value=until.isoformat(),
+             rule="a period ends after it begins, and until is no more of it", remedy=remedy)  # fmt: skip
 
 
 def writable(out: Path, as_json: bool) -> None:
