@@ -115,6 +115,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "until": ("readjudicate", "--since", "2026-12-01", "--until", "2026-01-01"),
     "keys": ("readjudicate", "--keys", "/there/is/none"),
     "report": ("report", "everything"),
+    "until  ": ("archive", "--since", "2026-12-01", "--until", "2026-12-01", "--out", "x"),
+    "type": ("export", "--type", "attendance.record_punches.v1", "--out", "x"),
+    "type ": ("export", "--type", "answer", "--out", "x"),
+    "type  ": ("export", "--type", "tickets.*", "--out", "x"),
     "service": ("export", "--service", "lifts", "--out", "x"),
     "service ": ("views", "lifts"),
     "out": ("export", "--out", "/there/is/none"),
@@ -153,6 +157,16 @@ def test_an_unknown_version_and_an_empty_period_are_no_clean_bill(asked: Asked, 
     assert not (tmp_path / "a.tar").exists()
     period = ("bundle", "--period", "2001-01-01..2001-01-02", "--out", str(tmp_path / "b.zip"))
     assert asked(*period)[0] == 2
+
+
+def test_what_every_service_says_is_exported_by_its_type_too(asked: Asked, tmp_path: Path) -> None:
+    code, told = asked("export", "--type", "tickets.dead_letter_raised.v1", "--out", str(tmp_path / "letters.json"))
+    assert (code, told["facts"]) == (0, 0)
+
+
+def test_a_period_that_is_one_instant_is_not_told_to_be_turned_round(asked: Asked) -> None:
+    code, told = asked("readjudicate", "--since", "2026-12-01", "--until", "2026-12-01")
+    assert (code, told["error"]["remedy"]) == (2, "name a later one")
 
 
 def test_a_period_may_reach_to_the_end_of_the_calendar(asked: Asked, tmp_path: Path) -> None:
