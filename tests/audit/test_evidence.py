@@ -189,6 +189,20 @@ def test_whatever_somebody_does_to_a_bundle_the_stranger_is_told(
     assert (done.returncode, "NOT verified: " in done.stdout, done.stderr) == (1, True, "")
 
 
+def test_a_fact_whose_proof_is_gone_is_named_though_about_json_says_that_it_never_had_one(
+    audited: Audited, tmp_path: Path
+) -> None:
+    decision = audited.fact_id("p-2")
+    made = gathered(audited, audited.office.now, decision=decision)
+    made.write(tmp_path / "bundle.zip")
+    place = unpacked(tmp_path / "bundle.zip", tmp_path / "open")
+    altered_and_said_to_have_no_proof_yet(place, decision)
+    (place / "proofs" / f"{decision}.tlog-proof").unlink()
+    (place / "entries" / f"{decision}.entry").unlink()
+    done = by_strangers(place, *(str(log["keys"][-1]) for log in made.logs.values()))
+    assert f"without a proof: {decision}" in done.stdout
+
+
 def test_the_report_is_pdf_a_that_people_can_read(audited: Audited, tmp_path: Path) -> None:
     made = gathered(audited, audited.office.now, decision=audited.fact_id("p-2"))
     for fonts in (paper.FONTS_DIRECTORY, tmp_path / "nowhere"):

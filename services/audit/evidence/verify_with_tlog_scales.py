@@ -1,8 +1,9 @@
 """Verify an evidence bundle with the package tlog-scales alone: `python verify_with_tlog_scales.py DIRECTORY VKEY [VKEY …]`.
 
 Nothing of bailiwick is imported. Checks the signature of every proof's checkpoint under the keys given, that every entry stands
-in the tree of that checkpoint, that every fact is the one its entry commits to, that none was taken out, that each log's own
-checkpoint is signed and of the size told, and that the texts in `versions/` are those that facts here adopted.
+in the tree of that checkpoint, that every fact is the one its entry commits to, that as many are here as `about.json` says, that
+each log's own checkpoint is signed and of the size told, and that the texts in `versions/` are those that facts here adopted.
+Names each fact that has no proof. Nothing signs `about.json`: README.md says how to find out that it was altered.
 """
 
 import hashlib
@@ -105,6 +106,8 @@ def main(location: str, *vkeys: str) -> int:
     )
     for one in wrong:
         sys.stdout.write(f"NOT verified: {one}\n")
+    for event_id in sorted(unproved):
+        sys.stdout.write(f"without a proof: {event_id}, so nothing here vouches for what it says\n")
     sys.stdout.write(f"{len(told)} facts verified, {len(wrong)} not, {len(unproved)} without a proof yet\n")
     return 1 if wrong else 0
 
