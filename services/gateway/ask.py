@@ -125,6 +125,10 @@ class Allowance:
         """Look people up in `standing`."""
         self._standing = standing
 
+    def is_place(self, property_id: str) -> bool:
+        """Whether it is a property that is known here, or the company."""
+        return self._standing.is_place(property_id)
+
     def check(self, who: Who, action: Action, property_id: str, operation: Operation, body: Any) -> None:
         """Raises ProblemError, the same for what is not there and for what may not be seen: properties and people alike."""
         if not _property.fullmatch(property_id):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from bailiwick_contracts.message import COMPANY
+from bailiwick_contracts.registry import GetProperty
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
@@ -9,6 +11,7 @@ from services.gateway import bulk
 from services.gateway.ask import (
     Allowance,
     Asker,
+    actor_of,
     command_id,
     given_once,
     idempotency_key,
@@ -77,6 +80,7 @@ class Operations:
         body = query_of(request.scope["query_string"].decode(), operation)
         claims = _looked_at(operation, body)
         self._allowance.check(who, "query", property_id, operation, body)
+        await self._there(who, property_id)
         if operation.takes_property:
             body["property_id"] = property_id
         asked = validated(operation, body)
@@ -88,6 +92,15 @@ class Operations:
         if link is not None:
             response.headers["Link"] = link
         return unchanged(request, response)
+
+    async def _there(self, who: Who, property_id: str) -> None:
+        """Raises ProblemError for a property that is not there: every view of it would be empty, and every chain of it complete.
+
+        The registry is asked about one that is not known here: it may be of this moment.
+        """
+        if not self._allowance.is_place(property_id):
+            asked = GetProperty(property_id=property_id)
+            answered(await self._asker.ask(asked, actor_of(who, {}), COMPANY, "query"), query=True)
 
 
 def _looked_at(operation: Operation, body: dict[str, Any]) -> dict[str, Any]:

@@ -353,6 +353,19 @@ def test_a_record_of_another_property_is_answered_like_one_that_never_was(system
         assert "southguard" not in {one["staff_id"] for one in listed}
 
 
+def test_a_property_that_is_not_there_is_told_to_whoever_sees_all(system: System) -> None:
+    logs = system.settings.data_dir / "tlog"
+    with system.http("admin") as http:
+        for view in ("registry/list_staff", "billing/list_receipts", "audit/completeness_check", "audit/build_log"):
+            answer = http.get(f"/v1/properties/nort-court/{view}")
+            assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not_found"), view
+        assert not (logs / "nort-court").exists(), "nothing is made for it either"
+        new = f"p-{key()['Idempotency-Key'][:12]}"
+        body = {"property_id": new, "name": new}
+        assert http.post(f"/v1/properties/{new}/registry/add_property", json=body, headers=key()).status_code == 200
+        assert http.get(f"/v1/properties/{new}/registry/list_staff").json() == {"staff": []}
+
+
 def test_the_version_in_if_match_finds_out_nothing_of_another_property_s_people(system: System) -> None:
     wage = {"type": "registry.set_base_wage.v1", "base_wage": {"amount": "5000.00"}, "effective_on": "2026-01-01"}
     path = f"/v1/properties/{NORTH}/registry/set_base_wage"
