@@ -34,7 +34,7 @@ from services.gateway.ask import (
 from services.gateway.limits import BULK_LIMIT_BYTES
 from services.gateway.permission import Who
 from services.gateway.problem import KINDS, ProblemError
-from services.gateway.query import query_of
+from services.gateway.query import query_of, wrong
 from services.gateway.surface import ROWS, Operation, Parameter, parameters_of, resolved
 from services.row_reasons import told
 
@@ -84,6 +84,8 @@ async def answer(
     if operation.row is None:
         no_query(request)
     shared = query_of(request.url.query, operation) if request.url.query else {}
+    if ROWS in shared:
+        raise wrong(ROWS, str(shared[ROWS]), "they are the lines of the body")
     allowance.check(who, "command", property_id, operation, shared)
     times_of(request.headers)
     allowance.actor(who, request.headers, property_id)

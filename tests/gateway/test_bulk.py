@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from typing import Any
+from urllib.parse import quote
 
 from tests.gateway.conftest import NORTH, System, key
 from tests.gateway.test_api import ROSTERS, problem
 
 WAGES = "/v1/properties/company/registry/set_base_wage"
 STAFF = "/v1/properties/company/registry/get_staff?staff_id={}"
+PUNCHES = f"/v1/properties/{NORTH}/attendance/record_punches"
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
@@ -201,6 +203,10 @@ def test_what_no_line_would_take_from_the_query_is_refused(system: System) -> No
     with system.http("hr") as http:
         answer = http.post(f"{WAGES}?base_wage.currency=USD", content=sent, headers=NDJSON | key())
         assert "query" in problem(answer, 400, "malformed")["detail"]
+    line = json.dumps({"punch_id": "p-1", "staff_id": "guard", "at": "2026-03-02T01:30:00Z", "direction": "in"})
+    with system.http("director") as http:
+        answer = http.post(f"{PUNCHES}?rows={quote(line)}", content=line, headers=NDJSON | key())
+        assert problem(answer, 422, "invalid")["problems"][0]["field"] == "rows"
 
 
 def test_for_all_lines_the_header_may_only_say_whatever_version(system: System) -> None:
