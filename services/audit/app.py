@@ -83,7 +83,8 @@ def on_readjudicate(reading: Reading, command: Command[Readjudicate]) -> dict[st
 
 def on_completeness_check(reading: Reading, command: Command[CompletenessCheck]) -> dict[str, Any]:
     """The ledger's own chains: numbers, hashes and heads."""
-    heads = ledger.chains(reading, command.data.property_id)
+    named = command.data.property_id
+    heads = ledger.chains(reading) if named is None else ledger.of_property(reading, named)
     return completeness_json(
         compare(
             chain, ledger.every_raw_of(reading, chain), ledger.every_raw_of(reading, chain), head=head, ledger_head=head
@@ -125,9 +126,10 @@ def on_adopt_oversight(unit: Unit, command: Command[AdoptOversight]) -> None:
 
 
 def changing(handler: CommandHandler) -> CommandHandler:
-    """The handler of a change, which no auditor may ask for."""
+    """The handler of a change, which no auditor may ask for, and nobody of a property that is not there: it would begin a chain."""
 
     def on_change(unit: Unit, command: Command[Any]) -> Any:
+        ledger.of_property(unit, command.property)
         stream = consultation.stream(command.actor)
         refused = consultation.barred(command.commandtype, unit.state(consultation.NOUN, stream), on=unit.now.date())
         if refused:

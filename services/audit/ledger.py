@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from bailiwick_contracts.envelope import Event, read_event
+from bailiwick_contracts.message import COMPANY
 
 from services.audit.views import CHAINS, LEDGER, MENTIONS, chain_name
 from services.kernel.decision import Rejected
@@ -86,6 +87,15 @@ def chains(reading: Reading, property_id: str | None = None) -> dict[str, tuple[
     if property_id is not None:
         query = query.where(CHAINS.c.property_id == property_id)
     return {chain_name(row.service, row.log, row.property_id): (row.number, row.hash) for row in reading.rows(query)}
+
+
+def of_property(reading: Reading, property_id: str) -> dict[str, tuple[int, str]]:
+    """The chains of a property. Raises Rejected where there is none: of one that is not there every chain would be complete."""
+    found = chains(reading, property_id)
+    if not found and property_id != COMPANY:
+        raise Rejected(f"the ledger holds no fact of {property_id}", code="unknown_property", field="property_id", value=property_id,
+                       rule="a property with a chain of facts", remedy="correct it, or wait until its first fact is taken in")  # fmt: skip
+    return found
 
 
 def fact(reading: Reading, event_id: str) -> Event[Any] | None:

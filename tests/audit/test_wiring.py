@@ -23,6 +23,7 @@ from bailiwick_contracts.audit import (
 from bailiwick_contracts.envelope import Answer, read_event
 from bailiwick_contracts.message import COMPANY, Request
 from bailiwick_contracts.subjects import SERVICES
+from bailiwick_contracts.transparency import BuildLog
 from rich.console import Console
 
 from services.audit import inspection, report
@@ -342,6 +343,17 @@ def test_an_examination_is_put_on_record_and_examined_like_everything_else(tmp_p
     told = office.ask_audit(HistoryOfDecision(decision_id=broken.facts[0].id))
     assert told["who"]["actor"] == "s-auditor"
     office.close()
+
+
+def test_of_a_property_that_is_not_there_nothing_is_said_to_be_complete_and_nothing_is_begun(audited: Audited) -> None:
+    with pytest.raises(Rejected, match="holds no fact of nort-court"):
+        audited.office.ask_audit(CompletenessCheck(property_id="nort-court"))
+    with pytest.raises(Rejected, match="holds no fact of nort-court"):
+        audited.office.ask_audit(BuildLog(property_id="nort-court"))
+    reported = ReportReadjudication(judged=3, equal=3, differing=0, skipped=0)
+    answer = audited.office.ask(reported, "s-auditor", "nort-court")
+    assert (answer.outcome, (answer.error or {})["code"]) == ("rejected", "unknown_property")
+    assert not (audited.office.keys.directory.parent / "tlog" / "nort-court").exists()
 
 
 def test_a_history_is_shown_to_people_in_their_language(audited: Audited) -> None:

@@ -174,6 +174,7 @@ class Keeping:
     def on_build_log(self, reading: Reading, command: Command[BuildLog]) -> dict[str, Any]:
         """Build now."""
         property_id = command.data.property_id
+        ledger.of_property(reading, property_id)
         try:
             built = self.keeper.build(reading, property_id)
         except LogError as error:
