@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -281,21 +280,22 @@ def _size(place: str) -> int:
         return 0
 
 
-def checkpoints(path: Path, as_json: bool) -> Iterator[Checkpoint]:
-    """The notes in a file: one note, a proof, or checkpoint events, one a line."""
+def checkpoints(path: Path, as_json: bool) -> list[Checkpoint]:
+    """The notes in a file, one at least: one note, a proof, or checkpoint events, one a line."""
     try:
         text = path.read_text()
         if text.startswith("{"):
-            for line in text.splitlines():
-                document = json.loads(line)
-                if document.get("type") == CheckpointIssued.wire():
-                    yield Checkpoint.parse(document["data"]["note"])
-        elif text.startswith("c2sp.org/tlog-proof"):
-            yield Proof.parse(text).checkpoint
-        else:
-            yield Checkpoint.parse(text)
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        fail(f"checkpoint: {path} holds none: {error}", BAD_INPUT, as_json)
+            events = [json.loads(line) for line in text.splitlines()]
+            found = [Checkpoint.parse(e["data"]["note"]) for e in events if e.get("type") == CheckpointIssued.wire()]
+            if not found:
+                raise ValueError(f"no line of it is an event {CheckpointIssued.wire()}")
+            return found
+        if text.startswith("c2sp.org/tlog-proof"):
+            return [Proof.parse(text).checkpoint]
+        return [Checkpoint.parse(text)]
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        fail(f"checkpoint: {path} holds none: {error}", BAD_INPUT, as_json, field="checkpoint", value=str(path),
+             rule="a note, a proof, or events, one a line", remedy="write each event of a page on a line of its own")  # fmt: skip
 
 
 def _verified(result: dict[str, Any], language: str, *, own: bool, remembered: int) -> RenderableType:

@@ -135,15 +135,21 @@ WRONG: dict[str, tuple[str, ...]] = {
     "adopt": ("oversight", "--adopt", "/there/is/none"),
     "place": ("verify", "/there/is/none"),
     "place ": ("cosign", "/there/is/none", "--witness", "w", "--name", "witness.example/w1"),
+    "checkpoint": ("verify", "LOG", "--checkpoint", "PAGE"),
+    "checkpoint ": ("verify", "LOG", "--checkpoint", "LIST"),
     "name": ("cosign", "LOG", "--witness", "w", "--name", "two words"),
 }
 """What the answer has to name, and the question."""
 
 
 @pytest.mark.parametrize("field", WRONG)
-def test_a_question_that_cannot_be_answered_says_what_is_wrong_with_it(asked: Asked, field: str) -> None:
-    log = str(asked.data / "tlog" / "north-court")
-    code, told = asked(*(word.replace("LOG", log) for word in WRONG[field]))
+def test_a_question_that_cannot_be_answered_says_what_is_wrong_with_it(
+    asked: Asked, field: str, tmp_path: Path
+) -> None:
+    meant = {"LOG": asked.data / "tlog" / "north-court", "PAGE": tmp_path / "page.json", "LIST": tmp_path / "list.json"}
+    meant["PAGE"].write_text('{"events": [{"type": "audit.checkpoint_issued.v1"}], "next": "start", "more": false}')
+    meant["LIST"].write_text('{"type": "attendance.punch_recorded.v1"}\n["no event"]\n')
+    code, told = asked(*(str(meant.get(word, word)) for word in WRONG[field]))
     assert (code, told["error"]["field"]) == (2, field.strip())
     assert told["error"]["message"]
 
