@@ -143,9 +143,11 @@ class Event(Claim, Generic[F]):
 
 @lru_cache(maxsize=4096)
 def placed(source: str) -> tuple[PropertyId, str]:
-    """The property and the service that a source names."""
-    _, _, property_id, service, *_ = source.split("/")
-    return property_id, service
+    """The property and the service that a source names. Raises ValueError for one that names none."""
+    parts = source.split("/")
+    if len(parts) < 4:
+        raise ValueError(f"source: {source!r} is not /properties/<property>/<service>")
+    return parts[2], parts[3]
 
 
 class Unknown(Fact):
@@ -228,6 +230,7 @@ def read_event(raw: bytes, wire: str | None = None) -> Event[Any]:
     event = event_model(wire).__pydantic_validator__.validate_json(raw)
     if event.type != wire:
         raise ValueError(f"type: {event.type} arrived where {wire} was announced")
+    placed(event.source)
     return event  # type: ignore[no-any-return]
 
 

@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from bailiwick_contracts.envelope import Event, Unknown, event_model, read_event
+from bailiwick_contracts.envelope import Event, Unknown, event_model, placed, read_event
 
 _TYPE, _RECORDED = b'"type":"', b'"recordedat":"'
 _OF_FOLDS = frozenset(
@@ -88,8 +88,10 @@ def read_folded(raw: bytes, wire: str) -> Event[Any]:
 
 
 def read_evidence(raw: bytes) -> Event[Any]:
-    """The same: what a ruling that is given again looks at."""
-    return read_stored(raw, None, _OF_EVIDENCE)
+    """The same: what a ruling that is given again looks at. Its source is read too: whose fact it is decides what it is evidence of."""
+    event = read_stored(raw, None, _OF_EVIDENCE)
+    placed(event.source)
+    return event
 
 
 def read_stored(raw: bytes, wire: str | None = None, at_once: frozenset[str] = _OF_REACTIONS) -> Event[Any]:

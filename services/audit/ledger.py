@@ -101,7 +101,7 @@ def of_property(reading: Reading, property_id: str) -> dict[str, tuple[int, str]
 def fact(reading: Reading, event_id: str) -> Event[Any] | None:
     """One fact, or None when the ledger holds none of that id."""
     found = reading.rows(sa.select(LEDGER.c.raw, LEDGER.c.type).where(LEDGER.c.event_id == event_id))
-    return read_event(bytes(found[0].raw), found[0].type) if found else None
+    return _event(found[0]) if found else None
 
 
 def facts(reading: Reading, event_ids: list[str]) -> dict[str, Event[Any]]:
@@ -110,7 +110,7 @@ def facts(reading: Reading, event_ids: list[str]) -> dict[str, Event[Any]]:
     for start in range(0, len(event_ids), 500):
         part = event_ids[start : start + 500]
         for row in reading.rows(sa.select(LEDGER.c.raw, LEDGER.c.type).where(LEDGER.c.event_id.in_(part))):
-            event = read_event(bytes(row.raw), row.type)
+            event = _event(row)
             found[event.id] = event
     return found
 
@@ -161,11 +161,21 @@ def of_person(
         query = query.where(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, _parts(after, 2))))
     rows = reading.rows(query)
     more = f"{rows[limit - 1].recordedat}|{rows[limit - 1].event_id}" if len(rows) > limit else None
-    return [(read_event(bytes(row.raw), row.type), row.fields) for row in rows[:limit]], more
+    return [(_event(row), row.fields) for row in rows[:limit]], more
 
 
 def _events(reading: Reading, query: sa.Select[Any]) -> list[Event[Any]]:
-    return [read_event(bytes(row.raw), row.type) for row in reading.rows(query)]
+    return [_event(row) for row in reading.rows(query)]
+
+
+def _event(row: sa.Row[Any]) -> Event[Any]:
+    """The fact of a row. Raises Rejected where its bytes are none any more: the asker is not at fault, and is told who finds out."""
+    try:
+        return read_event(bytes(row.raw), row.type)
+    except ValueError:
+        raise Rejected(f"a fact {row.type} that this rests on cannot be read in the ledger", code="ledger_altered",
+                       field="ledger", value=row.type, rule="the bytes that were stored",
+                       remedy="bailiwick audit complete names what was altered") from None  # fmt: skip
 
 
 def _page(rows: list[sa.Row[Any]], limit: int, size: int | None, cursor: Callable[[sa.Row[Any]], str]) -> Page:

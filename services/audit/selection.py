@@ -7,6 +7,12 @@ from typing import Any
 
 from pydantic_core import from_json
 
+_MEMBERS = {
+    "id": str, "type": str, "source": str, "subject": str, "sequence": str, "time": str, "recordedat": str, "log": str,
+    "chainnumber": int, "actor": str, "data": dict,
+}  # fmt: skip
+"""What whoever looks at a selection goes by, and as what."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -68,6 +74,8 @@ class Reached:
         for raw in raws:
             try:
                 document = from_json(raw)
+                if not all(isinstance(document[name], kind) for name, kind in _MEMBERS.items()):
+                    continue
                 chosen = selection.takes(document)
                 _, _, property_id, service = document["source"].split("/")
             except (ValueError, KeyError, TypeError):

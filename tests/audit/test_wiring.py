@@ -22,11 +22,15 @@ from bailiwick_contracts.audit import (
 )
 from bailiwick_contracts.envelope import Answer, read_event
 from bailiwick_contracts.message import COMPANY, Request
+from bailiwick_contracts.readjudicate import readjudicate
 from bailiwick_contracts.subjects import SERVICES
 from bailiwick_contracts.transparency import BuildLog
 from rich.console import Console
 
 from services.audit import inspection, report
+from services.audit.mining.export import export
+from services.audit.oversight import Oversight
+from services.audit.selection import Reached, Selection
 from services.audit.views import CHAINS, LEDGER
 from services.kernel.decision import Rejected
 from services.kernel.tables import FACTS
@@ -343,6 +347,33 @@ def test_an_examination_is_put_on_record_and_examined_like_everything_else(tmp_p
     told = office.ask_audit(HistoryOfDecision(decision_id=broken.facts[0].id))
     assert told["who"]["actor"] == "s-auditor"
     office.close()
+
+
+UNREADABLE: dict[str, Callable[[bytes], bytes]] = {
+    "nothing": lambda _: b"",
+    "no object": lambda _: b"[]",
+    "no log": lambda raw: raw.replace(b'"log":', b'"lag":'),
+    "a number for a type": lambda raw: raw.replace(b'"type":"', b'"type":7,"was":"', 1),
+    "a source of nobody": lambda raw: raw.replace(b'"source":"/properties/', b'"source":"/'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_a_fact_that_cannot_be_read_any_more_ends_no_question_without_a_word(
+    tampered: Audited, how: str, tmp_path: Path
+) -> None:
+    altered = tampered.fact_id("on-30-minutes")
+    _, held, _ = tampered.find(altered)
+    raw = UNREADABLE[how](held)
+    raws = [raw if one == held else one for one in tampered.office.raws()]
+    assert raw in raws
+    assert export(iter(raws), Selection(), "ocel2-json", tmp_path / "log.json")["facts"] == len(raws) - 1
+    Oversight(keys=tampered.office.keys).read((one, True) for _, one in Reached().passing(raws, Selection()))
+    found = readjudicate(raws, tampered.office.keys)
+    assert any((one.kind, one.field) == ("unreadable", "event") for one in found)
+    tampered.by_hand("audit", sa.update(LEDGER).where(LEDGER.c.event_id == altered).values(raw=raw))
+    with pytest.raises(Rejected, match=r"cannot be read in the ledger"):
+        tampered.office.ask_audit(HistoryOfDecision(decision_id=altered))
 
 
 def test_of_a_property_that_is_not_there_nothing_is_said_to_be_complete_and_nothing_is_begun(audited: Audited) -> None:
