@@ -225,7 +225,10 @@ async def staff(
     read = read_staff(await content_of(file), mapping)
     bad: list[BadRow | Mapping[str, Any]] = list(read.bad)
     accepted = duplicates = 0
-    since = hired_on or await _since(desk, asked.property_id)
+    place = await _property(desk, asked.property_id)
+    # Without a day given people work here since the first of the property's calendar.
+    since = hired_on or date.fromisoformat(place["calendar"]["first_on"])
+    currency = place["settings"]["currency"]
     with bar("staff", asked.quiet) as progress:
         for number, person in enumerate(read.rows, 1):
             external = ExternalId(system=asked.system_id, property_id=asked.property_id, external_id=person.external_id)
@@ -235,8 +238,9 @@ async def staff(
                 accepted += 1
             else:
                 try:
+                    wage = Money(amount=person.monthly_income, currency=currency)
                     await _register(
-                        desk, person, external, since, ladder.get(person.job_level), file.name[:128], asked.quiet
+                        desk, person, external, since, ladder.get(person.job_level), wage, file.name[:128], asked.quiet
                     )
                     accepted += 1
                 except ValidationError as error:
@@ -250,14 +254,14 @@ async def staff(
 
 
 async def _register(
-    desk: Desk, person: ReadPerson, external: ExternalId, hired_on: date, grade: str | None, file: str, quiet: bool
-) -> None:
+    desk: Desk, person: ReadPerson, external: ExternalId, hired_on: date, grade: str | None, wage: Money, file: str,
+    quiet: bool,
+) -> None:  # fmt: skip
     home = external.property_id
     name = f"{external.system} {person.external_id}"
     request = RegisterStaff(name=name, home_property=home, hired_on=hired_on, external_ids=(external,))
     answer = settle(await desk.send(request, SETUP, "company", import_file=file, import_row=person.row), quiet)
     staff_id = (answer.facts[0].data or {})["staff_id"]
-    wage = Money(amount=person.monthly_income)
     further: list[Request] = [
         AssignPosition(
             staff_id=staff_id, property_id=home, position=person.job_role, grade=grade, effective_on=hired_on
@@ -328,11 +332,6 @@ async def zone_of(desk: Desk, property_id: str) -> Mapping[str, Any]:
     """The property's adopted zone."""
     zone: Mapping[str, Any] = (await _property(desk, property_id))["zone"]
     return zone
-
-
-async def _since(desk: Desk, property_id: str) -> date:
-    """The day from which people work here where nobody says so: the first of the property's calendar."""
-    return date.fromisoformat((await _property(desk, property_id))["calendar"]["first_on"])
 
 
 async def people_of(desk: Desk, property_id: str) -> list[str]:
