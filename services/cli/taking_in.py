@@ -34,6 +34,7 @@ from services.attendance.imports import (
 from services.cli.audit_desk import bar
 from services.cli.given import IMPORT, SETUP, Report
 from services.cli.output import BAD_INPUT, fail, settle
+from services.kernel.ids import uuid7
 from services.kernel.reactor import caught_up
 from services.row_reasons import words_of
 from services.run.desk import Desk
@@ -42,6 +43,7 @@ from services.table import BadRow
 ROWS = 1_000
 GROUP = 500
 FAR = timedelta(days=3)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -232,44 +234,62 @@ async def staff(
     with bar("staff", asked.quiet) as progress:
         for number, person in enumerate(read.rows, 1):
             external = ExternalId(system=asked.system_id, property_id=asked.property_id, external_id=person.external_id)
-            if (await desk.query(GetStaff(external=external), SETUP, "company")).outcome == "done":
+            # A position that begins later is one too.
+            found = await desk.query(GetStaff(external=external, as_of=_LAST), SETUP, "company")
+            known = found.result if found.outcome == "done" else None
+            if known is not None and not _left_halfway(known, asked.property_id):
                 duplicates += 1
             elif asked.dry_run:
                 accepted += 1
             else:
                 try:
                     wage = Money(amount=person.monthly_income, currency=currency)
-                    await _register(
-                        desk, person, external, since, ladder.get(person.job_level), wage, file.name[:128], asked.quiet
-                    )
-                    accepted += 1
+                    steps = _steps(person, external, since, ladder.get(person.job_level), wage, known)
                 except ValidationError as error:
                     problem = error.errors(include_url=False)[0]
                     where = str(problem["loc"][0])
                     bad.append(BadRow(person.row, where, str(problem["input"]), problem["msg"], "correct the row"))
+                else:
+                    await _take(desk, steps, file.name[:128], person.row, asked.quiet)
+                    accepted += 1
             progress(number, len(read.rows))
     days = await days_of(desk, asked, None, None)
     figures = await counted(desk, asked, days)
     return summary(asked, len(read.rows) + len(read.bad), accepted, duplicates, bad, len(days), figures)
 
 
-async def _register(
-    desk: Desk, person: ReadPerson, external: ExternalId, hired_on: date, grade: str | None, wage: Money, file: str,
-    quiet: bool,
-) -> None:  # fmt: skip
-    home = external.property_id
-    name = f"{external.system} {person.external_id}"
-    request = RegisterStaff(name=name, home_property=home, hired_on=hired_on, external_ids=(external,))
-    answer = settle(await desk.send(request, SETUP, "company", import_file=file, import_row=person.row), quiet)
-    staff_id = (answer.facts[0].data or {})["staff_id"]
-    further: list[Request] = [
-        AssignPosition(
-            staff_id=staff_id, property_id=home, position=person.job_role, grade=grade, effective_on=hired_on
-        ),
-        SetBaseWage(staff_id=staff_id, base_wage=wage, effective_on=hired_on),
-    ]
-    for one in further:
-        settle(await desk.send(one, SETUP, "company", import_file=file, import_row=person.row), quiet)
+def _left_halfway(known: Mapping[str, Any], property_id: str) -> bool:
+    """Whether somebody was registered and nothing more, as by an import that was ended between two requests."""
+    return known["state"] == "employed" and known["home_property"] == property_id and not known["positions"]
+
+
+def _steps(
+    person: ReadPerson, external: ExternalId, since: date, grade: str | None, wage: Money, known: Mapping[str, Any] | None
+) -> list[tuple[Request, str | None]]:  # fmt: skip
+    """What makes a person of a row, each with its command id where it may be asked twice; of who is `known`, what is left.
+
+    The position comes last: who has one has everything. Raises ValidationError before anything is asked.
+    """
+    home, name = external.property_id, f"{external.system} {person.external_id}"
+    staff_id = known["staff_id"] if known else uuid7()
+    hired_on = date.fromisoformat(known["hired_on"]) if known else since
+    register = RegisterStaff(
+        staff_id=staff_id, name=name, home_property=home, hired_on=hired_on, external_ids=(external,)
+    )
+    once = f"import-wage-{hashlib.sha256(staff_id.encode()).hexdigest()[:32]}"
+    pay = SetBaseWage(staff_id=staff_id, base_wage=wage, effective_on=hired_on)
+    place = AssignPosition(
+        staff_id=staff_id, property_id=home, position=person.job_role, grade=grade, effective_on=hired_on
+    )
+    return [*([] if known else [(register, None)]), (pay, once), (place, None)]
+
+
+async def _take(desk: Desk, steps: Sequence[tuple[Request, str | None]], file: str, row: int, quiet: bool) -> None:
+    for request, once in steps:
+        answer = await desk.send(request, SETUP, "company", command_id=once, import_file=file, import_row=row)
+        # A wage that was set before stays as it is, whatever the file says by now.
+        if (answer.error or {}).get("code") != "command_id_reused":
+            settle(answer, quiet)
 
 
 # -- rosters and calendars -----------------------------------------------------------------------------------------------

@@ -82,3 +82,22 @@ def test_a_wage_is_in_the_currency_of_the_property(office: Office) -> None:
     office.done(AddProperty(property_id="harbour", name="Harbour", currency="HKD"))
     report = imported(office, "7,Care,guard,1,4350.00\n8,Care,guard,1,4350.00\n", place="harbour")
     assert (report["accepted"], facts(office)) == (2, [2, 2, 2])
+
+
+@pytest.mark.parametrize("left", [1, 2, 3, 4, 5])
+def test_an_import_that_was_interrupted_is_gone_on_with_by_the_next_one(office: Office, left: int) -> None:
+    rows = "7,Care,guard,1,4350.00\n8,Care,cleaner,1,4350.00\n"
+    desk = Straight(office)
+    desk.left = left
+    with pytest.raises(InterruptedImportError):
+        imported(office, rows, desk=desk)
+    report = imported(office, rows.replace("4350", "4400"))
+    assert (report["accepted"] + report["duplicates"], facts(office)) == (2, [2, 2, 2])
+    again = imported(office, rows)
+    assert (again["duplicates"], facts(office)) == (2, [2, 2, 2])
+
+
+def test_whom_a_row_cannot_make_is_not_registered_and_comes_in_once_it_is_corrected(office: Office) -> None:
+    report = imported(office, "7,Care,guard,1,4350.00\n", ladder="no grade")
+    assert ([row["field"] for row in report["bad_rows"]], facts(office)) == (["grade"], [0, 0, 0])
+    assert (imported(office, "7,Care,guard,1,4350.00\n")["accepted"], facts(office)) == (1, [1, 1, 1])
