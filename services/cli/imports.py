@@ -78,9 +78,12 @@ def punches(
     ladder = _ladder(grades, as_json)
 
     async def work(desk: Desk) -> Report:
+        wrong = []
         if staff is not None:
-            await taking_in.staff(desk, asked, staff, None, ladder, StaffMapping())
-        return await taking_in.punches(desk, asked, file, named, staff)
+            people = await taking_in.staff(desk, asked, staff, None, ladder, StaffMapping())
+            wrong = [row | {"field": f"{staff.name}: {row['field']}"} for row in people["bad_rows"]]
+        found = await taking_in.punches(desk, asked, file, named, staff)
+        return found | {"rejected": len(wrong) + found["rejected"], "bad_rows": [*wrong, *found["bad_rows"]]}
 
     _report(work, as_json)
 

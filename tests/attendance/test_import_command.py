@@ -57,6 +57,7 @@ def test_punches_come_in_with_their_people_and_shifts_and_a_second_time_change_n
     (tmp_path / "staff.csv").write_text(STAFF)
     (tmp_path / "punches.csv").write_text(PUNCHES, encoding="utf-8-sig")
     (tmp_path / "days.csv").write_text("date\n2026-03-02\n2026-03-03\n")
+    (tmp_path / "more.csv").write_text(STAFF + "10,Care,guard,1,4.3e3\n")
     data = tmp_path / "data"
     command = (
         "import", "punches", str(tmp_path / "punches.csv"), "--property", "north-court", "--staff", str(tmp_path / "staff.csv"),
@@ -66,6 +67,7 @@ def test_punches_come_in_with_their_people_and_shifts_and_a_second_time_change_n
         bailiwick(data, "property", "add", "north-court")
         first, second = bailiwick(data, *command), bailiwick(data, *command)
         dry = bailiwick(data, *command, "--dry-run")
+        more = bailiwick(data, *(word.replace("staff.csv", "more.csv") for word in command))
         made = [bailiwick(data, "payroll", str(tmp_path / f"march.{name}"), "--property", "north-court", "--month", "2026-03")
                 for name in ("csv", "xlsx")]  # fmt: skip
         nobodys = command_line.bailiwick(
@@ -90,6 +92,11 @@ def test_punches_come_in_with_their_people_and_shifts_and_a_second_time_change_n
     assert [(row["row"], row["field"]) for row in first["bad_rows"]] == [(9, "staff_id"), (10, "staff_id")]
     assert (second["accepted"], second["duplicates"], second["rejected"]) == (0, 7, 2)
     assert [second[name] for name in FIGURES] == [first[name] for name in FIGURES]
+    assert (more["rejected"], more["bad_rows"][0]["row"], more["bad_rows"][0]["field"]) == (
+        3,
+        4,
+        "more.csv: monthly_income",
+    )
     assert dry["dry_run"] is True
     assert {one["lines"] for one in made} == {4}
     assert (tmp_path / "march.csv").read_bytes().startswith(b'\xef\xbb\xbf"staff_id","kind"')
