@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import structlog
 
@@ -57,9 +57,10 @@ class Supervisor:
                 runtime.ended_before = self.failures.get(name)
                 # Each is made, which holds up the loop, before the first one connects: its patience ended meanwhile.
                 await asyncio.sleep(0)
-                await runtime.run()
+                # In a task of its own: a part that fails leaves its group's task told to end (Python 3.11), and this one goes on.
+                await asyncio.create_task(runtime.run())
             except Exception as error:  # noqa: BLE001 - whatever ended it, it is named and started again
-                causes = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
+                causes = list(_causes(error))
                 self.failures[name] = "; ".join(f"{type(cause).__name__}: {words_of(cause)}" for cause in causes)
                 lasting = any(isinstance(cause, DriftError | RestoredStoreError) for cause in causes)
                 # What stands against a start names settings and numbers; the words of anything else may be a handler's.
@@ -96,6 +97,15 @@ class Supervisor:
         except TimeoutError:
             waiting = {name: self.failures.get(name, "still starting") for name in self._waiting()}
             raise StartError(f"not ready after {READY_SECONDS} s: {waiting}") from None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What failed, also where it was in a group of a group."""
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for one in error.exceptions:
+        yield from _causes(one)
 
 
 @contextlib.asynccontextmanager

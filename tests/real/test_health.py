@@ -6,16 +6,19 @@ import json
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bailiwick_contracts.subjects import stream_of, subject_of
+from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
+from services.kernel.app import Runtime
 from services.kernel.bus import connect, drift, provision, stream_config
 from services.kernel.health import Checkup
 from services.kernel.lease import Lease
@@ -101,6 +104,38 @@ async def test_a_service_that_was_never_made_is_on_the_list_and_among_the_number
     families = {family.name: family for family in text_string_to_metric_families(shown.decode())}
     (ready,), (problems,) = families["bailiwick_ready"].samples, families["bailiwick_problems"].samples
     assert (ready.labels, ready.value, problems.value) == ({"service": "toy"}, 0, 1)
+
+
+async def test_a_service_of_which_a_part_failed_is_started_again_and_says_what_failed(
+    tmp_path: Path, nats_server: servers.NatsServer
+) -> None:
+    """As the gateway did where its database was away for a moment: it ended, and nobody began it again."""
+    again = asyncio.Event()
+
+    async def failing_once(runtime: Runtime, _: Client) -> None:
+        if runtime.ended_before is None:
+            await runtime.ready.wait()
+            await asyncio.sleep(1)  # it has looked at its health, and only waits for its parts now
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_fail())
+        again.set()
+        await asyncio.Event().wait()
+
+    async def _fail() -> None:
+        raise LookupError("the database was away")
+
+    settings = Settings(data_dir=tmp_path, nats_url=nats_server.url)
+    supervisor = Supervisor(settings, {"toy": lambda _: replace(TOY, alongside=(failing_once,))})
+    running = asyncio.create_task(supervisor.run())
+    try:
+        async with asyncio.timeout(20):
+            await again.wait()
+            await supervisor.runtimes["toy"].ready.wait()
+    finally:
+        running.cancel()
+        await asyncio.wait({running}, timeout=20)
+    assert running.cancelled()
+    assert supervisor.failures == {"toy": "LookupError: the database was away"}
 
 
 async def test_what_keeps_a_service_from_starting_is_named_a_database_older_than_its_stream(
