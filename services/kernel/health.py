@@ -141,7 +141,7 @@ class Checkup:
             problems.append(f"the database does not answer ({type(error).__name__}): see that it runs and is reachable")
         if connected:
             try:
-                found |= await self._streams(int(found.get("stored", 0)))
+                found |= await self._streams(found.get("stored"))
             except Exception as error:  # noqa: BLE001 - a broker without quorum, a stream being made anew
                 problems.append(
                     f"JetStream does not answer ({type(error).__name__}): see that it has a majority and room on its disk"
@@ -182,16 +182,16 @@ class Checkup:
                 "dead_letters": standing(connection),
             }
 
-    async def _streams(self, stored: int) -> dict[str, Any]:
+    async def _streams(self, stored: int | None) -> dict[str, Any]:
+        """What the broker says, held against what is `stored`: none where the store does not answer."""
         js = self._client.jetstream(timeout=3)
         name = self._service.name
         state = (await js.stream_info(stream_of(name))).state
-        published = stored
+        published = stored or 0
         if state.messages:
             published = (await last_fact(js, stream_of(name), state)).position
         elif not state.last_seq:
             published = 0
-        age = await asyncio.to_thread(self._age_after, published) if published < stored else 0.0
         untaken = {}
         for source in self._service.consumes:
             info = await js.consumer_info(stream_of(source), name)
@@ -200,12 +200,15 @@ class Checkup:
             if waiting and info.ack_floor is not None:
                 oldest = await _age_from(js, source, info.ack_floor.stream_seq + 1)
             untaken[source] = Lag(waiting, oldest)
-        return {
-            "published": published,
-            "unpublished": Lag(max(0, stored - published), age),
-            "untaken": untaken,
-            "drift": tuple(await drift(js, name, self._service.consumes, replicas=self._replicas)),
-        }
+        differs = tuple(await drift(js, name, self._service.consumes, replicas=self._replicas))
+        found: dict[str, Any] = {"published": published, "untaken": untaken, "drift": differs}
+        if stored is None:
+            return found
+        if published > stored:
+            # A fact may have been stored and published since the store was looked at: it is behind if it still is.
+            stored = await asyncio.to_thread(self._store.max_notification_id) or 0
+        age = await asyncio.to_thread(self._age_after, published) if published < stored else 0.0
+        return found | {"stored": stored, "unpublished": Lag(max(0, stored - published), age)}
 
     def _age_after(self, position: int) -> float:
         facts = self._store.after(position, 1)
@@ -225,7 +228,7 @@ def _judged(found: dict[str, Any]) -> list[str]:
         f"{difference}: put the settings back; it restarts and refuses to run until then"
         for difference in found.get("drift", ())
     ]
-    if found.get("published", 0) > found.get("stored", 0):
+    if "stored" in found and found.get("published", 0) > found["stored"]:
         problems.append("the database is older than what was published: restore a newer backup")
     unpublished = found.get("unpublished", Lag())
     if unpublished.oldest_seconds > OLD_SECONDS:

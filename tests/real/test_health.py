@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from bailiwick_contracts.subjects import stream_of, subject_of
+from eventsourcing.persistence import OperationalError
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 from prometheus_client.parser import text_string_to_metric_families
@@ -24,7 +26,7 @@ from services.kernel.health import Checkup
 from services.kernel.lease import Lease
 from services.kernel.liveness import ExitCode, Watch
 from services.kernel.relay import POSITION_HEADER
-from services.kernel.settings import Settings
+from services.kernel.settings import Settings, sqlite_url
 from services.kernel.store import Store
 from services.kernel.telemetry import Numbers
 from services.run import observe
@@ -213,6 +215,27 @@ async def test_what_waits_is_counted_with_its_age(
         (service,) = until(port, "/health/ready", 200)["services"]
         assert service["unpublished"]["waiting"] == 1
         assert service["unpublished"]["oldest_seconds"] > 1
+
+
+@pytest.mark.parametrize("meanwhile", [5, OperationalError("it went away")])
+async def test_a_database_is_not_taken_for_an_older_one_by_what_is_published_while_it_is_looked_at(
+    tmp_path: Path, nats_server: servers.NatsServer, monkeypatch: pytest.MonkeyPatch, meanwhile: Any
+) -> None:
+    client = await connect(nats_server.url, "operator")
+    await provision(client.jetstream(), "toy", ())
+    await client.jetstream().publish(
+        subject_of("toy.token_taken.v1", "north-court", "event"), b"{}", headers={POSITION_HEADER: "5"}
+    )
+    with contextlib.closing(Store(sqlite_url(tmp_path / "toy.sqlite"))) as store:
+        stored = Mock(side_effect=[4, meanwhile] if meanwhile == 5 else meanwhile)
+        monkeypatch.setattr(store, "max_notification_id", stored)
+        looking = Checkup(
+            TOY, store, SimpleNamespace(failed=None), client, Watch(), Lease(store, "x"), asyncio.Event(), 1, 1
+        )
+        said = (await looking.look()).problems
+    assert not any("older" in one for one in said)
+    assert bool(said) == (meanwhile != 5)
+    await client.close()
 
 
 async def test_settings_that_let_facts_age_out_are_named_also_where_the_next_one_to_be_taken_in_is_gone(
