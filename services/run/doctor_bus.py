@@ -6,12 +6,15 @@ from typing import Any
 
 from bailiwick_contracts.envelope import read_event
 from bailiwick_contracts.subjects import stream_of
+from eventsourcing.persistence import PersistenceError
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import StreamState
 from nats.js.errors import NotFoundError
+from sqlalchemy.exc import DBAPIError
 
 from services.kernel.bus import JETSTREAM_ON, connect, drift
+from services.kernel.failure import reason_of
 from services.kernel.health import OLD_SECONDS
 from services.kernel.relay import Tail, last_fact, stranger
 from services.kernel.sealing import KeyStore
@@ -66,7 +69,11 @@ async def _streams(client: Client, settings: Settings) -> list[dict[str, Any]]:
                                     "put the settings back, or delete it while its service runs: it is made anew and nothing is lost"))  # fmt: skip
             info = await js.stream_info(stream_of(name))
             findings += copies(f"{name}: stream", info.config.num_replicas or 1, info.cluster)
-            findings.append(await _lag(js, name, info.state, settings))
+            try:
+                findings.append(await _lag(js, name, info.state, settings))
+            except (DBAPIError, PersistenceError) as error:
+                remedy = f"put right what is said of {name}: database"
+                findings.append(finding(f"{name}: published", False, reason_of(error), remedy))
         except NotFoundError:
             findings.append(
                 finding(f"{name}: stream", False, "missing", f"bailiwick provision, or start {name}: it is refilled")

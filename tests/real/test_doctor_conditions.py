@@ -95,6 +95,13 @@ async def test_what_waits_is_late_or_was_refused_is_found_and_a_server_that_take
         await _ahead_of_its_store(client)
         code, found = await asyncio.to_thread(examined, tmp_path, BAILIWICK_NATS_URL=server.url)
         holds(found, "registry: published", "99 of 3", "Restore a newer backup")
+        gone = {
+            "BAILIWICK_NATS_URL": server.url,
+            "BAILIWICK_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/none",
+        }
+        code, found = await asyncio.to_thread(examined, tmp_path, **gone)
+        holds(found, "registry: published", "OperationalError", "put right what is said of registry: database")
+        assert "registry: stream" not in found
         await client.close()
 
 
