@@ -63,7 +63,7 @@ class Desk:
         )
 
     async def query(self, request: Request, actor: Actor, property_id: str) -> Answer:
-        """Ask what is stored; asks again while the service is busy or not there.
+        """Ask what is stored; asks again while the service is busy or not there, or its database failed.
 
         Of a property that is not there nothing is stored anywhere, and every answer would be empty: the registry's is given then.
         """
@@ -72,13 +72,15 @@ class Desk:
             if unknown is not None:
                 return unknown
         body = self.door.sign(request, actor, property_id)
+        said = "its service does not run"
         for attempt in range(ATTEMPTS):
             with contextlib.suppress(NoRespondersError):
                 answer = await ask(self.client, body, type(request), property_id, kind="query", timeout=60)
-                if answer.error is None or answer.error.get("code") != "busy":
+                if answer.error is None or answer.error.get("code") not in ("busy", "unknown"):
                     return answer
+                said = "its service is busy" if answer.error["code"] == "busy" else "its database failed"
             await asyncio.sleep(0.2 * 2**attempt)
-        raise TimeoutError(f"no answer to {type(request).wire()}: its service does not run; bailiwick health says why")
+        raise TimeoutError(f"no answer to {type(request).wire()}: {said}; bailiwick health says why")
 
     async def _look_up(self, property_id: str, actor: Actor) -> Answer | None:
         """What the registry says of a property that is not there; None where it is, or where the registry is not to be asked."""
