@@ -145,6 +145,9 @@ def run(work: Coroutine[Any, Any, T], as_json: bool = False) -> T:
     except ValidationError as error:
         invalid(error, as_json)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # of a write, which names no file
+            fail(f"{error.filename or 'a file cannot be written'}: {error.strerror}", UNAVAILABLE, as_json,
+                 remedy="make room below BAILIWICK_DATA_DIR and where files are to be written; bailiwick doctor says what is left")  # fmt: skip
         if error.filename is None:
             raise
         fail(f"{error.filename}: {error.strerror}", BAD_INPUT, as_json, value=str(error.filename))
