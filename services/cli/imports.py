@@ -184,6 +184,8 @@ def _shift(written: str | None, as_json: bool) -> tuple[time, time] | None:
         return None
     try:
         starts, ends = (time.fromisoformat(part) for part in written.split("-"))
+        if starts.tzinfo or ends.tzinfo:
+            raise ValueError("it is the property's wall clock, whatever offset is written")
     except ValueError:
         fail(f"shift: {written!r} is no shift", BAD_INPUT, as_json, field="shift", value=written,
              rule="START-END as HH:MM-HH:MM", remedy="write e.g. 10:00-17:00")  # fmt: skip

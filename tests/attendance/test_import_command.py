@@ -103,6 +103,16 @@ def test_punches_come_in_with_their_people_and_shifts_and_a_second_time_change_n
     assert (tmp_path / "march.xlsx").read_bytes().startswith(b"PK")
 
 
+@pytest.mark.parametrize("shift", ["10:00Z-17:00Z", "10:00+08:00-17:00", "10:00"])
+def test_a_shift_is_a_wall_clock_without_an_offset(tmp_path: Path, shift: str) -> None:
+    (tmp_path / "punches.csv").write_text(PUNCHES)
+    command = ("import", "punches", str(tmp_path / "punches.csv"), "--property", "north-court", "--shift", shift)
+    done = command_line.bailiwick({"BAILIWICK_DATA_DIR": str(tmp_path / "data")}, *command, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["field"], error["value"]) == (2, "shift", shift)
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
 @pytest.mark.skipif(not DATA.is_dir(), reason="the public data set is not here")
