@@ -209,7 +209,7 @@ def read_mapping(content: bytes, kind: type[M]) -> M:
         given = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:
         raise ValueError(f"no JSON document: {error}") from None
-    known = [one.name for one in fields(kind)]  # type: ignore[arg-type]
+    known = {one.name: one.type == str | None for one in fields(kind)}  # type: ignore[arg-type]
     if not isinstance(given, dict) or not set(given) <= set(known):
         raise ValueError(f"an object with some of the names {', '.join(known)}")
     for name, value in given.items():
@@ -217,7 +217,7 @@ def read_mapping(content: bytes, kind: type[M]) -> M:
             if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
                 raise ValueError("words: an object from what stands in the file to what it means")
             given[name] = {written.lower(): meaning for written, meaning in value.items()}
-        elif value is not None and not isinstance(value, str):
+        elif not isinstance(value, str) and not (value is None and known[name]):
             raise ValueError(f"{name}: the name of a column")
     return kind(**given)
 

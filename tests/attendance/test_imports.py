@@ -146,7 +146,9 @@ def test_a_propertys_own_days_are_read_in_either_language() -> None:
     assert [(one.row, one.value) for one in read.bad] == [(4, "party")]
 
 
-@pytest.mark.parametrize("content", [b"[]", b"{", b'{"colour": "red"}', b'{"at": 7}', b'{"words": {"in": 7}}'])
+@pytest.mark.parametrize(
+    "content", [b"[]", b"{", b'{"colour": "red"}', b'{"at": 7}', b'{"at": null}', b'{"words": {"in": 7}}']
+)
 def test_a_mapping_that_is_none_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"JSON|object|column"):
         read_mapping(content, PunchMapping)
@@ -158,6 +160,8 @@ def test_a_mapping_serves_other_columns_and_words() -> None:
     )
     content = b"id,clock,way\n7,2026-03-02T09:10:00,Kommt\n7,2026-03-02T17:00:00,geht\n"
     assert [one.direction for one in read_punches(content, SHANGHAI, mapping).rows] == ["in", "out"]
+    without = read_mapping(b'{"staff_id": "id", "at": "clock", "direction": null}', PunchMapping)
+    assert [one.direction for one in read_punches(content, SHANGHAI, without).rows] == ["unknown", "unknown"]
 
 
 def test_a_quote_that_is_never_closed_costs_its_own_row_alone() -> None:
