@@ -83,6 +83,8 @@ class Asked(Record):
     """In the property's zone; a delegation must hold on it."""
     property_id: PropertyId
     subject_id: Identifier | None = None
+    subject_property: PropertyId | None = None
+    """The office that the subject works for, where it is another one than that which is asked."""
     subject_grade: Label | None = None
     subject_department: Label | None = None
     requested_by_id: Identifier | None = None
@@ -192,6 +194,7 @@ def rule(
     - escalated: `beyond_limit`, `below_limit`, `condition_unmet`;
     - granted: `within_limits`.
 
+    `outside_own_office`: of the row, or of the person it is about, who works for another office (A1, A12–A15, G4).
     A matrix or policy that is None is one that nobody adopted: nothing is granted.
     """
     found = weigh(matrix, asked, selected_at=selected_at, legal_policy=legal_policy)
@@ -319,6 +322,8 @@ def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked, rank: in
     scope = row.scope
     of, departments = scope.of, scope.departments
     if scope.own_office and of != "company" and asked.actor_property != asked.property_id:
+        return Weighed("refused", "outside_own_office")
+    if scope.own_office and of == "employee" and asked.subject_property is not None:
         return Weighed("refused", "outside_own_office")
     if asked.kind is not None and asked.kind in scope.excluded_kinds:
         return Weighed(_BEYOND[scope.beyond], "another_row_covers_it", see=next(iter(scope.meets), None))

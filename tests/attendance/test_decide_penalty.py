@@ -133,6 +133,12 @@ def test_what_may_not_be_penalised_is_refused_and_recorded(
     assert office.last("penalty_refused").data.reason == reason
 
 
+def test_the_people_of_another_office_are_not_the_directors_to_penalise(office: Office) -> None:
+    office.came("09:10")
+    assert office.penalise(by="south-director", at=SOUTH).outcome == "refused"
+    assert office.facts("penalty_refused", at=SOUTH)[-1].data.reason == "outside_own_office"
+
+
 def test_somebody_of_unknown_grade_or_without_a_wage_is_not_penalised(office: Office) -> None:
     office.hire("gradeless-sample", grade=None)
     office.hire("wageless-sample", wage=None)

@@ -8,6 +8,7 @@ from bailiwick_contracts.envelope import Answer
 from bailiwick_contracts.house_rules import Headcount
 from bailiwick_contracts.money import Money
 from bailiwick_contracts.sealed import open_record
+from bailiwick_contracts.staff import AssignPosition
 from bailiwick_contracts.swap import RosteredPart, SwapShifts
 from bailiwick_contracts.team import (
     AppointToTeam,
@@ -24,7 +25,7 @@ from bailiwick_contracts.temporary import EndTemp, GetTemporary, HireTemp
 from services.attendance.team import TEAM
 from services.attendance.temporary import TEMPORARY
 from tests.attendance.house import RULES
-from tests.attendance.office import ANN, BEN, DIRECTOR, MONDAY, Office, local, shift
+from tests.attendance.office import ANN, BEN, DIRECTOR, MONDAY, NORTH, SOUTH, Office, local, shift
 
 LEADER, HEAD = "leader-sample", "head-sample"
 DAYS = [MONDAY + timedelta(days=offset) for offset in range(30)]
@@ -68,6 +69,22 @@ def test_nobody_rewards_himself_and_only_the_offices_director_does(staffed: Offi
         for request in requests(who, str(number)):
             assert staffed.ask(request, by=by).outcome == "refused"
             assert staffed.last("team_matter_refused").data.reason == reason
+    staffed.judged_again()
+
+
+def test_a_director_decides_about_the_people_of_his_own_office_alone(staffed: Office) -> None:
+    """Ann works in the north: the south's director asks at his own office, and still may not, until she works there too."""
+    for request in requests(ANN):
+        assert staffed.ask(request, by="south-director", at=SOUTH).outcome == "refused"
+    refused = staffed.facts("team_matter_refused", at=SOUTH)
+    assert {event.data.reason for event in refused} == {"outside_own_office"}
+    assert {event.data.ruling.asked.subject_property for event in refused} == {NORTH}
+    staffed.register(
+        AssignPosition(staff_id=ANN, property_id=SOUTH, position="guard", grade="staff", effective_on=date(2020, 1, 1))
+    )
+    for request in requests(ANN, "2"):
+        assert staffed.ask(request, by="south-director", at=SOUTH).outcome == "done"
+    assert staffed.facts("reward_decided", at=SOUTH)[-1].data.ruling.asked.subject_property is None
     staffed.judged_again()
 
 
