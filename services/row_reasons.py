@@ -21,6 +21,7 @@ REASONS: Mapping[str, Words] = {
     "unknown_unit": Words("unit_id", "a unit that was registered", "register it first, as bailiwick import units does"),
     "receipt_id_reused": Words("receipt_id", "one id, one receipt", "post it under a new id"),
     "fee_beyond_amount": Words("fee", "less than the amount", "correct the fee"),
+    "received_in_future": Words("received_on", "today at the property, or earlier", "correct the date, or post it once it came in"),
     "unknown_meter": Words("meter_id", "a meter that was registered", "register it first, as bailiwick import meters does"),
     "below_last": Words("value", "not below the last reading", "mark it rollover or replacement, or read the meter again"),
     "beyond_counter": Words("value", "within the digits of the meter", "correct the reading"),

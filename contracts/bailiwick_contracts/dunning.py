@@ -28,6 +28,7 @@ class IssueNotices(Request):
     type: Literal["billing.issue_notices.v1"] = "billing.issue_notices.v1"
     batch_id: ShortId
     as_of: date
+    """Today at the property, or earlier."""
 
 
 class ArrearsNoticeSent(Fact):

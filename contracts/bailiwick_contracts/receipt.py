@@ -165,7 +165,8 @@ class ReceiptRow(Record):
 class PostReceipts(Request):
     """Post receipts (B3), and allocate those of a known unit oldest first. Each row is answered by its `receipt_id`.
 
-    `done`; `ignored`: posted before; `rejected` with the reason `unknown_unit`, `receipt_id_reused` or `fee_beyond_amount`.
+    `done`; `ignored`: posted before; `rejected` with the reason `unknown_unit`, `receipt_id_reused`,
+    `received_in_future` or `fee_beyond_amount`.
     """
 
     type: Literal["billing.post_receipts.v1"] = "billing.post_receipts.v1"

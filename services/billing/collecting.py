@@ -41,6 +41,7 @@ from services.billing import month as months
 from services.billing.dunning import BATCH, aged, notices
 from services.billing.month import DEMAND, MONTH, REPORT
 from services.billing.views import DISPUTES, NOTICES
+from services.kernel.decision import Rejected
 from services.kernel.service import Asked, Outcome, Reading, Unit
 
 ZERO = Decimal(0)
@@ -196,6 +197,9 @@ def on_issue_notices(unit: Unit, command: Command[IssueNotices]) -> Outcome:
     found = gather.gate(unit, command, "B6")
     if gather.barred(unit, found, stream, command, request.batch_id):
         return Outcome()
+    if request.as_of > gather.today(unit, place):
+        raise Rejected("what is owed by a day to come may be paid by then", code="as_of_in_future", field="as_of",
+                       value=request.as_of.isoformat(), rule="today at the property, or earlier", remedy="send the notices on that day")  # fmt: skip
     setting = gather.setting(unit, place)
     terms = setting.terms_on(request.as_of)
     first = min((stage.overdue_days for stage in terms.dunning), default=None)

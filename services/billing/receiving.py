@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -76,7 +77,7 @@ def on_post_receipts(unit: Unit, command: Command[PostReceipts]) -> Outcome:
     answers = []
     for row in request.rows:
         stream = receipt_stream(row.receipt_id)
-        reason = _refusal_of(row, unit.state(RECEIPT, stream), place, set(known))
+        reason = _refusal_of(row, unit.state(RECEIPT, stream), place, set(known), on)
         if reason is not None:
             answers.append(RowAnswer(row=row.receipt_id, outcome="ignored" if reason == "posted" else "rejected",
                                      reason=None if reason == "posted" else reason))  # fmt: skip
@@ -94,12 +95,14 @@ def on_post_receipts(unit: Unit, command: Command[PostReceipts]) -> Outcome:
     return Outcome(rows=tuple(answers))
 
 
-def _refusal_of(row: ReceiptRow, known: receipts.Receipt, place: str, unit_ids: set[str]) -> str | None:
+def _refusal_of(row: ReceiptRow, known: receipts.Receipt, place: str, unit_ids: set[str], on: date) -> str | None:
     if known.standing is not None:
         same = (known.property_id, known.standing.amount, known.standing.received_on)
         return "posted" if same == (place, row.amount, row.received_on) else "receipt_id_reused"
     if row.unit_id is not None and row.unit_id not in unit_ids:
         return "unknown_unit"
+    if row.received_on > on:
+        return "received_in_future"
     return "fee_beyond_amount" if row.fee >= row.amount else None
 
 

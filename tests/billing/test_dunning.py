@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,12 @@ def test_a_unit_in_dispute_gets_no_notice_until_the_dispute_ends(owing: Accounts
     owing.done(SetDispute(unit_id="1-102", disputed=False, grounds="settled"), by=DIRECTOR)
     assert (issue(owing, "b2", date(2026, 4, 9)) or {})["sent"] == 1
     assert owing.ask(SetDispute(unit_id="9-999", disputed=True, grounds="x"), by=DIRECTOR).outcome == "rejected"
+
+
+def test_a_notice_is_not_sent_ahead_of_its_day(owing: Accounts) -> None:
+    answer = owing.ask(IssueNotices(batch_id="b1", as_of=owing.today + timedelta(days=1)), by=DIRECTOR)
+    assert (answer.error or {})["code"] == "as_of_in_future"
+    assert not owing.facts("arrears_notice_sent")
 
 
 def test_only_the_offices_director_sends_notices(owing: Accounts) -> None:

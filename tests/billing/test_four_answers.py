@@ -133,7 +133,7 @@ def demanded(accounts: Accounts) -> None:
 
 
 NOTICE = IssueNotices(batch_id="b1", as_of=date(2026, 5, 1))
-RECEIPT = {"receipt_id": "r1", "received_on": "2026-03-02", "amount": "300.00", "unit_id": "1-101"}
+RECEIPT = {"receipt_id": "r1", "received_on": "2026-03-01", "amount": "300.00", "unit_id": "1-101"}
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,7 @@ def test_the_same_receipt_again_is_nothing_new_and_its_id_names_no_other(three: 
     assert (again.outcome, again.reason) == ("rejected", "receipt_id_reused")
     assert three.receive("r2", "1.00", "9-999").rows[0].reason == "unknown_unit"
     assert three.receive("r3", "1.00", fee="1.00").rows[0].reason == "fee_beyond_amount"
+    assert three.receive("r4", "1.00", on=three.today + timedelta(days=1)).rows[0].reason == "received_in_future"
     assert three.totals()["received"] == Decimal("100.00")
 
 
@@ -201,7 +202,7 @@ def test_twenty_receipts_at_once_for_one_debt_never_pay_it_twice(postgres: Accou
     def pay(number: int) -> None:
         writer = postgres.billing if number % 2 else other
         row = ReceiptRow.model_validate(
-            {"receipt_id": f"r{number}", "received_on": date(2026, 3, 2), "amount": "200.00", "unit_id": "1-101"}
+            {"receipt_id": f"r{number}", "received_on": date(2026, 3, 1), "amount": "200.00", "unit_id": "1-101"}
         )
         command = postgres.sign(PostReceipts(rows=(row,)), Actor(actor=CASHIER), NORTH)
         gate.wait()
