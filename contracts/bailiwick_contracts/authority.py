@@ -22,7 +22,7 @@ from bailiwick_contracts.matrix import (
     Verb,
     quotient,
 )
-from bailiwick_contracts.message import Identifier, Instant, Label, PropertyId, Record, built
+from bailiwick_contracts.message import COMPANY, Identifier, Instant, Label, PropertyId, Record, built
 from bailiwick_contracts.money import Money
 
 DECIDING: frozenset[Verb] = frozenset({"decide", "approve", "co_approve", "confirm", "penalise"})
@@ -321,7 +321,8 @@ def _about_law(asked: Asked, policy: LegalPolicy | None) -> Weighed | None:
 def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked, rank: int | None) -> Weighed | None:
     scope = row.scope
     of, departments = scope.of, scope.departments
-    if scope.own_office and of != "company" and asked.actor_property != asked.property_id:
+    # A position at the company is one at each of its properties.
+    if scope.own_office and of != "company" and asked.actor_property not in (asked.property_id, COMPANY):
         return Weighed("refused", "outside_own_office")
     if scope.own_office and of == "employee" and asked.subject_property is not None:
         return Weighed("refused", "outside_own_office")

@@ -311,7 +311,7 @@ def asked_of(
         decided_on=decided_on,
         property_id=property_id,
         subject_id=subject,
-        subject_property=about.property_id if about and about.property_id != property_id else None,
+        subject_property=about.property_id if about and about.property_id not in (property_id, COMPANY) else None,
         subject_grade=about.grade if about else None,
         subject_department=about.unit_id if about else None,
         inputs=tuple(Input(name=name, facts=facts) for name, facts in inputs.items() if facts),

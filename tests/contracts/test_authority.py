@@ -290,6 +290,8 @@ def test_penalties_keep_to_the_narrower_scope_unless_read_otherwise() -> None:
 
 def test_another_offices_employee_is_out_of_reach() -> None:
     assert said(late(10, actor_property="south-court")) == ("refused", "outside_own_office")
+    assert said(late(10, subject_property="south-court")) == ("refused", "outside_own_office")
+    assert said(late(10, actor_property="company")) == ("granted", "within_limits")
 
 
 def test_who_does_not_hold_the_position_is_told_who_does() -> None:

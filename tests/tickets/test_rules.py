@@ -18,7 +18,7 @@ from bailiwick_contracts.handling import (
 )
 from bailiwick_contracts.incident import FileIncidentReport, PostIncidentUpdate, ReportProgress
 from bailiwick_contracts.letter import DraftLetter, IssueLetter, ReviewLetter
-from bailiwick_contracts.message import Request
+from bailiwick_contracts.message import COMPANY, Request
 from bailiwick_contracts.registry import DelegateAuthority, RevokeDelegation
 from bailiwick_contracts.sealed import open_field
 from bailiwick_contracts.staff import EndEmployment
@@ -31,7 +31,7 @@ from bailiwick_contracts.ticket_query import (
 from bailiwick_contracts.ticket_work import AnswerSupport, CompleteWorkOrder, ForwardRenovation, IssueWorkOrder
 
 from tests.tickets.examples import play
-from tests.tickets.office import ANN, BEN, DIRECTOR, EVA, MANAGER, MONDAY, NORTH, PHOTO, Office, local
+from tests.tickets.office import ANN, BEN, DIRECTOR, EVA, MANAGER, MONDAY, NORTH, PHOTO, Office, hiring, local
 
 
 def done(office: Office, ticket_id: str = "t1") -> None:
@@ -182,6 +182,13 @@ def test_a_renovation_is_forwarded_by_the_director_and_approved_by_nobody_here(o
     )
     done(office)
     assert office.ticket().status == "closed"
+
+
+def test_a_manager_of_the_whole_company_decides_about_the_tickets_of_each_of_its_properties(office: Office) -> None:
+    above = "manager-above"
+    office.register_in_registry(*hiring(above, "property_manager", place=COMPANY))
+    office.report(severity="major")
+    assert office.ask(ClassifyTicket(ticket_id="t1", severity="ordinary"), by=above).outcome == "done"
 
 
 def test_nobody_verifies_what_he_completed_himself(office: Office) -> None:
