@@ -322,9 +322,8 @@ def _about_scope(matrix: AuthorityMatrix, row: MatrixRow, asked: Asked, rank: in
     scope = row.scope
     of, departments = scope.of, scope.departments
     # A position at the company is one at each of its properties.
-    if scope.own_office and of != "company" and asked.actor_property not in (asked.property_id, COMPANY):
-        return Weighed("refused", "outside_own_office")
-    if scope.own_office and of == "employee" and asked.subject_property is not None:
+    is_elsewhere = asked.actor_property not in (asked.property_id, COMPANY)
+    if scope.own_office and of != "company" and (is_elsewhere or (of == "employee" and asked.subject_property)):
         return Weighed("refused", "outside_own_office")
     if asked.kind is not None and asked.kind in scope.excluded_kinds:
         return Weighed(_BEYOND[scope.beyond], "another_row_covers_it", see=next(iter(scope.meets), None))

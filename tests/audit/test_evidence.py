@@ -25,8 +25,8 @@ from services.audit.evidence.bundle import Bundle
 from services.audit.log.note import Checkpoint, Signer, trusted
 from services.audit.selection import Selection
 from services.kernel.decision import Rejected
+from tests.audit.audited import Audited
 from tests.audit.office import MONDAY, Office
-from tests.audit.test_wiring import Audited
 
 
 @pytest.fixture(scope="module")

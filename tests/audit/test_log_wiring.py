@@ -31,8 +31,8 @@ from services.kernel.decision import Rejected
 from services.kernel.reading import QueryReading
 from services.kernel.tables import FACTS, HEADS
 from tests.amounts import shows_amount
+from tests.audit.audited import Audited
 from tests.audit.office import MONDAY, Office
-from tests.audit.test_wiring import Audited
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from rich.console import Console
 from services.audit import inspection
 from services.audit.oversight import REPORTS, Oversight
 from services.audit.replay import replay_of, replay_view
+from tests.audit.audited import Audited
 from tests.audit.office import Office, month
-from tests.audit.test_wiring import Audited
 
 EXAMPLES = Path(__file__).parents[2] / "contracts/bailiwick_contracts/examples"
 
