@@ -77,7 +77,10 @@ class Deliverer:
         try:
             while True:
                 go_on()
-                self._arrange()
+                try:
+                    self._arrange()
+                except Exception as error:  # noqa: BLE001 - what sends goes on, and the next look arranges it
+                    LOG.warning("webhook.arrange", error=told(error))
                 if time.monotonic() - tidied >= TIDY_SECONDS:
                     await self._tidy()
                     tidied = time.monotonic()
@@ -123,8 +126,8 @@ class Deliverer:
         for name in [name for name in self._tasks if name not in found or not found[name].enabled]:
             self._tasks.pop(name).cancel()
         for name in [name for name in self._enabled if name not in found]:
-            self._enabled.pop(name)
             self._deliveries.remove(name)
+            self._enabled.pop(name)
         for name, endpoint in found.items():
             if endpoint.enabled and (name not in self._tasks or self._tasks[name].done()):
                 self._pokes.setdefault(name, asyncio.Event())

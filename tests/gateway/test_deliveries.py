@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from nats.errors import NoRespondersError
+from sqlalchemy.exc import OperationalError
 
 from services.gateway.deliverer import Deliverer
 from services.gateway.delivery import Deliveries, Waiting
@@ -196,6 +197,25 @@ async def test_a_webhook_begins_behind_the_history_of_a_service_that_is_away(mon
     assert not begun.done()
     tail.heads = {"tickets": ("tickets-1", 9), "billing": ("billing-1", 120)}
     assert await begun == {"tickets": ("tickets-1", 7), "billing": ("billing-1", 120)}
+
+
+async def test_a_database_that_is_away_for_a_moment_ends_no_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole door ended with them, and was started again."""
+    monkeypatch.setattr("services.gateway.deliverer.LOOK_SECONDS", 0.01)
+    made, back, looks = deliverer(SimpleNamespace()), asyncio.Event(), iter(range(100))
+
+    def looked() -> dict[str, Any]:
+        if next(looks) < 2:
+            raise OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+        back.set()
+        return {}
+
+    monkeypatch.setattr(made, "endpoints", looked)
+    running = asyncio.create_task(made.run())
+    await asyncio.wait_for(back.wait(), 10)
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait({running})
 
 
 def deliverer(tail: Any) -> Deliverer:
