@@ -310,6 +310,10 @@ def test_a_remembered_checkpoint_is_held_against_its_own_property_s_archived_log
     other = Checkpoint(note.origin, note.size, bytes(32), note.signatures)
     refused = cold.restore(path, tmp_path / "refused", policy=trust, remembered=[other])
     assert [one["property"] for one in refused["properties"] if not one["holds"]] == ["north-court"]
+    gone = Checkpoint(note.origin.replace("north", "west"), note.size, note.root, note.signatures)
+    without = cold.restore(path, tmp_path / "without", policy=trust, remembered=[note, gone])
+    assert not without["holds"], "a property whose checkpoint is remembered was taken out of the archive"
+    assert [one["property"] for one in without["properties"] if not one["holds"]] == ["west-court"]
 
 
 def test_an_archive_of_a_part_holds_though_the_log_has_more(audited: Audited, tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def restore(
         raise ArchiveError(f"{path} is no archive of ours: {error}") from error
     kept = list(remembered)
     found = [_restored(into / owner, policy, kept, selection, reaches.get(owner)) for owner in owners]
+    found += [_not_archived(one) for one in kept if _owner_of(one) not in owners]
     facts = sum(one["facts"] for one in found)
     holds = all(one["holds"] for one in found) and facts == about["facts"]
     return {
@@ -134,6 +135,15 @@ def restore(
         "properties": found,
         "directory": str(into),
     }
+
+
+def _owner_of(checkpoint: Checkpoint) -> str:
+    return checkpoint.origin.rpartition("/")[2]
+
+
+def _not_archived(remembered: Checkpoint) -> dict[str, Any]:
+    said = f"a checkpoint of {remembered.size} entries is remembered, and the archive has no log that goes on from it"
+    return {"property": _owner_of(remembered), "facts": 0, "proved": 0, "holds": False, "problems": [said]}
 
 
 def _restored(
@@ -149,7 +159,7 @@ def _restored(
     try:
         trust = policy or Policy.parse((place / "log" / POLICY).read_text())
         fetch = at(place / "log")
-        mine = [one for one in remembered if one.origin.rpartition("/")[2] == place.name]
+        mine = [one for one in remembered if _owner_of(one) == place.name]
         result = verify(fetch, trust, mine)
         problems += [f"{finding.kind} {finding.first}: {finding.what}" for finding in result.findings[:100]]
         copy = LogCopy.read(fetch, Salts(place / "salts.bin"))
