@@ -37,7 +37,7 @@ from services.attendance import gathering as gather
 from services.attendance.day import DAY
 from services.attendance.deriving import derive_whole
 from services.attendance.leave import LEAVE
-from services.attendance.overtime import OVERTIME
+from services.attendance.overtime import OVERTIME, granted_by_year
 from services.kernel.service import CommandHandler, QueryHandler, Reading, Unit
 
 
@@ -53,12 +53,7 @@ def _where(books: Sequence[LeaveBook], ids: Sequence[str], leave_id: str) -> str
 
 def _granted(reading: Reading, ids: Sequence[str]) -> dict[int, Fraction]:
     """Days of comp leave that a person was granted for overtime, by year."""
-    found: dict[int, Fraction] = {}
-    for one in ids:
-        book = reading.state(OVERTIME, overtime_stream(one))
-        for year, days in book.granted.items():
-            found[year] = found.get(year, Fraction(0)) + days
-    return found
+    return granted_by_year(reading.state(OVERTIME, overtime_stream(one)) for one in ids)
 
 
 def on_request_leave(unit: Unit, command: Command[RequestLeave]) -> None:

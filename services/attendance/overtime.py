@@ -1,7 +1,8 @@
 """Overtime: submitted and confirmed (A11); comp leave is decided here (A5), money only recommended (A6)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any, Literal
 
 from bailiwick_contracts.house_rules import OvertimeRates
@@ -216,3 +217,12 @@ def _refused(
 
 
 OVERTIME: Noun[OvertimeBook] = Noun("overtime", OvertimeBook(), evolve)
+
+
+def granted_by_year(books: Iterable[OvertimeBook]) -> dict[int, Fraction]:
+    """Days of comp leave that a person was granted, by year; `books` are those of every id of the person."""
+    found: dict[int, Fraction] = {}
+    for book in books:
+        for year, days in book.granted.items():
+            found[year] = found.get(year, Fraction(0)) + days
+    return found

@@ -1,7 +1,6 @@
 """Overtime: each request to what it needs to know, and on to its decision."""
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 from bailiwick_contracts.envelope import Command
@@ -92,13 +91,10 @@ def get_overtime(reading: Reading, command: Command[GetOvertime]) -> Mapping[str
     """`overtimes` of one person by id, and days of comp leave `granted` by year. Figures stay sealed."""
     ids = asking.ids_of(reading, command.data.staff_id)
     books = [reading.state(OVERTIME, overtime_stream(one)) for one in ids]
-    granted: dict[int, Fraction] = {}
-    for year, days in (item for book in books for item in book.granted.items()):
-        granted[year] = granted.get(year, Fraction(0)) + days
     return {
         "staff_id": command.data.staff_id,
         "overtimes": to_jsonable_python({key: one for book in books for key, one in book.overtimes.items()}),
-        "granted": {str(year): str(days) for year, days in granted.items()},
+        "granted": {str(year): str(days) for year, days in overtime.granted_by_year(books).items()},
     }
 
 

@@ -72,6 +72,13 @@ def unpacked(bundle: Path, into: Path) -> Path:
     return into
 
 
+def opened(audited: Audited, decision: str, directory: Path) -> tuple[Bundle, Path]:
+    """The bundle of a decision, and where it lies unpacked."""
+    made = gathered(audited, audited.office.now, decision=decision)
+    made.write(directory / "bundle.zip")
+    return made, unpacked(directory / "bundle.zip", directory / "open")
+
+
 def by_strangers(directory: Path, *keys: str) -> subprocess.CompletedProcess[str]:
     script = [sys.executable, "-I", str(directory / "verify_with_tlog_scales.py"), str(directory), *keys]
     return subprocess.run(script, capture_output=True, text=True, check=False)
@@ -94,9 +101,7 @@ def test_a_bundle_of_a_decision_holds_its_evidence_and_convinces_somebody_else(
     audited: Audited, tmp_path: Path
 ) -> None:
     decision = audited.fact_id("p-2")
-    made = gathered(audited, audited.office.now, decision=decision)
-    made.write(tmp_path / "bundle.zip")
-    place = unpacked(tmp_path / "bundle.zip", tmp_path / "open")
+    made, place = opened(audited, decision, tmp_path)
     untold = by_strangers(place)
     assert (untold.returncode, "DIRECTORY VKEY" in untold.stderr, "Traceback" in untold.stderr) == (1, True, False)
     about = json.loads((place / "about.json").read_text())
@@ -181,9 +186,7 @@ def test_whatever_somebody_does_to_a_bundle_the_stranger_is_told(
     audited: Audited, tmp_path: Path, deed: Callable[[Path, str], None]
 ) -> None:
     decision = audited.fact_id("p-2")
-    made = gathered(audited, audited.office.now, decision=decision)
-    made.write(tmp_path / "bundle.zip")
-    place = unpacked(tmp_path / "bundle.zip", tmp_path / "open")
+    made, place = opened(audited, decision, tmp_path)
     deed(place, decision)
     done = by_strangers(place, *(str(log["keys"][-1]) for log in made.logs.values()))
     assert (done.returncode, "NOT verified: " in done.stdout, done.stderr) == (1, True, "")
@@ -193,9 +196,7 @@ def test_a_fact_whose_proof_is_gone_is_named_though_about_json_says_that_it_neve
     audited: Audited, tmp_path: Path
 ) -> None:
     decision = audited.fact_id("p-2")
-    made = gathered(audited, audited.office.now, decision=decision)
-    made.write(tmp_path / "bundle.zip")
-    place = unpacked(tmp_path / "bundle.zip", tmp_path / "open")
+    made, place = opened(audited, decision, tmp_path)
     altered_and_said_to_have_no_proof_yet(place, decision)
     (place / "proofs" / f"{decision}.tlog-proof").unlink()
     (place / "entries" / f"{decision}.entry").unlink()

@@ -172,12 +172,18 @@ def test_only_a_charge_of_that_unit_and_month_can_be_reversed(accounts: Accounts
     assert accounts.ask(request, by=ANN).outcome == "refused"
 
 
-def test_a_late_fee_goes_with_the_charge_it_was_for_and_no_day_costs_twice(bare: Accounts) -> None:
-    """100 m² were 90: the fee for 18 days of 250.00 goes, the 3.00 paid on it pay of 225.00, and 222.00 were late."""
-    late = {"rate_per_day": {"numerator": 1, "denominator": 1000}, "grace_days": 0,
-            "cap": {"numerator": 1, "denominator": 1}}  # fmt: skip
+def charging_lateness(bare: Accounts, *, grace_days: int = 0, at_most: int = 1) -> Accounts:
+    """A unit that owes 250.00 a month, and 1/1000 of it a day late, up to one part in `at_most` of it."""
+    late = {"rate_per_day": {"numerator": 1, "denominator": 1000}, "grace_days": grace_days,
+            "cap": {"numerator": 1, "denominator": at_most}}  # fmt: skip
     accounts = bare.set_up(tariffs=((tariff("t1", line(), late_fee=late), date(2020, 1, 1)),))
     accounts.units(flat())
+    return accounts
+
+
+def test_a_late_fee_goes_with_the_charge_it_was_for_and_no_day_costs_twice(bare: Accounts) -> None:
+    """100 m² were 90: the fee for 18 days of 250.00 goes, the 3.00 paid on it pay of 225.00, and 222.00 were late."""
+    accounts = charging_lateness(bare)
     accounts.run("2026-02")
     accounts.run("2026-03")
     fee = f"{NORTH}-1-101-202603-late-202602-mgmt"
@@ -197,10 +203,7 @@ def test_a_late_fee_goes_with_the_charge_it_was_for_and_no_day_costs_twice(bare:
 
 def test_a_run_made_ahead_of_its_month_charges_no_lateness_of_days_to_come(bare: Accounts) -> None:
     """April is charged on the 20th of March and March paid that day: late since the 11th, so for 9 days and not for 21."""
-    late = {"rate_per_day": {"numerator": 1, "denominator": 1000}, "grace_days": 0,
-            "cap": {"numerator": 1, "denominator": 1}}  # fmt: skip
-    accounts = bare.set_up(tariffs=((tariff("t1", line(), late_fee=late), date(2020, 1, 1)),))
-    accounts.units(flat())
+    accounts = charging_lateness(bare)
     accounts.run("2026-03")
     accounts.now = local(date(2026, 3, 20))
     accounts.run("2026-04")
@@ -213,10 +216,7 @@ def test_a_run_made_ahead_of_its_month_charges_no_lateness_of_days_to_come(bare:
 
 
 def test_a_late_payment_costs_by_the_day_after_the_grace_and_never_beyond_the_cap(bare: Accounts) -> None:
-    late = {"rate_per_day": {"numerator": 1, "denominator": 1000}, "grace_days": 5,
-            "cap": {"numerator": 1, "denominator": 20}}  # fmt: skip
-    accounts = bare.set_up(tariffs=((tariff("t1", line(), late_fee=late), date(2020, 1, 1)),))
-    accounts.units(flat())
+    accounts = charging_lateness(bare, grace_days=5, at_most=20)
     accounts.run("2026-03")
     accounts.now = local(date(2026, 4, 1))
     accounts.run("2026-04")
