@@ -19,7 +19,7 @@ from bailiwick_contracts.finding import Finding, Skipped
 from bailiwick_contracts.judgement import DERIVATIONS, positions_of
 from bailiwick_contracts.sealed import Keys, SealingError
 from bailiwick_contracts.stored import read_evidence, recorded_at
-from bailiwick_contracts.unread import Fetch, Place, is_of
+from bailiwick_contracts.unread import Fetch, Place, about, is_about
 
 
 @dataclass
@@ -119,15 +119,17 @@ class Bench:
         self._dealt: dict[str, int] = {}
         self.summary = summary
 
-    def read(self, raw: bytes, staff_id: str | None = None) -> Sequence[Finding]:
-        """Read one more stored fact, where it is known whom it is about alone; what cannot be read is a finding."""
+    def read(self, raw: bytes, alone: str | None = None) -> Sequence[Finding]:
+        """Read one more stored fact, where it is known what it is about alone (`unread.whose`); what cannot be read is a finding."""
         self.summary.read += 1
         try:
             event = read_evidence(raw)
-            if staff_id is not None and not is_of(event, staff_id):
-                raise ValueError("type and staff_id: each is said once, and is what the data begin with")
+            if alone is not None and not is_about(event, alone):
+                raise ValueError(
+                    "type, source, subject and staff_id: each is said once, and where every fact of its kind says it"
+                )
         except ValueError as error:
-            if staff_id is None and self._chosen.share:
+            if alone is None and self._chosen.share:
                 return ()  # the bench of the first share says so
             self.summary.unreadable += 1
             return (Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200]),)
@@ -141,19 +143,17 @@ class Bench:
         self.summary.retracted_since.extend(sorted(self._evidence.retracted_since()))
         return found
 
-    def leave(self, staff_id: str, place: Place) -> None:
-        """Leave a fact about one person alone where it stands, until something is asked of the person."""
+    def leave(self, alone: str, place: Place) -> None:
+        """Leave a fact that another bench judges where it stands; if about a person, until something is asked of the person."""
         self.summary.read += 1
-        self._evidence.unread.keep(staff_id, place)
+        self._evidence.unread.keep(alone, place)
 
-    def holds(self, about: str) -> bool:
-        """Whether a person or a stream is judged here: dealt out as they come, alike wherever the same facts are read."""
-        return self._dealt.setdefault(about, len(self._dealt) % self._chosen.shares) == self._chosen.share
+    def holds(self, what: str) -> bool:
+        """Whether what is about this (`unread.about`) is judged here: dealt out as they come, alike wherever the same facts are read."""
+        return self._dealt.setdefault(what, len(self._dealt) % self._chosen.shares) == self._chosen.share
 
     def _picks(self, event: Event[Any]) -> bool:
-        return self._chosen.picks(event) and (
-            self._chosen.shares == 1 or self.holds(event.data.__dict__.get("staff_id") or event.subject)
-        )
+        return self._chosen.picks(event) and (self._chosen.shares == 1 or self.holds(about(event)))
 
     def _take(self, event: Event[Any]) -> Sequence[Finding]:
         """One more fact; whatever was recorded before it can be judged now."""

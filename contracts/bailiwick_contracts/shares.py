@@ -1,7 +1,7 @@
 """A history shared out among several judges: it is kept once, in a file, and each reads of it what it must.
 
-Of what is about one person alone, which most of a history is, each judge reads what is about its own people. Of what is about
-others it remembers where it stands, and reads it once a ruling asks for it.
+Of what is about one person, ticket or property's books alone, which most of a history is, each judge reads its own. Where what is
+about another person stands it remembers, and reads it once a ruling asks for it.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ class Batch(NamedTuple):
 
     at: int
     lengths: list[int]
-    about: list[str | None]
-    """Whom each is about alone."""
+    alone: list[str | None]
+    """What each is about alone."""
 
 
 class History:
@@ -51,11 +51,11 @@ class Share:
         """Judge what can be judged once these facts are known."""
         found: list[Finding] = []
         facts, bench, start = self._fetch(Place(batch.at, sum(batch.lengths))), self._bench, 0
-        for length, staff_id in zip(batch.lengths, batch.about, strict=True):
-            if staff_id is None or bench.holds(staff_id):
-                found += bench.read(facts[start : start + length], staff_id)
+        for length, alone in zip(batch.lengths, batch.alone, strict=True):
+            if alone is None or bench.holds(alone):
+                found += bench.read(facts[start : start + length], alone)
             else:
-                bench.leave(staff_id, Place(batch.at + start, length))
+                bench.leave(alone, Place(batch.at + start, length))
             start += length
         return found
 

@@ -1,4 +1,4 @@
-"""Facts about one person alone that nobody has to read before something is asked of the person; most of a history is such."""
+"""Facts that rest with one judge alone, by what they are about: a person, a ticket, a property's books. Most of a history is such."""
 
 import re
 import sys
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bailiwick_contracts.attendance import DayDerived, PunchRecorded, ShiftRostered
 from bailiwick_contracts.conduct import PenaltyDecided, PenaltyRecommended, PenaltyRefused
+from bailiwick_contracts.deadline_adoption import DeadlinePolicyAdopted
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.stored import read_evidence
 
@@ -17,22 +18,55 @@ OF_ONE_PERSON = frozenset(
     for kind in (PunchRecorded, ShiftRostered, DayDerived, PenaltyDecided, PenaltyRecommended, PenaltyRefused)
 )
 """No ruling on another person rests on one of these, but for a month's payroll, which asks for everyone's."""
-_DATA = b'"data":{"type":"'
+_OF_ALL = DeadlinePolicyAdopted.wire()
+"""Of what tickets and billing store, the one kind that rulings on other tickets, and other properties, rest on."""
+_DATA = b'"data":{'
 _BEGINS = re.compile(
-    rb'(?:%s)",(?:"\w+":"[^"\\]*",)*?"staff_id":"([^"\\]*)"' % "|".join(map(re.escape, OF_ONE_PERSON)).encode()
+    rb'(?:"reason":"[^"\\]*",)?"type":"(?:%s)",(?:"\w+":"[^"\\]*",)*?"staff_id":"([^"\\]*)"'
+    % "|".join(map(re.escape, sorted(OF_ONE_PERSON))).encode()
+)
+_STORED_BY = re.compile(
+    rb'\{"specversion":"1\.0","id":"[^"\\]*","type":"((tickets|billing)\.[^"\\]*)","source":"/properties/([^"\\/]*)/\2",'
+    rb'"subject":"([^"\\]*)"'
 )
 
 
+def about(event: Event[Any]) -> str:
+    """What a fact is about, by which it is dealt out: a staff id, `tickets/<stream>`, `billing/<property>`, or any other stream."""
+    match event.service:
+        case "tickets":
+            return f"tickets/{event.subject}"
+        case "billing":
+            return f"billing/{event.property_id}"
+        case _:
+            return event.data.__dict__.get("staff_id") or event.subject
+
+
 def whose(raw: bytes) -> str | None:
-    """Which person a fact is about alone, as the bytes of its data begin, of which nothing else is read; None where about none."""
+    """What a fact is about alone, as its bytes begin, of which nothing else is read; None where rulings on others may rest on it."""
+    stored = _STORED_BY.match(raw)
+    if stored is not None:
+        kind, service, place, stream = stored.groups()
+        return (
+            None if kind == _OF_ALL.encode() else _name(service + b"/" + (stream if service == b"tickets" else place))
+        )
     start = raw.find(_DATA)
     found = _BEGINS.match(raw, start + len(_DATA)) if start >= 0 else None
-    return sys.intern(found[1].decode(errors="replace")) if found else None
+    return _name(found[1]) if found else None
 
 
-def is_of(event: Event[Any], staff_id: str) -> bool:
-    """Whether an event that was read whole is about that person alone."""
-    return event.type in OF_ONE_PERSON and event.data.__dict__["staff_id"] == staff_id
+def _name(said: bytes) -> str:
+    return sys.intern(said.decode(errors="replace"))
+
+
+def is_about(event: Event[Any], alone: str) -> bool:
+    """Whether an event that was read whole is about that alone."""
+    kind = event.type
+    is_of_one = kind in OF_ONE_PERSON or (kind != _OF_ALL and kind.partition(".")[0] == event.service in _APART)
+    return is_of_one and about(event) == alone
+
+
+_APART = ("tickets", "billing")
 
 
 class Place(NamedTuple):
@@ -54,9 +88,10 @@ class Unread:
         self._fetch = fetch
         self._of: defaultdict[str, list[Place]] = defaultdict(list)
 
-    def keep(self, staff_id: str, place: Place) -> None:
-        """Let a person's fact wait."""
-        self._of[staff_id].append(place)
+    def keep(self, alone: str, place: Place) -> None:
+        """Let a person's fact wait. One about a ticket or a property's books nobody else will ask for."""
+        if "/" not in alone:
+            self._of[alone].append(place)
 
     def __contains__(self, staff_id: str) -> bool:
         """Whether a fact of the person waits."""
