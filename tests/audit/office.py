@@ -70,13 +70,14 @@ class Part:
 
 
 class Office:
-    """Registry, attendance and audit on SQLite below a directory; the clock stands still unless it is moved."""
+    """Registry and services, attendance and audit if none is named, on SQLite below a directory; the clock stands unless it is moved."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *services: Service) -> None:
         self.now = OPENED
         self.keys = KeyStore(directory / "keys")
         self.parts: dict[str, Part] = {}
-        for service in (registry_service(self.keys), ATTENDANCE, audit_service(self.keys, Gate(self.record))):
+        usual = (ATTENDANCE, audit_service(self.keys, Gate(self.record)))
+        for service in (registry_service(self.keys), *(services or usual)):
             tables = [table for view in service.views for table in view.tables]
             store = Store(f"sqlite:///{directory}/{service.name}.sqlite", views=tables)
             self.parts[service.name] = Part(service, store, Writer(service, store, self.keys, clock=lambda: self.now))
@@ -112,7 +113,7 @@ class Office:
         self.now += timedelta(seconds=1)
         service = type(asked[0][0]).wire().partition(".")[0]
         answers = self.parts[service].writer.process([self._command(*one) for one in asked])
-        self.deliver()
+        self.deliver(of=service)
         for answer in answers:
             if not isinstance(answer, Answer):
                 raise answer
@@ -141,33 +142,39 @@ class Office:
             data=request,
         )
 
-    def deliver(self, *to: str) -> None:
-        """Let services take in what others stored."""
+    def deliver(self, *to: str, of: str | None = None) -> None:
+        """Let services, all or these, take in what others stored, or one of them."""
         for name, part in self.parts.items():
             if to and name not in to:
                 continue
-            for source in (one for one in part.service.consumes if one in self.parts):
-                for log, property_id, raws in self.chains(source):
-                    chain = f"{log}:{property_id}"
-                    fresh = raws[part.taken.get(chain, 0) :]
-                    if fresh:
-                        (failed,) = part.writer.process([Intake(chain, tuple(fresh))])
+            for source in (one for one in part.service.consumes if one in self.parts and of in (None, one)):
+                for chain, head in self._heads(source):
+                    taken = part.taken.get(chain, 0)
+                    if taken < head:
+                        fresh = self.parts[source].store.chain(chain.partition(":")[2], taken, head - taken)
+                        (failed,) = part.writer.process([Intake(chain, tuple(fact.raw for fact in fresh))])
                         assert failed is None, failed
-                        part.taken[chain] = len(raws)
+                        part.taken[chain] = head
+
+    def _heads(self, service: str) -> Iterator[tuple[str, int]]:
+        """Every chain of a service, `<log>:<property>`, with how many facts it has."""
+        store = self.parts[service].store
+        with store.reading() as connection:
+            log = store.setting(connection, "log") or ""
+        for property_id, head in store.heads().items():
+            yield f"{log}:{property_id}", head.number
 
     def chains(self, service: str) -> Iterator[tuple[str, str, list[bytes]]]:
         """Every chain of a service: log, property, stored bytes."""
         store = self.parts[service].store
-        with store.reading() as connection:
-            log = store.setting(connection, "log") or ""
-        for property_id in store.heads():
-            yield log, property_id, [fact.raw for fact in store.chain(property_id, 0, 1_000_000)]
+        for chain, head in self._heads(service):
+            log, _, property_id = chain.partition(":")
+            yield log, property_id, [fact.raw for fact in store.chain(property_id, 0, head)]
 
     def raws(self) -> list[bytes]:
-        """Every stored fact of registry and attendance, as recorded."""
-        return list(
-            in_recorded_order(*(raws for name in ("registry", "attendance") for _, _, raws in self.chains(name)))
-        )
+        """Every stored fact of the services that decide, as recorded."""
+        deciding = [name for name in self.parts if name != "audit"]
+        return list(in_recorded_order(*(raws for name in deciding for _, _, raws in self.chains(name))))
 
     def ask_audit(self, request: Request, actor: str = "system-auditor") -> dict[str, Any]:
         """A query to audit; raises what the handler raises."""
@@ -239,9 +246,9 @@ class Office:
         self.now = max(self.now, at(day, 19))
         rows = []
         if late_seconds is not None:
-            rows.append(_row(staff_id, at(day, 9) + timedelta(seconds=late_seconds), "in"))
+            rows.append(punch_row(staff_id, at(day, 9) + timedelta(seconds=late_seconds), "in"))
         if early_seconds is not None:
-            rows.append(_row(staff_id, at(day, 18) - timedelta(seconds=early_seconds), "out"))
+            rows.append(punch_row(staff_id, at(day, 18) - timedelta(seconds=early_seconds), "out"))
         if not rows:
             return
         answer = self.ask(RecordPunches(rows=tuple(rows)), "s-device", channel="import")
@@ -287,7 +294,8 @@ def at(day: date, hour: int) -> datetime:
     return datetime(day.year, day.month, day.day, hour, tzinfo=UTC) - timedelta(hours=8)
 
 
-def _row(staff_id: str, instant: datetime, direction: Any) -> PunchRow:
+def punch_row(staff_id: str, instant: datetime, direction: Any) -> PunchRow:
+    """A punch by an id of its own."""
     return PunchRow(
         punch_id=f"p-{staff_id}-{instant:%Y%m%d%H%M%S}-{direction}", staff_id=staff_id, at=instant, direction=direction
     )

@@ -141,7 +141,7 @@ def test_a_wage_and_a_grade_changed_later_change_no_ruling_given_before(office: 
 
 def test_a_ruling_rests_on_what_the_local_copy_knew_and_not_on_what_the_registry_knew(office: Office) -> None:
     late(office)
-    deliver, office.deliver = office.deliver, lambda *to: None  # type: ignore[method-assign]
+    deliver, office.deliver = office.deliver, lambda *to, of=None: None  # type: ignore[method-assign]
     setup(
         office,
         AssignPosition(

@@ -269,7 +269,7 @@ def test_a_store_that_is_gone_leaves_its_chain_truncated(tampered: Audited) -> N
 
 def test_a_ledger_that_lags_is_behind_and_no_fault(tmp_path: Path) -> None:
     audited = Audited(tmp_path)
-    deliver, audited.office.deliver = audited.office.deliver, lambda *to: None  # type: ignore[method-assign]
+    deliver, audited.office.deliver = audited.office.deliver, lambda *to, of=None: None  # type: ignore[method-assign]
     event_id = audited.office.confirm("late-one", "s-5", MONDAY).facts[0].id
     assert audited.differences() == [("behind", "ledger", event_id)]
     audited.office.deliver = deliver  # type: ignore[method-assign]

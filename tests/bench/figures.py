@@ -38,6 +38,7 @@ BARS: Mapping[str, Bar] = {
     "reactor / fetch(500) + ack": Bar(0.35, 0.35),
     "fold of 1,000 stored facts / eventsourcing as shipped": Bar(2.5, 2.5),
     "re-adjudication, decisions/s": Bar(15_000, 15_000),
+    "re-adjudication of a quarter with a penalty for every fifth day, decisions/s": Bar(15_000, 15_000),
     "append one / Emmett": Bar(1.3, 1.3),
     "append one and read back / Emmett": Bar(1.2, 1.2),
     "bulk append / Emmett": Bar(1.5, 1.5),

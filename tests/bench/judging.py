@@ -1,4 +1,4 @@
-"""Every decision of a quarter judged again from the stored facts and the payroll key alone."""
+"""Every decision judged again from the stored facts and the payroll keys alone: a company's year, and a quarter full of penalties."""
 
 import os
 import time
@@ -20,10 +20,11 @@ from bailiwick_contracts.stored import read_evidence
 from pydantic_core import from_json
 
 from services.kernel.store import Store, StoredFact
-from tests.audit.office import FIFTH, MONDAY, Office, _row, at
+from tests.audit.office import FIFTH, MONDAY, Office, at, punch_row
 from tests.bench.figures import Figures
 from tests.bench.place import PLACE, Place
 from tests.bench.toys import TOY
+from tests.bench.year import year
 
 PEOPLE, DAYS, EVERY = 30, 60, 5
 """Each person is late on every fifth day, and penalised for it."""
@@ -46,8 +47,8 @@ def _quarter() -> tuple[tuple[bytes, ...], dict[str, bytes]]:
             rows = []
             for index, staff_id in enumerate(people):
                 is_late = (index + number) % EVERY == 0
-                rows.append(_row(staff_id, at(day, 9) + timedelta(minutes=20 if is_late else 0), "in"))
-                rows.append(_row(staff_id, at(day, 18), "out"))
+                rows.append(punch_row(staff_id, at(day, 9) + timedelta(minutes=20 if is_late else 0), "in"))
+                rows.append(punch_row(staff_id, at(day, 18), "out"))
                 late += [(staff_id, day)] if is_late else []
             office.now = max(office.now, at(day, 19))
             office.ask(RecordPunches(rows=tuple(rows)), "s-device", channel="import")
@@ -102,27 +103,40 @@ def _kept(store: Store, keys: Keys) -> float:
     return time.perf_counter() - begun
 
 
-def judging(place: Place) -> Figures:
-    """Days derived and penalties decided, a second, read from the store: by a process for each processor, and by one alone."""
-    raws, held = _quarter()
-    store, keys = place.store(TOY), keys_from(held)
-    with store.transaction() as connection:
-        store.append(
-            connection, [StoredFact(number, f"s-{number}", 1, "kept", raw) for number, raw in enumerate(raws, 1)]
-        )
-    alone, summary = _judged(store, keys, readjudicate, len(raws))
-    with Judges(os.cpu_count() or 1) as judges:
-        seconds, _ = _judged(store, keys, judges.readjudicate, len(raws))
-    decided = summary.judged + summary.derivations
-    kept = _kept(store, keys)
+def _bare(store: Store) -> float:
+    """Every fact read as JSON and let go."""
     begun = time.perf_counter()
     for raw in _from_store(store):
         from_json(raw)
-    bare = time.perf_counter() - begun
+    return time.perf_counter() - begun
+
+
+def judging(place: Place) -> Figures:
+    """Rulings given and days derived again, a second, read from the store: by a process for each processor, and by one alone."""
     return {
-        "re-adjudication, decisions/s": decided / seconds,
-        "re-adjudication in one process, decisions/s": decided / alone,
-        "re-adjudication in one process, decisions/s if nothing were judged, only read typed and kept": decided / kept,
-        "re-adjudication, facts read/s": summary.read / seconds,
-        "re-adjudication, of the rate at which the same facts are read from the store as bare JSON": bare / seconds,
+        **_figures("", place.another("year"), *year()),
+        **_figures(" of a quarter with a penalty for every fifth day", place.another("quarter"), *_quarter()),
+    }
+
+
+def _figures(of: str, place: Place, raws: tuple[bytes, ...], held: dict[str, bytes]) -> Figures:
+    with place:
+        store, keys = place.store(TOY), keys_from(held)
+        with store.transaction() as connection:
+            store.append(
+                connection, [StoredFact(number, f"s-{number}", 1, "kept", raw) for number, raw in enumerate(raws, 1)]
+            )
+        alone, summary = _judged(store, keys, readjudicate, len(raws))
+        with Judges(os.cpu_count() or 1) as judges:
+            seconds, _ = _judged(store, keys, judges.readjudicate, len(raws))
+        kept, bare = _kept(store, keys), _bare(store)
+    decided = summary.judged + summary.derivations
+    return {
+        f"re-adjudication{of}, decisions/s": decided / seconds,
+        f"re-adjudication{of} in one process, decisions/s": decided / alone,
+        f"re-adjudication{of} in one process, decisions/s if nothing were judged, only read typed and kept": decided
+        / kept,
+        f"re-adjudication{of}, facts read/s": summary.read / seconds,
+        f"re-adjudication{of}, of the rate at which the same facts are read from the store as bare JSON": bare
+        / seconds,
     }
