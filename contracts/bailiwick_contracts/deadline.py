@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from fractions import Fraction
-from typing import Annotated, Literal, Self
+from operator import attrgetter
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from bailiwick_contracts.matrix import Ratio
-from bailiwick_contracts.message import Identifier, Instant, Record
+from bailiwick_contracts.message import Identifier, Instant, Record, built, in_utc
 from bailiwick_contracts.working_time import (
     DayCounted,
+    Reached,
     Span,
     Weekday,
     WorkingCalendar,
@@ -137,40 +138,80 @@ def reckon(
         started_at: when the term began. An escalation never changes it.
         held: closed holds; what lies in them does not count.
     """
-    seconds = terms.response_seconds if clock == "response" else terms.resolution_seconds
-    if seconds is None:
+    return next(iter(_reckoned((clock,), terms, basis, calendar, started_at, held)), None)
+
+
+def reckon_both(
+    terms: Terms, basis: Basis, calendar: WorkingCalendar, started_at: datetime, held: Iterable[Span] = ()
+) -> tuple[Reckoning, ...]:
+    """As `reckon`: the response, then the resolution, as far as the policy sets them."""
+    return tuple(_reckoned(("response", "resolution"), terms, basis, calendar, started_at, held))
+
+
+class _Wanted(NamedTuple):
+    """The seconds after which a term is due, warned of and escalated."""
+
+    clock: Clockwork
+    due: int
+    warn: int
+    steps: tuple[int, ...]
+
+
+def _wanted(clock: Clockwork, terms: Terms) -> _Wanted | None:
+    due, steps, share = terms.resolution_seconds, terms.escalation, terms.warn_at_share
+    if clock == "response":
+        due, steps = terms.response_seconds, ()
+    if due is None:
         return None
-    ended = tuple(sorted((span for span in held if span.until is not None), key=lambda span: span.since))
-    due_at, days = _after(seconds, terms.counts, calendar, started_at, ended)
-    share = Fraction(seconds) * terms.warn_at_share.fraction
-    warn_at, _ = _after(int(share), terms.counts, calendar, started_at, ended)
-    return Reckoning(
-        clock=clock,
-        basis=basis,
-        counts=terms.counts,
-        term_seconds=seconds,
-        started_at=started_at,
-        held=ended,
-        warn_at=warn_at,
-        due_at=due_at,
-        days=days,
-        escalate_at=tuple(
-            _after(seconds + step.after_seconds, terms.counts, calendar, started_at, ended)[0]
-            for step in (terms.escalation if clock == "resolution" else ())
-        ),
-    )
+    warn = due * share.numerator // share.denominator
+    return _Wanted(clock, due, warn, tuple([due + step.after_seconds for step in steps]))
+
+
+def _reckoned(
+    clocks: Iterable[Clockwork],
+    terms: Terms,
+    basis: Basis,
+    calendar: WorkingCalendar,
+    started_at: datetime,
+    held: Iterable[Span],
+) -> list[Reckoning]:
+    wanted = [one for clock in clocks if (one := _wanted(clock, terms)) is not None]
+    if not wanted:
+        return []
+    ended = tuple(sorted((span for span in held if span.until is not None), key=attrgetter("since")))
+    seconds = [count for one in wanted for count in (one.due, one.warn, *one.steps)]
+    start = in_utc(started_at)
+    passed = _after(seconds, terms.counts, calendar, start, ended)
+    return [
+        built(
+            Reckoning,
+            {
+                "clock": one.clock,
+                "basis": basis,
+                "counts": terms.counts,
+                "term_seconds": one.due,
+                "started_at": start,
+                "held": ended,
+                "warn_at": passed[one.warn].at,
+                "due_at": passed[one.due].at,
+                "days": passed[one.due].counted,
+                "escalate_at": tuple([passed[step].at for step in one.steps]),
+            },
+        )
+        for one in wanted
+    ]
 
 
 def _after(
-    seconds: int, counts: str, calendar: WorkingCalendar, start: datetime, held: Sequence[Span] = ()
-) -> tuple[datetime, tuple[DayCounted, ...]]:
+    seconds: Sequence[int], counts: str, calendar: WorkingCalendar, start: datetime, held: Iterable[Span] = ()
+) -> dict[int, Reached]:
     spans = calendar.spans_from(start) if counts == "working" else round_the_clock(start)
     return reach(without(spans, held), seconds, start)
 
 
 def later(calendar: WorkingCalendar, start: datetime, seconds: int, counts: str = "working") -> datetime:
     """The instant at which so many seconds of working (or elapsed) time have passed since `start`."""
-    return _after(seconds, counts, calendar, start)[0]
+    return _after((seconds,), counts, calendar, start)[seconds].at
 
 
 FIRST_SECOND_LATE = timedelta(seconds=1)

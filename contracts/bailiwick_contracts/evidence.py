@@ -12,7 +12,6 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from bailiwick_contracts.attendance import DayDerived, MissedPunchConfirmed, day_stream
-from bailiwick_contracts.authority import Input
 from bailiwick_contracts.billing_evidence import BillingEvidence
 from bailiwick_contracts.conduct import PenaltyDecided, PenaltyImported, PenaltyReversed
 from bailiwick_contracts.deductions import UnpaidDay
@@ -65,7 +64,8 @@ class Evidence:
         self.tickets = TicketEvidence()
         self.billing = BillingEvidence()
         self._rosters = RosterEvidence()
-        self._stands_on: list[tuple[str, tuple[Input, ...]]] = []
+        self._stands_on: list[tuple[str, tuple[str, ...]]] = []
+        """Rulings with the facts that they name, by id alone: the rulings themselves are mostly not kept."""
         self._days: defaultdict[tuple[str, date], list[Mark]] = defaultdict(list)
         """The derivations of each day; of one derived anew what is remembered is no longer its fact, but what came out."""
         self._unpaid_days: defaultdict[tuple[str, str], list[_Day]] = defaultdict(list)
@@ -101,7 +101,7 @@ class Evidence:
             keep(self, mark, event.data)
         ruling = event.data.__dict__.get("ruling")
         if ruling is not None:
-            self._stands_on.append((event.id, ruling.asked.inputs))
+            self._stands_on.append((event.id, tuple([fact for item in ruling.asked.inputs for fact in item.facts])))
 
     def _open(self, *people: str) -> None:
         for staff_id in people:
@@ -131,11 +131,7 @@ class Evidence:
     def retracted_since(self) -> Iterator[str]:
         """Rulings that name a fact which was retracted afterwards."""
         retracted = self.registry.retracted
-        return (
-            ruled
-            for ruled, inputs in self._stands_on
-            if any(fact in retracted for item in inputs for fact in item.facts)
-        )
+        return (ruled for ruled, facts in self._stands_on if not retracted.isdisjoint(facts))
 
     # -- days --------------------------------------------------------------------------------------------------------
 

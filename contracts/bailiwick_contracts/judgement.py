@@ -11,7 +11,7 @@ from bailiwick_contracts.attendance import (
     RosterPublished,
     RosterRefused,
 )
-from bailiwick_contracts.authority import Asked, CopyPosition, rule
+from bailiwick_contracts.authority import Asked, CopyPosition, Ruling, rule
 from bailiwick_contracts.conduct import (
     PenaltyDecided,
     PenaltyImported,
@@ -85,8 +85,17 @@ def ground_of(
     event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, subject_id: str | None
 ) -> Ground:
     """Who asked, about whom, under which versions. Raises Skipped where the evidence is not there."""
-    at, property_id, positions = event.recordedat, event.property_id, positions_of(event)
-    known = evidence.registry.known(event, subject_id, positions)
+    known, asked, matrix = _asked_again(event, evidence, under, row_id, verb, subject_id)
+    policy, _ = policy_in_force(known.events, event.property_id, event.recordedat)
+    ids = known.once("ids", lambda: same_person(known.events, subject_id)) if subject_id else ()
+    return Ground(known, asked, ids, matrix, policy, before(event), positions_of(event))
+
+
+def _asked_again(
+    event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, subject_id: str | None
+) -> tuple[Known, Asked, AuthorityMatrix | None]:
+    at, property_id = event.recordedat, event.property_id
+    known = evidence.registry.known(event, subject_id, positions_of(event))
     decided_on = local_date(known.events, property_id, at)
     if decided_on is None:
         raise Skipped("evidence_missing")
@@ -107,9 +116,22 @@ def ground_of(
     matrix = matrix_in_force(known.events, at)[0] if under is None else evidence.registry.version(under)
     if under is not None and matrix is None:
         raise Skipped("version_not_in_the_ledger")
-    policy, _ = policy_in_force(known.events, property_id, at)
-    ids = known.once("ids", lambda: same_person(known.events, subject_id)) if subject_id else ()
-    return Ground(known, asked, ids, matrix, policy, before(event), positions)
+    return known, asked, matrix
+
+
+def ruled_again(
+    event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, subject_id: str | None = None
+) -> Ruling:
+    """The ruling on a decision that shows nothing beside who asks, given again. Raises Skipped as `ground_of` does.
+
+    Where nothing is lent, the same facts are ruled on alike at every instant of one day and matrix: that is done once.
+    """
+    known, asked, matrix = _asked_again(event, evidence, under, row_id, verb, subject_id)
+    at, positions = event.recordedat, positions_of(event)
+    if asked.on_behalf_of_id is not None:
+        return rule(matrix, asked, selected_at=at, positions=positions)
+    alike = known.once((id(asked), id(matrix)), lambda: rule(matrix, asked, selected_at=at, positions=positions))
+    return built(Ruling, {**alike.__dict__, "selected_at": at, "positions": positions})
 
 
 def positions_of(event: Event[Any]) -> tuple[CopyPosition, ...]:
@@ -284,8 +306,7 @@ def _judge_plain(row_id: str, verb: Verb) -> Judge:
         if fact.ruling is None:
             raise Skipped("taken_over_without_ruling")
         yield from beyond_reach(event, evidence)
-        ground = ground_of(event, evidence, under, row_id, verb, getattr(fact, "staff_id", None))
-        again = rule(ground.matrix, ground.asked, selected_at=event.recordedat, positions=ground.positions)
+        again = ruled_again(event, evidence, under, row_id, verb, getattr(fact, "staff_id", None))
         if under is not None:
             for name in ("outcome", "reason", "escalate_to"):
                 yield from compared(event, name, "different", getattr(fact.ruling, name), getattr(again, name))
@@ -294,7 +315,7 @@ def _judge_plain(row_id: str, verb: Verb) -> Judge:
         if hasattr(fact, "reason"):
             yield from compared(event, "reason", "ruling", fact.reason, again.reason)
         if isinstance(fact, PenaltyReversed):
-            mark = evidence.penalty(fact.penalty_id, ground.sees)
+            mark = evidence.penalty(fact.penalty_id, before(event))
             yield from compared(event, "reverses", "input", fact.reverses, mark.fact_id if mark else None)
             yield from compared(event, "day", "input", fact.day, mark.value.data.day if mark else None)
             yield from compared(event, "staff_id", "input", fact.staff_id, mark.value.data.staff_id if mark else None)

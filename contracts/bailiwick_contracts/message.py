@@ -17,13 +17,14 @@ COMPANY: PropertyId = "company"
 """The reserved property token of what belongs to the whole company: matrix, legal policy, people."""
 
 
-def _in_utc(value: datetime) -> datetime:
+def in_utc(value: datetime) -> datetime:
+    """The same instant with the zone that all of ours share (`with_utc`). Raises ValueError for one of another offset or none."""
     offset = value.utcoffset()
     if offset is None:
         raise ValueError("a time needs its offset from UTC (RFC 3339); write e.g. 2026-03-02T09:31:00Z")
     if offset:
         raise ValueError("a time in a message is UTC (RFC 3339, ending in Z); convert it before sending")
-    return with_utc(value)
+    return value.astimezone(UTC)
 
 
 def with_utc(value: datetime) -> datetime:
@@ -46,7 +47,7 @@ def _one_line(value: str) -> str:
     raise ValueError(f"bidirectional override U+{character:04X} hides text; remove it")
 
 
-Instant = Annotated[datetime, Field(strict=False), AfterValidator(_in_utc)]
+Instant = Annotated[datetime, Field(strict=False), AfterValidator(in_utc)]
 """An instant in UTC, RFC 3339 on the wire."""
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_one_line)]
 """Free text of at most 2,000 characters, without control characters or direction overrides."""

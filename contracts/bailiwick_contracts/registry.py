@@ -106,7 +106,7 @@ class ZoneAdopted(Fact):
                 break
         else:
             change = changes[0]
-        return at.replace(tzinfo=None) + timedelta(seconds=change.offset_seconds)
+        return datetime.combine(at.date(), at.time()) + timedelta(0, change.offset_seconds)
 
 
 class AddUnitOfOrganisation(Request):

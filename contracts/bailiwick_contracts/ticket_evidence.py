@@ -2,17 +2,36 @@
 
 from collections import defaultdict
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from bailiwick_contracts.deadline import Basis, Reckoning, Terms, reckon
+from bailiwick_contracts.deadline import Basis, Reckoning, Terms, reckon_both
 from bailiwick_contracts.deadline_adoption import DeadlinePolicyAdopted, policy_holding
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.handling import TicketCompleted, TicketReopened, TicketResumed
 from bailiwick_contracts.mark import Mark, Sees, last
 from bailiwick_contracts.registry import CalendarAdopted, ZoneAdopted
 from bailiwick_contracts.ticket import TicketClassified, TicketRegistered
-from bailiwick_contracts.ticket_import import ActivityImported
 from bailiwick_contracts.working_time import Span, WorkingCalendar
+
+_READ = frozenset({TicketRegistered, TicketClassified, TicketResumed, TicketReopened, TicketCompleted})
+"""The kinds of fact that a ticket's kind, class, terms and holds are read from."""
+
+
+class Stood(NamedTuple):
+    """A ticket as it stood before some fact."""
+
+    registered: Event[TicketRegistered] | None = None
+    classified: TicketClassified | None = None
+    """Its last classification; None while it is what it was registered as."""
+    deadlines: tuple[Reckoning, ...] = ()
+    """The terms as they were reckoned last: a classification replaces them, what else reckons moves them."""
+    holds: tuple[Span, ...] = ()
+    """What did not count of the terms."""
+
+    @property
+    def said(self) -> TicketRegistered | TicketClassified | None:
+        """What says its kind, class and topic, and the terms that hold for it."""
+        return self.classified or (self.registered.data if self.registered is not None else None)
 
 
 class TicketEvidence:
@@ -27,11 +46,12 @@ class TicketEvidence:
         self._made: dict[Basis, WorkingCalendar] = {}
 
     def take(self, mark: Mark, event: Event[Any]) -> None:
-        """Read one more fact of tickets; what another system kept is evidence of nothing."""
-        if isinstance(event.data, DeadlinePolicyAdopted):
-            self._policies.append(mark)
-        elif not isinstance(event.data, ActivityImported):
+        """Read one more fact of tickets; of most nothing is asked, and what another system kept is evidence of nothing."""
+        kind = type(event.data)
+        if kind in _READ:
             self._streams[event.subject].append(mark)
+        elif kind is DeadlinePolicyAdopted:
+            self._policies.append(mark)
 
     def take_registry(self, mark: Mark, event: Event[Any]) -> None:
         """Read one more fact of the registry."""
@@ -40,49 +60,31 @@ class TicketEvidence:
         elif isinstance(event.data, CalendarAdopted):
             self._calendars[event.data.property_id].append(mark)
 
-    def history(self, stream: str, sees: Sees) -> list[Event[Any]]:
-        """The facts of a stream that are seen, oldest first."""
-        return [mark.value for mark in self._streams.get(stream, ()) if sees(mark)]
-
-    def registered(self, stream: str, sees: Sees) -> Event[TicketRegistered] | None:
-        """The registration of a ticket."""
-        found = (event for event in self.history(stream, sees) if isinstance(event.data, TicketRegistered))
-        return next(found, None)
-
-    def classified(self, stream: str, sees: Sees) -> TicketClassified | None:
-        """The last classification of a ticket; None while it is what it was registered as."""
-        found = (
-            event.data for event in reversed(self.history(stream, sees)) if isinstance(event.data, TicketClassified)
-        )
-        return next(found, None)
-
-    def terms(self, stream: str, sees: Sees) -> Terms | None:
-        """The terms under which a ticket was registered or last classified."""
-        registered = self.registered(stream, sees)
-        stood = self.classified(stream, sees) or (registered.data if registered is not None else None)
-        return stood.terms if stood is not None else None
-
-    def deadlines(self, stream: str, sees: Sees) -> tuple[Reckoning, ...]:
-        """The terms of a ticket as they were reckoned last: a classification replaces them, what else reckons moves them."""
-        found: dict[str, Reckoning] = {}
-        for event in self.history(stream, sees):
-            if isinstance(event.data, TicketClassified):
-                found = {}
-            if isinstance(event.data, TicketRegistered | TicketClassified | TicketResumed | TicketReopened):
-                found |= {one.clock: one for one in event.data.deadlines}
-        return tuple(found.values())
-
-    def holds(self, stream: str, sees: Sees) -> tuple[Span, ...]:
-        """What did not count of a ticket's terms."""
-        found: list[Span] = []
-        for event in self.history(stream, sees):
-            if isinstance(event.data, TicketResumed):
-                found.append(event.data.held)
-            elif isinstance(event.data, TicketReopened):
-                found.append(event.data.stood_still)
-            elif isinstance(event.data, TicketCompleted) and event.data.held is not None:
-                found.append(event.data.held)
-        return tuple(found)
+    def stood(self, stream: str, sees: Sees) -> Stood:
+        """A ticket by the facts of its stream that are seen."""
+        registered: Event[TicketRegistered] | None = None
+        classified: TicketClassified | None = None
+        deadlines: dict[str, Reckoning] = {}
+        holds: list[Span] = []
+        for mark in self._streams.get(stream, ()):
+            if not sees(mark):
+                continue
+            fact = mark.value.data
+            match fact:
+                case TicketCompleted():
+                    if fact.held is not None:
+                        holds.append(fact.held)
+                    continue
+                case TicketRegistered():
+                    registered = registered or mark.value
+                case TicketClassified():
+                    classified, deadlines = fact, {}
+                case TicketResumed():
+                    holds.append(fact.held)
+                case TicketReopened():
+                    holds.append(fact.stood_still)
+            deadlines |= {one.clock: one for one in fact.deadlines}
+        return Stood(registered, classified, tuple(deadlines.values()), tuple(holds))
 
     def policy_at(self, property_id: str, at: datetime, sees: Sees) -> tuple[DeadlinePolicyAdopted, str] | None:
         """The policy that held for a property, with its fact."""
@@ -109,7 +111,4 @@ class TicketEvidence:
         if basis not in self._made:
             days = dates.value.data if dates is not None else None
             self._made[basis] = WorkingCalendar.of(policy.hours, days, zone.value.data, policy.make_up_weekday)
-        found = (
-            reckon(clock, terms, basis, self._made[basis], started_at, held) for clock in ("response", "resolution")
-        )
-        return tuple(one for one in found if one is not None)
+        return reckon_both(terms, basis, self._made[basis], started_at, held)

@@ -9,7 +9,7 @@ from bailiwick_contracts.deadline_adoption import DeadlinePolicyAdopted, Deadlin
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.escalation import DeadlineBreached, EscalateTicket, TicketEscalated
 from bailiwick_contracts.evidence import Evidence
-from bailiwick_contracts.finding import Finding, Skipped, compared, ruling_compared
+from bailiwick_contracts.finding import Finding, Skipped, all_compared, compared, ruling_compared
 from bailiwick_contracts.follow_up import ArrangeFollowUp, FollowUpDue
 from bailiwick_contracts.handling import (
     AcceptTicket,
@@ -27,7 +27,7 @@ from bailiwick_contracts.handling import (
     VerifyTicket,
     WithdrawTicket,
 )
-from bailiwick_contracts.judgement import Judge, beyond_reach, ground_of, positions_of
+from bailiwick_contracts.judgement import Judge, beyond_reach, positions_of, ruled_again
 from bailiwick_contracts.letter import LetterRefused, LetterReviewed, ReviewLetter
 from bailiwick_contracts.mark import Sees, before, copied, recorded_by
 from bailiwick_contracts.message import COMPANY
@@ -65,12 +65,10 @@ _LAST_REASONS = frozenset(
 
 
 def _work(event: Event[Any], evidence: Evidence) -> Power:
-    stream, sees = event.subject, before(event)
-    registered = evidence.tickets.registered(stream, sees)
-    if registered is None:
+    stood = evidence.tickets.stood(event.subject, before(event))
+    if stood.registered is None or stood.said is None:
         raise Skipped("evidence_missing")
-    stood = evidence.tickets.classified(stream, sees) or registered.data
-    return power_over_work(stood.kind, registered.data.feedback_of)
+    return power_over_work(stood.said.kind, stood.registered.data.feedback_of)
 
 
 _ASKED: Mapping[str, Power] = {
@@ -110,8 +108,7 @@ def _ruling(event: Event[Any], evidence: Evidence, under: str | None, power: Pow
     if power is None:
         yield Finding.about(event, field="ruling", kind="ruling", was=fact.ruling.row_id, would_be=None)
         return
-    ground = ground_of(event, evidence, under, *power, None)
-    again = rule(ground.matrix, ground.asked, selected_at=event.recordedat, positions=ground.positions)
+    again = ruled_again(event, evidence, under, *power)
     if under is not None:
         for name in ("outcome", "reason", "escalate_to"):
             yield from compared(event, name, "different", getattr(fact.ruling, name), getattr(again, name))
@@ -151,22 +148,26 @@ def judge_classification(event: Event[Any], evidence: Evidence, under: str | Non
     yield from _ruling(event, evidence, under, D5A)
     if under is not None:
         return
-    fact, sees, stream = event.data, before(event), event.subject
+    fact, sees = event.data, before(event)
     if fact.ruling is None and (fact.was_severity, fact.severity) == ("major", "ordinary"):
         yield Finding.about(event, field="ruling", kind="ruling", was=None, would_be="D5a")
-    registered = evidence.tickets.registered(stream, sees)
-    if registered is None:
+    stood = evidence.tickets.stood(event.subject, sees)
+    if stood.registered is None or stood.said is None:
         raise Skipped("evidence_missing")
-    stood = evidence.tickets.classified(stream, sees) or registered.data
-    for name in ("kind", "severity", "topic"):
-        yield from compared(event, f"was_{name}", "input", getattr(fact, f"was_{name}"), getattr(stood, name))
-    terms, deadlines = evidence.tickets.terms(stream, sees), evidence.tickets.deadlines(stream, sees)
+    yield from all_compared(
+        event,
+        [
+            ("was_kind", "input", fact.was_kind, stood.said.kind),
+            ("was_severity", "input", fact.was_severity, stood.said.severity),
+            ("was_topic", "input", fact.was_topic, stood.said.topic),
+        ],
+    )
+    terms, deadlines = stood.said.terms, stood.deadlines
     held = evidence.tickets.policy_at(event.property_id, event.recordedat, sees)
     if held is not None and (fact.kind, fact.severity) != (fact.was_kind, fact.was_severity):
         terms = held[0].policy.terms_of(fact.kind, fact.severity)
         deadlines = evidence.tickets.reckoned(
-            event.property_id, terms, registered.recordedat, evidence.tickets.holds(stream, sees), event.recordedat,
-            sees, _knows(event),
+            event.property_id, terms, stood.registered.recordedat, stood.holds, event.recordedat, sees, _knows(event)
         )  # fmt: skip
     yield from compared(event, "terms", "input", fact.terms, terms)
     yield from compared(event, "deadlines", "input", fact.deadlines, deadlines)
@@ -177,14 +178,14 @@ def judge_terms(event: Event[Any], evidence: Evidence, under: str | None) -> Ite
     yield from beyond_reach(event, evidence)
     if under is not None:
         return
-    fact, sees, stream = event.data, before(event), event.subject
-    registered = evidence.tickets.registered(stream, sees)
-    if registered is None:
+    fact, sees = event.data, before(event)
+    stood = evidence.tickets.stood(event.subject, sees)
+    if stood.registered is None or stood.said is None:
         raise Skipped("evidence_missing")
     span = fact.held if isinstance(fact, TicketResumed) else fact.stood_still
     again = evidence.tickets.reckoned(
-        event.property_id, evidence.tickets.terms(stream, sees), registered.recordedat,
-        (*evidence.tickets.holds(stream, sees), span), event.recordedat, sees, _knows(event),
+        event.property_id, stood.said.terms, stood.registered.recordedat, (*stood.holds, span), event.recordedat,
+        sees, _knows(event),
     )  # fmt: skip
     wanted = {one.clock for one in fact.deadlines}
     yield from compared(event, "deadlines", "input", fact.deadlines, tuple(one for one in again if one.clock in wanted))
@@ -195,7 +196,7 @@ def judge_breach(event: Event[Any], evidence: Evidence, under: str | None) -> It
     if under is not None:
         return
     fact = event.data
-    standing = evidence.tickets.deadlines(event.subject, before(event))
+    standing = evidence.tickets.stood(event.subject, before(event)).deadlines
     stood = next((one for one in standing if one.clock == fact.clock), None)
     yield from compared(event, "reckoning", "input", fact.reckoning, stood)
     if is_met(fact.reckoning.due_at, event.recordedat):

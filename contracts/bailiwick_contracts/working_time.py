@@ -5,15 +5,15 @@ changes, so an hour that a clock change skips or repeats is counted as it passes
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from bailiwick_contracts.message import Instant, Record
+from bailiwick_contracts.message import Instant, Record, built
 from bailiwick_contracts.registry import CalendarAdopted, OffsetChange, ZoneAdopted
 
 Clock = Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
@@ -80,7 +80,7 @@ class WorkingCalendar:
     def local(self, at: datetime) -> datetime:
         """The wall clock at an instant, without offset."""
         index = max(bisect_right(self._instants, at) - 1, 0)
-        return at.replace(tzinfo=None) + timedelta(seconds=self.changes[index].offset_seconds)
+        return datetime.combine(at.date(), at.time()) + timedelta(0, self.changes[index].offset_seconds)
 
     def instant(self, on: date, clock: str, *, latest: bool = False) -> datetime:
         """The instant at which the wall clock shows a time of a day.
@@ -175,10 +175,16 @@ def round_the_clock(at: datetime) -> Iterator[tuple[date, datetime, datetime]]:
 
 
 def without(
-    spans: Iterator[tuple[date, datetime, datetime]], held: Sequence[Span]
+    spans: Iterator[tuple[date, datetime, datetime]], held: Iterable[Span]
 ) -> Iterator[tuple[date, datetime, datetime]]:
     """The spans less what was on hold."""
     holds = sorted((hold.since, hold.until) for hold in held if hold.until is not None and hold.since < hold.until)
+    return _between(spans, holds) if holds else spans
+
+
+def _between(
+    spans: Iterator[tuple[date, datetime, datetime]], holds: Sequence[tuple[datetime, datetime]]
+) -> Iterator[tuple[date, datetime, datetime]]:
     for on, starts, ends in spans:
         rest = starts
         for since, until in holds:
@@ -193,33 +199,51 @@ def without(
             yield on, rest, ends
 
 
-def reach(
-    spans: Iterator[tuple[date, datetime, datetime]], seconds: int, start: datetime
-) -> tuple[datetime, tuple[DayCounted, ...]]:
-    """The instant at which so many seconds of the spans have passed, and how many were counted on each day.
+class Reached(NamedTuple):
+    """The instant at which so many seconds have passed, and how many whole ones were counted on each date up to it."""
 
-    Time used up to the second at the end of a day is up at that end, not the next morning.
+    at: datetime
+    days: tuple[tuple[date, int], ...]
+
+    @property
+    def counted(self) -> tuple[DayCounted, ...]:
+        """The same days as a fact holds them."""
+        return tuple([built(DayCounted, {"on": on, "seconds": seconds}) for on, seconds in self.days])
+
+
+def reach(
+    spans: Iterator[tuple[date, datetime, datetime]], wanted: Sequence[int], start: datetime
+) -> dict[int, Reached]:
+    """When each of several numbers of seconds of the spans has passed, in one walk over them.
+
+    Time used up to the second at the end of a day is up at that end, not the next morning. The whole seconds of the days
+    add up to the number asked for, whatever fraction of a second it began at.
 
     Raises:
-        ValueError: the calendar holds no such time.
+        ValueError: the spans hold no such time; of several the one is named that stands first in `wanted`.
     """
-    rest = timedelta(seconds=seconds)
-    if not rest:
-        return start, ()
-    counted: dict[date, timedelta] = {}
+    found: dict[int, Reached] = {}
+    rising = sorted(set(wanted))
+    if rising and not rising[0]:
+        found[rising.pop(0)] = Reached(start, ())
+    if not rising:
+        return found
+    at_least = [timedelta(0, seconds) for seconds in rising]
+    passed, whole_before, today = timedelta(0), 0, None
+    days: list[tuple[date, int]] = []
     for on, starts, ends in spans:
-        taken = min(ends - starts, rest)
-        counted[on] = counted.get(on, timedelta(0)) + taken
-        rest -= taken
-        if not rest:
-            return starts + taken, _whole(counted)
+        if on != today:
+            if today is not None:
+                whole = passed // _SECOND
+                days.append((today, whole - whole_before))
+                whole_before = whole
+            today = on
+        after = passed + (ends - starts)
+        while after >= at_least[0]:
+            seconds = rising.pop(0)
+            found[seconds] = Reached(starts + (at_least.pop(0) - passed), (*days, (on, seconds - whole_before)))
+            if not rising:
+                return found
+        passed = after
+    seconds = next(one for one in wanted if one not in found)
     raise ValueError(f"hours: no {seconds} s of working time lie within {_SEARCH_DAYS} days; adopt hours that do")
-
-
-def _whole(counted: Mapping[date, timedelta]) -> tuple[DayCounted, ...]:
-    """Whole seconds a day whose sum is the term, whatever fraction of a second it began at."""
-    total, found = timedelta(0), []
-    for on, taken in counted.items():
-        before, total = total, total + taken
-        found.append(DayCounted(on=on, seconds=total // _SECOND - before // _SECOND))
-    return tuple(found)

@@ -15,7 +15,7 @@ from bailiwick_contracts.deadline import (
     Terms,
     is_met,
     later,
-    reckon,
+    reckon_both,
 )
 from bailiwick_contracts.escalation import (
     DeadlineBreached,
@@ -51,9 +51,7 @@ class Terming:
         """Both terms, as far as the policy sets them."""
         if terms is None:
             return ()
-        holds = tuple(held)
-        found = (reckon(clock, terms, self.basis, self.calendar, started_at, holds) for clock in _CLOCKS)
-        return tuple(one for one in found if one is not None)
+        return reckon_both(terms, self.basis, self.calendar, started_at, held)
 
     def later(self, start: datetime, seconds: int | None) -> datetime | None:
         """So much working time after an instant."""
