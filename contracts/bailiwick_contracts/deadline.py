@@ -61,7 +61,7 @@ class Terms(Record):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if not 0 < self.warn_at_share.fraction <= 1:
+        if not 0 < self.warn_at_share.numerator <= self.warn_at_share.denominator:
             raise ValueError("warn_at_share: a share of the term, more than 0 and at most 1")
         steps = [step.after_seconds for step in self.escalation]
         if steps != sorted(steps):

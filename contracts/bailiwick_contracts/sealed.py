@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, Self, TypeVar, get_args, get_origin
 
-from pydantic import PrivateAttr, model_serializer
+from pydantic import model_serializer
 
 from bailiwick_contracts.message import Identifier, Label, Record
 
@@ -42,7 +42,16 @@ class Sealed(Record):
     """`person/<staff id>` or `payroll/<property>`."""
     nonce: str
     ciphertext: str
-    _open: str | None = PrivateAttr(default=None)
+
+    @property
+    def _open(self) -> str | None:
+        """What is still to be sealed. Declared as a private attribute it would be set in each of the many that are closed."""
+        held = self.__pydantic_private__
+        return held["_open"] if held is not None else None
+
+    @_open.setter
+    def _open(self, plaintext: str) -> None:
+        object.__setattr__(self, "__pydantic_private__", {"_open": plaintext})
 
     @classmethod
     def _of(cls, key: str, plaintext: str) -> Self:
@@ -156,10 +165,8 @@ def open_field(sealed: Sealed, *, event_id: str, path: str, keys: Keys) -> str:
         SealingError: the key is not held, or the bytes were altered or moved.
     """
     aes_gcm, invalid_tag = _sealing_by()
-    # Where `_open` is: asked for by its name, it is looked for everywhere else first.
-    held = sealed.__pydantic_private__
-    if held is not None and held["_open"] is not None:
-        return str(held["_open"])
+    if sealed._open is not None:  # noqa: SLF001
+        return sealed._open  # noqa: SLF001
     key = keys(sealed.key)
     try:
         nonce = binascii.a2b_base64(sealed.nonce, strict_mode=True)

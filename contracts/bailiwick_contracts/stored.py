@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex, get_type_hints
 from pydantic import BaseModel, ConfigDict, create_model
 
 from bailiwick_contracts.envelope import Event, Unknown, event_model, placed, read_event
+from bailiwick_contracts.plain import reader
 
 _TYPE, _RECORDED = b'"type":"', b'"recordedat":"'
 _OF_FOLDS = frozenset(
@@ -79,7 +80,7 @@ def _reader(wire: str | None, at_once: frozenset[str]) -> Callable[[bytes], Any]
         fields["recordedat"] = (str, ...)  # read by `read_stored`, which gives it our own zone at once
         fields["data"] = (event_model(wire).__pydantic_fields__["data"].annotation, ...)
     made: Any = create_model("Stored", __config__=ConfigDict(extra="ignore"), **fields)
-    return made.__pydantic_validator__.validate_json
+    return reader(made)
 
 
 def read_folded(raw: bytes, wire: str) -> Event[Any]:

@@ -114,7 +114,7 @@ def _ruling(event: Event[Any], evidence: Evidence, under: str | None, power: Pow
             yield from compared(event, name, "different", getattr(fact.ruling, name), getattr(again, name))
         return
     yield from ruling_compared(event, again)
-    reason = getattr(fact, "reason", None)
+    reason = fact.__dict__.get("reason")
     if reason is not None and reason not in _LAST_REASONS:
         yield from compared(event, "reason", "ruling", reason, again.reason)
     if isinstance(fact, RenovationForwarded):
@@ -133,11 +133,12 @@ def judge_registration(event: Event[Any], evidence: Evidence, under: str | None)
     yield from _ruling(event, evidence, under, P6 if fact.kind == "support_request" else None)
     if under is not None:
         return
-    held = evidence.tickets.policy_at(event.property_id, event.recordedat, before(event))
+    sees = before(event)
+    held = evidence.tickets.policy_at(event.property_id, event.recordedat, sees)
     terms = held[0].policy.terms_of(fact.kind, fact.severity) if held is not None else None
     yield from compared(event, "terms", "input", fact.terms, terms)
     again = evidence.tickets.reckoned(
-        event.property_id, terms, event.recordedat, (), event.recordedat, before(event), _knows(event)
+        event.property_id, terms, event.recordedat, (), event.recordedat, sees, _knows(event)
     )
     yield from compared(event, "deadlines", "input", fact.deadlines, again)
 

@@ -1,0 +1,59 @@
+"""The validator of stored JSON as nearly all of it is written, with nothing left in it that Python has to be called for.
+
+What it accepts, the model's own accepts and answers alike; what it refuses is for the model's own to judge.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import SchemaValidator
+
+from bailiwick_contracts.message import in_utc, one_line
+
+_INSTANT = {
+    "type": "function-after",
+    "function": {"type": "no-info", "function": datetime.fromisoformat},
+    "schema": {
+        "type": "str",
+        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$",
+    },
+}
+_KEPT = frozenset({"cls", "function", "metadata", "serialization"})
+"""Parts of a schema in which no other schema stands, or none that validates."""
+
+
+def reader(model: type[BaseModel]) -> Callable[[bytes], Any]:
+    """What reads a model from its JSON: as `model_validate_json`, faster where instants are written as ours are."""
+    checked = model.__pydantic_validator__.validate_json
+    plain = SchemaValidator(_plain(model.__pydantic_core_schema__), _use_prebuilt=False).validate_json
+
+    def read(raw: bytes) -> Any:
+        if _is_plain(raw):
+            try:
+                return plain(raw)
+            except ValueError:
+                pass  # said by the model's own
+        return checked(raw)
+
+    return read
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether none of its texts can hold what `one_line` forbids: nothing is escaped, and no character begins as theirs do."""
+    return b"\\" not in raw and b"\xe2" not in raw
+
+
+def _plain(schema: Any) -> Any:
+    if isinstance(schema, list | tuple):
+        return type(schema)(map(_plain, schema))
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "function-after" and "ref" not in schema:
+        function, inner = schema["function"]["function"], schema["schema"]
+        if function is one_line:
+            return _plain(inner)
+        if function is in_utc and inner.keys() <= {"type", "strict", "microseconds_precision"}:
+            return _INSTANT
+    return {name: part if name in _KEPT else _plain(part) for name, part in schema.items()}
