@@ -48,12 +48,12 @@ def _is_plain(raw: bytes) -> bool:
 def _plain(schema: Any) -> Any:
     if isinstance(schema, list | tuple):
         return type(schema)(map(_plain, schema))
-    if not isinstance(schema, dict):
-        return schema
+    if not isinstance(schema, dict) or schema.get("type") == "union":
+        return schema  # which member of a union a value is may hang on how it was read
     if schema.get("type") == "function-after" and "ref" not in schema:
         function, inner = schema["function"]["function"], schema["schema"]
         if function is one_line:
             return _plain(inner)
-        if function is in_utc and inner.keys() <= {"type", "strict", "microseconds_precision"}:
+        if function is in_utc and inner.keys() <= {"type", "strict", "microseconds_precision", "metadata"}:
             return _INSTANT
     return {name: part if name in _KEPT else _plain(part) for name, part in schema.items()}

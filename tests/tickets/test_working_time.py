@@ -5,7 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from bailiwick_contracts.deadline import Basis, EscalationStep, Terms, is_met, reckon, shipped_policy
+from bailiwick_contracts.deadline import Basis, EscalationStep, Terms, is_met, reckon, reckon_both, shipped_policy
 from bailiwick_contracts.registry import OffsetChange
 from bailiwick_contracts.working_time import DayCounted, Span, WorkingCalendar, WorkingSpan
 from hypothesis import given, settings
@@ -194,3 +194,30 @@ def _free(start: datetime, end: datetime, held: tuple[Span, ...]) -> list[tuple[
     """The stretches of [start, end) that no hold covers, found without the code under test."""
     edges = sorted({start, end, *(max(start, min(end, e)) for s in held for e in (s.since, s.until or end))})
     return [(a, b) for a, b in pairwise(edges) if not any(s.since <= a and b <= (s.until or end) for s in held)]
+
+
+@settings(deadline=None)
+@given(
+    start=_minutes,
+    term=st.integers(1, 60 * HOUR),
+    response=st.integers(1, 60 * HOUR),
+    after=st.lists(st.integers(0, 60 * HOUR), max_size=3).map(sorted),
+    hold=st.tuples(_minutes, st.integers(1, 3_000)),
+)
+def test_terms_reckoned_together_end_when_each_would_alone(
+    start: int, term: int, response: int, after: list[int], hold: tuple[int, int]
+) -> None:
+    """Both terms, the warnings and every step of the escalation are the instants that each number of seconds leads to."""
+    calendar = WorkingCalendar(TEN_TO_SIX, LONDON, {date(2026, 4, 3): "holiday"})
+    begun, since = (at(2026, 3, 10) + timedelta(minutes=minutes, microseconds=1) for minutes in (start, hold[0]))
+    held = (Span(since=since, until=since + timedelta(minutes=hold[1])),)
+    steps = [EscalationStep(after_seconds=seconds) for seconds in after]
+    asked = terms(response_seconds=response, resolution_seconds=term, escalation=steps)
+    both = reckon_both(asked, BASIS, calendar, begun, held)
+    assert both == tuple(reckon(clock, asked, BASIS, calendar, begun, held) for clock in ("response", "resolution"))
+    for found in both:
+        alone = terms(response_seconds=found.term_seconds, resolution_seconds=found.term_seconds)
+        (again, _) = reckon_both(alone, BASIS, calendar, begun, held)
+        assert (found.warn_at, found.due_at, found.days) == (again.warn_at, again.due_at, again.days)
+    for step, escalated_at in zip(after, both[1].escalate_at, strict=True):
+        assert escalated_at == due(calendar, begun, (term + step) / HOUR, held)

@@ -1,0 +1,94 @@
+"""Reading JSON that is written as nearly all is: the same answer, in value and in words, as by the model's own validator."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import pytest
+from bailiwick_contracts.message import Instant, Label, Record, Text
+from bailiwick_contracts.plain import reader
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+from pydantic_core import to_json
+
+
+class Part(Record):
+    note: Text
+
+
+class Told(Record):
+    at: Instant
+    until: Instant | None = None
+    name: Label = "other"
+    notes: Annotated[tuple[Text, ...], Field(max_length=3)] = ()
+    part: Part | None = None
+
+
+def same(raw: bytes) -> None:
+    """By both: the same record, its instants in the zone that all of ours share, or the same words of refusal."""
+    found = [_answer(read, raw) for read in (reader(Told), Told.model_validate_json)]
+    assert found[0] == found[1]
+
+
+def _answer(read: object, raw: bytes) -> object:
+    try:
+        told = read(raw)  # type: ignore[operator]
+    except ValueError as error:
+        return str(error)
+    assert told.at.tzinfo is UTC
+    return told, repr(told), told.model_fields_set
+
+
+_written = st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)).flatmap(  # noqa: DTZ001
+    lambda at: st.sampled_from(["Z", "+00:00", "z", "", "-00:00", "+08:00", "0Z", ".5Z", ",5Z", " "]).map(
+        lambda end: at.isoformat() + end
+    )
+)
+_instants = st.one_of(
+    _written,
+    _written.map(lambda text: text.replace("T", " ")),
+    st.integers(-(10**12), 10**12),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=30),
+    st.none(),
+)
+_texts = st.one_of(
+    st.text(max_size=140),
+    st.text('ab\t\n\x00\x07\x1f\x7f\u2014\u202a\u202e\u2066\u2069\u200b\\"漏水', max_size=6),
+    st.integers(),
+)
+
+
+@given(
+    at=_instants,
+    until=_instants,
+    name=_texts,
+    notes=st.lists(_texts, max_size=4),
+    part=st.one_of(st.none(), st.fixed_dictionaries({"note": _texts})),
+)
+def test_it_reads_and_refuses_as_the_models_own_does(
+    at: object, until: object, name: object, notes: list[object], part: object
+) -> None:
+    same(to_json({"at": at, "until": until, "name": name, "notes": notes, "part": part}))
+
+
+@given(at=_written, name=_texts)
+def test_an_instant_and_a_text_alone_are_read_alike(at: str, name: object) -> None:
+    same(to_json({"at": at, "name": name}))
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-03-02T24:00:00Z", "2026-03-02T23:59:60Z", "2026-02-29T00:00:00Z", "0000-01-01T00:00:00Z",
+        "2026-03-02T09:31Z", "2026-03-02T09:31:00.1234567Z", "2026-03-02T09:31:00.1Z", "20260302T093100Z",
+        "2026-W10-1T09:31:00Z", "2026-03-02T09:31:00Z\n", "２026-03-02T09:31:00Z", "2026-03-02T09:31:00",
+    ],
+)  # fmt: skip
+def test_an_instant_at_the_edge_of_its_form_is_read_alike(at: str) -> None:
+    same(to_json({"at": at}))
+
+
+@pytest.mark.parametrize("name", [b"\x07", b"\xed\xa0\x80", b"\xe2\x80\xae", b"\\u0007", b"\xff"])
+def test_a_text_of_bytes_that_are_none_is_refused_alike(name: bytes) -> None:
+    same(b'{"at":"2026-03-02T09:31:00Z","name":"' + name + b'"}')
