@@ -1,5 +1,6 @@
 """A fact with its place, and which facts count for a ruling: those that stood before it, as far as its service knew them."""
 
+from bisect import insort_right
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -20,7 +21,9 @@ class Mark(NamedTuple):
 
 
 Sees = Callable[[Mark], bool]
-"""Whether a fact counts for a ruling."""
+"""Whether a fact counts for a ruling. Where one does, so does every fact of its chain with neither a higher number nor a later instant."""
+Stood = tuple[Mark, Any]
+"""What stood after a fact, with the fact's place."""
 
 
 def copied(positions: Iterable[CopyPosition]) -> Sees:
@@ -76,3 +79,20 @@ def last(marks: Sequence[Mark], sees: Sees) -> Mark | None:
         if sees(mark) and (found is None or (mark.at, mark.number) >= (found.at, found.number)):
             found = mark
     return found
+
+
+def stand(stood: list[Stood], mark: Mark, value: Any) -> None:
+    """Add what stood after a fact, in the order of `latest`: as nearly always at the end."""
+    if stood and _place(stood[-1]) > (mark.at, mark.number):
+        insort_right(stood, (mark, value), key=_place)
+    else:
+        stood.append((mark, value))
+
+
+def latest(stood: Sequence[Stood], sees: Sees) -> Stood | None:
+    """What stood last of what counts: as `last`, of what `stand` keeps in order, without a look at what stood before it."""
+    return next((known for known in reversed(stood) if sees(known[0])), None)
+
+
+def _place(known: Stood) -> tuple[datetime, int]:
+    return known[0].at, known[0].number
