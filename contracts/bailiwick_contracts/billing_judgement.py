@@ -28,6 +28,7 @@ from bailiwick_contracts.matrix import Verb
 from bailiwick_contracts.message import Fact
 from bailiwick_contracts.meter import MeterRegistered, ReadingReversed
 from bailiwick_contracts.receipt import (
+    ZERO,
     AllocationLine,
     MatchConfirmed,
     MatchDismissed,
@@ -68,7 +69,7 @@ ROW_OF_REQUEST: Mapping[str, tuple[str, Verb]] = {
 def judge_billing(event: Event[Any], evidence: Evidence, under: str | None) -> Iterator[Finding]:
     """A fact that rests on nothing but who asked, under which row."""
     row_id, verb = _ROW_OF_FACT.get(type(event.data), ("", "decide"))
-    if isinstance(event.data, BillingRefused):
+    if type(event.data) is BillingRefused:
         row_id, verb = ROW_OF_REQUEST[event.data.asked_for]
     yield from _ruled_again(event, evidence, under, row_id, verb)
 
@@ -91,7 +92,7 @@ def _ruled_again(
         return
     yield from ruling_compared(event, again)
     opens = again.reason == "only_opens_a_request" and fact.ruling.asked.verb == "apply"
-    if hasattr(fact, "reason") and again.outcome != "granted" and not opens:
+    if again.outcome != "granted" and not opens and hasattr(fact, "reason"):
         yield from compared(event, "reason", "ruling", fact.reason, again.reason)
 
 
@@ -123,7 +124,8 @@ def judge_allocation(event: Event[Any], evidence: Evidence, under: str | None) -
         return
     receipt = evidence.billing.receipt(fact.receipt.receipt_id, sees)
     available = receipt.unapplied if receipt is not None else None
-    yield from compared(event, "available", "input", fact.available, available)
+    if fact.available != available:
+        yield from compared(event, "available", "input", fact.available, available)
     if available is None:
         return
     if fact.mode == "oldest_first":
@@ -138,9 +140,28 @@ def judge_allocation(event: Event[Any], evidence: Evidence, under: str | None) -
             amounts = {line.after.charge_id: line.amount for line in fact.lines}
             parts = [part for charge in known for part in oldest_first(amounts[charge.charge_id], [charge])]
     again = allocation_lines(parts, fact.receipt.received_on)
-    yield from compared(event, "lines", "input", list(map(_said, fact.lines)), list(map(_said, again)))
-    spent = sum((part.amount for part in parts), start=fact.available * 0)
-    yield from compared(event, "receipt.unapplied", "input", fact.receipt.unapplied, available - spent)
+    if not _alike(fact.lines, again):
+        yield from compared(event, "lines", "input", list(map(_said, fact.lines)), list(map(_said, again)))
+    left = available - sum([part.amount for part in parts], ZERO)
+    if fact.receipt.unapplied != left:
+        yield from compared(event, "receipt.unapplied", "input", fact.receipt.unapplied, left)
+
+
+def _alike(lines: Sequence[AllocationLine], again: Sequence[AllocationLine]) -> bool:
+    """Whether two allocations are the same in all that `_said` says. Amounts of one value have one text: all have two decimals."""
+    if len(lines) != len(again):
+        return False
+    for one, other in zip(lines, again, strict=True):
+        was, would_be = one.after, other.after
+        if (
+            one.amount != other.amount
+            or was.open != would_be.open
+            or was.charge_id != would_be.charge_id
+            or one.kind != other.kind
+            or one.counted_on != other.counted_on
+        ):
+            return False
+    return True
 
 
 def _said(line: AllocationLine) -> dict[str, str]:
