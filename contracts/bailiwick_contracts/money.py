@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
 
 from bailiwick_contracts.message import Record, built
 
@@ -17,10 +18,17 @@ _NOTHING, _LEAST, _MOST = Decimal("0.00"), Decimal(-(10**15)), Decimal(10**15)
 
 
 def _read_amount(value: Any) -> Decimal:
+    if type(value) is str:
+        return _read_text(value)
     if isinstance(value, Decimal):
         value = format(value.copy_abs() if value.is_zero() else value, "f")
     if not isinstance(value, str):
         raise ValueError(f'an amount is a JSON string such as "120.00", never {type(value).__name__}: quote it')  # noqa: TRY004
+    return _read_text(value)
+
+
+@lru_cache(maxsize=16384)  # most amounts of a history were in it before: a charge, what is open of it, what it was paid
+def _read_text(value: str) -> Decimal:
     if not _amount.fullmatch(value) or (value.startswith("-") and Decimal(value) == 0):
         raise ValueError('an amount has at most 15 digits and 2 decimals, no exponent, no sign on zero, e.g. "120.00"')
     return Decimal(value).quantize(CENT)
@@ -29,7 +37,7 @@ def _read_amount(value: Any) -> Decimal:
 _as_text = WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})
 Amount = Annotated[
     Decimal,
-    BeforeValidator(_read_amount),
+    PlainValidator(_read_amount),
     PlainSerializer(lambda amount: format(amount, ".2f"), return_type=str),
     _as_text,
 ]
@@ -41,7 +49,7 @@ class Money(Record):
 
     # Read or reckoned, it has its two decimals, and is written as it is: of all fields this is written most.
     amount: Annotated[
-        Decimal, BeforeValidator(_read_amount), PlainSerializer(Decimal.__str__, return_type=str), _as_text
+        Decimal, PlainValidator(_read_amount), PlainSerializer(Decimal.__str__, return_type=str), _as_text
     ]
     currency: Currency = "CNY"
 

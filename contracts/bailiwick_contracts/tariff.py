@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -43,7 +44,7 @@ Number = Annotated[
 ]
 """An exact quantity or unit price that is not negative: areas, readings, prices."""
 MONTH_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])$"
-Month = Annotated[str, StringConstraints(pattern=MONTH_PATTERN), AfterValidator(of_the_calendar)]
+Month = Annotated[str, StringConstraints(pattern=MONTH_PATTERN), AfterValidator(lru_cache(of_the_calendar))]
 """A calendar month of the property, `2026-03`."""
 UnitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,18}$")]
 ShortId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
