@@ -22,7 +22,7 @@ from bailiwick_contracts.dunning import ArrearsNoticeSent, NoticesPrinted
 from bailiwick_contracts.envelope import Event
 from bailiwick_contracts.evidence import Evidence
 from bailiwick_contracts.finding import Finding, Skipped, compared, ruling_compared
-from bailiwick_contracts.judgement import Judge, beyond_reach, ground_of
+from bailiwick_contracts.judgement import Judge, beyond_reach, ground_of, ruled_again
 from bailiwick_contracts.mark import before
 from bailiwick_contracts.matrix import Verb
 from bailiwick_contracts.message import Fact
@@ -81,11 +81,12 @@ def _ruled_again(
     if fact.ruling is None:
         raise Skipped("taken_over_without_ruling")
     yield from beyond_reach(event, evidence)
-    ground = ground_of(event, evidence, under, row_id, verb, None)
-    asked = ground.asked
     if had_part:
-        asked = asked.model_copy(update={"requested_by_id": opened_by(ground.events, had_part, asked)})
-    again = rule(ground.matrix, asked, selected_at=event.recordedat, positions=ground.positions)
+        ground = ground_of(event, evidence, under, row_id, verb, None)
+        asked = ground.asked.model_copy(update={"requested_by_id": opened_by(ground.events, had_part, ground.asked)})
+        again = rule(ground.matrix, asked, selected_at=event.recordedat, positions=ground.positions)
+    else:
+        again = ruled_again(event, evidence, under, row_id, verb)
     if under is not None:
         for name in ("outcome", "reason", "escalate_to"):
             yield from compared(event, name, "different", getattr(fact.ruling, name), getattr(again, name))

@@ -1,5 +1,6 @@
 """One judge per kind of decision: every input derived again, the ruling given again, the fact rebuilt and compared field by field."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
@@ -46,6 +47,7 @@ from bailiwick_contracts.standing import (
     policy_in_force,
     property_of,
     same_person,
+    turns_of,
 )
 
 _OUTCOME_OF: Mapping[type, str] = {
@@ -85,22 +87,32 @@ def ground_of(
     event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, subject_id: str | None
 ) -> Ground:
     """Who asked, about whom, under which versions. Raises Skipped where the evidence is not there."""
-    known, asked, matrix = _asked_again(event, evidence, under, row_id, verb, subject_id)
+    known, asked, matrix, _ = _asked_again(event, evidence, under, row_id, verb, subject_id)
     policy, _ = policy_in_force(known.events, event.property_id, event.recordedat)
     ids = known.once("ids", lambda: same_person(known.events, subject_id)) if subject_id else ()
     return Ground(known, asked, ids, matrix, policy, before(event), positions_of(event))
 
 
+class _Again(NamedTuple):
+    known: Known
+    asked: Asked
+    matrix: AuthorityMatrix | None
+    alike: tuple[Any, ...]
+    """The same for decisions of which `asked` differs in its date alone."""
+
+
 def _asked_again(
     event: Event[Any], evidence: Evidence, under: str | None, row_id: str, verb: Verb, subject_id: str | None
-) -> tuple[Known, Asked, AuthorityMatrix | None]:
+) -> _Again:
     at, property_id = event.recordedat, event.property_id
     known = evidence.registry.known(event, subject_id, positions_of(event))
     decided_on = local_date(known.events, property_id, at)
     if decided_on is None:
         raise Skipped("evidence_missing")
+    turns = known.once("turns", lambda: turns_of(known.events))
+    alike = (row_id, verb, bisect_right(turns, decided_on.toordinal()))
     asked = known.once(
-        (row_id, verb, decided_on),
+        alike,
         lambda: asked_of(
             known.events,
             row_id=row_id,
@@ -113,10 +125,12 @@ def _asked_again(
             decided_on=decided_on,
         ),
     )
+    if asked.decided_on != decided_on:
+        asked = built(Asked, {**asked.__dict__, "decided_on": decided_on})
     matrix = matrix_in_force(known.events, at)[0] if under is None else evidence.registry.version(under)
     if under is not None and matrix is None:
         raise Skipped("version_not_in_the_ledger")
-    return known, asked, matrix
+    return _Again(known, asked, matrix, alike)
 
 
 def ruled_again(
@@ -124,14 +138,15 @@ def ruled_again(
 ) -> Ruling:
     """The ruling on a decision that shows nothing beside who asks, given again. Raises Skipped as `ground_of` does.
 
-    Where nothing is lent, the same facts are ruled on alike at every instant of one day and matrix: that is done once.
+    Only what is lent is ruled on otherwise on another day or at another instant; else one matrix rules alike on what is
+    asked alike, which is ruled on once.
     """
-    known, asked, matrix = _asked_again(event, evidence, under, row_id, verb, subject_id)
+    known, asked, matrix, alike = _asked_again(event, evidence, under, row_id, verb, subject_id)
     at, positions = event.recordedat, positions_of(event)
     if asked.on_behalf_of_id is not None:
         return rule(matrix, asked, selected_at=at, positions=positions)
-    alike = known.once((id(asked), id(matrix)), lambda: rule(matrix, asked, selected_at=at, positions=positions))
-    return built(Ruling, {**alike.__dict__, "selected_at": at, "positions": positions})
+    same = known.once((alike, id(matrix)), lambda: rule(matrix, asked, selected_at=at, positions=positions))
+    return built(Ruling, {**same.__dict__, "asked": asked, "selected_at": at, "positions": positions})
 
 
 def positions_of(event: Event[Any]) -> tuple[CopyPosition, ...]:

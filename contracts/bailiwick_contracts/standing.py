@@ -166,6 +166,12 @@ def post_of(events: Events, ids: Iterable[str], property_id: str, on: date) -> P
     )
 
 
+def turns_of(events: Events) -> list[int]:
+    """The ordinals of the dates from which `post_of` may answer otherwise than before, in order: between two it answers alike."""
+    assigned = {event.data.effective_on.toordinal() for event in of_kind(events, PositionAssigned)}
+    return sorted(assigned | {event.data.last_on.toordinal() + 1 for event in of_kind(events, EmploymentEnded)})
+
+
 def holders_of(events: Events, property_id: str, position: str, on: date) -> tuple[str, ...]:
     """Who holds a position at a property on a date, by the ids that remain: whoever came to it last is first.
 
