@@ -117,6 +117,8 @@ class Bench:
         self._waiting: deque[Event[Any]] = deque()
         self._behind: list[Event[Any]] = []
         self._dealt: dict[str, int] = {}
+        self._given = [0] * chosen.shares
+        """How many facts each share has had of what was dealt to it."""
         self.summary = summary
 
     def read(self, raw: bytes, alone: str | None = None) -> Sequence[Finding]:
@@ -133,7 +135,7 @@ class Bench:
                 return ()  # the bench of the first share says so
             self.summary.unreadable += 1
             return (Finding(fact_id=_id_of(raw), field="event", kind="unreadable", was=str(error)[:200]),)
-        return self._take(event)
+        return self._take(event, is_ours=alone is not None)
 
     def finish(self) -> Sequence[Finding]:
         """Judge what is left."""
@@ -149,19 +151,26 @@ class Bench:
         self._evidence.unread.keep(alone, place)
 
     def holds(self, what: str) -> bool:
-        """Whether what is about this (`unread.about`) is judged here: dealt out as they come, alike wherever the same facts are read."""
-        return self._dealt.setdefault(what, len(self._dealt) % self._chosen.shares) == self._chosen.share
+        """Whether one more fact about this (`unread.about`) is judged here.
 
-    def _picks(self, event: Event[Any]) -> bool:
-        return self._chosen.picks(event) and (self._chosen.shares == 1 or self.holds(about(event)))
+        What comes anew is dealt to the share that had fewest facts: alike wherever the same facts are asked for in the same order.
+        """
+        share = self._dealt.get(what)
+        if share is None:
+            share = self._dealt[what] = self._given.index(min(self._given))
+        self._given[share] += 1
+        return share == self._chosen.share
 
-    def _take(self, event: Event[Any]) -> Sequence[Finding]:
+    def _picks(self, event: Event[Any], *, is_ours: bool) -> bool:
+        return self._chosen.picks(event) and (is_ours or self._chosen.shares == 1 or self.holds(about(event)))
+
+    def _take(self, event: Event[Any], *, is_ours: bool) -> Sequence[Finding]:
         """One more fact; whatever was recorded before it can be judged now."""
         found: list[Finding] = []
         while self._waiting and self._waiting[0].recordedat < event.recordedat:
             found += self._judge_or_wait(self._waiting.popleft())
         self._evidence.take(event)
-        if event.type in JUDGES and self._picks(event):
+        if event.type in JUDGES and self._picks(event, is_ours=is_ours):
             self._waiting.append(event)
         elif event.type in DERIVATIONS:
             self._evidence.unasked(event)
