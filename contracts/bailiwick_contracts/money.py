@@ -34,6 +34,7 @@ def _read_text(value: str) -> Decimal:
     return Decimal(value).quantize(CENT)
 
 
+_read_amount.of_text = _read_text  # type: ignore[attr-defined] # what reads an amount that is written as one (`plain`)
 _as_text = WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})
 Amount = Annotated[
     Decimal,

@@ -20,6 +20,8 @@ _INSTANT = {
         "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$",
     },
 }
+_DECIMAL = frozenset({"type", "metadata"})
+"""What a schema of a decimal says that asks nothing beside of it."""
 _KEPT = frozenset({"cls", "function", "metadata", "serialization"})
 """Parts of a schema in which no other schema stands, or none that validates."""
 
@@ -53,10 +55,18 @@ def _plain(schema: Any) -> Any:
         return type(schema)(map(_plain, schema))
     if not isinstance(schema, dict) or schema.get("type") == "union":
         return schema  # which member of a union a value is may hang on how it was read
-    if schema.get("type") == "function-after" and "ref" not in schema:
-        function, inner = schema["function"]["function"], schema["schema"]
+    kind, inner = schema.get("type"), schema.get("schema", {})
+    if kind in ("function-after", "function-before", "function-plain") and "ref" not in schema:
+        function = schema["function"]["function"]
         if function is one_line:
             return _plain(inner)
         if function is in_utc and inner.keys() <= {"type", "strict", "microseconds_precision", "metadata"}:
             return _INSTANT
+        read = getattr(function, "of_text", None)
+        if read is not None and (kind == "function-plain" or inner.keys() <= _DECIMAL):
+            return {
+                "type": "function-after",
+                "function": {"type": "no-info", "function": read},
+                "schema": {"type": "str"},
+            }
     return {name: part if name in _KEPT else _plain(part) for name, part in schema.items()}

@@ -31,11 +31,17 @@ _number = re.compile(NUMBER_PATTERN)
 def _read_number(value: Any) -> Decimal:
     if isinstance(value, Decimal):
         value = format(value, "f")
-    if not isinstance(value, str) or not _number.fullmatch(value):
+    return _read_text(value if isinstance(value, str) else "")
+
+
+@lru_cache(maxsize=4096)  # areas and prices are few
+def _read_text(value: str) -> Decimal:
+    if not _number.fullmatch(value):
         raise ValueError('a number is a JSON string of at most 12 digits and 6 decimals, not negative, e.g. "88.50"')
     return Decimal(value)
 
 
+_read_number.of_text = _read_text  # type: ignore[attr-defined] # what reads a number that is written as one (`plain`)
 Number = Annotated[
     Decimal,
     BeforeValidator(_read_number),

@@ -1,11 +1,14 @@
 """Reading JSON that is written as nearly all is: the same answer, in value and in words, as by the model's own validator."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated
 
 import pytest
 from bailiwick_contracts.message import Instant, Label, Record, Text
+from bailiwick_contracts.money import Amount
 from bailiwick_contracts.plain import reader
+from bailiwick_contracts.tariff import Number
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
@@ -22,6 +25,9 @@ class Told(Record):
     name: Label = "other"
     notes: Annotated[tuple[Text, ...], Field(max_length=3)] = ()
     part: Part | None = None
+    amount: Amount = Decimal("0.00")
+    paid: Annotated[Amount, Field(gt=0)] = Decimal("1.00")
+    area: Number = Decimal(0)
 
 
 def same(raw: bytes) -> None:
@@ -70,6 +76,25 @@ def test_it_reads_and_refuses_as_the_models_own_does(
     at: object, until: object, name: object, notes: list[object], part: object
 ) -> None:
     same(to_json({"at": at, "until": until, "name": name, "notes": notes, "part": part}))
+
+
+_decimals = st.one_of(
+    st.decimals(allow_nan=True, allow_infinity=True, places=2).map(str),
+    st.decimals().map(str),
+    st.from_regex(r"-?[0-9]{1,16}(\.[0-9]{0,7})?", fullmatch=True),
+    st.sampled_from(
+        ["-0.00", "-0", "0", "00.10", "1e3", " 1.00", "1.00\n", "１.00", "1_000", "+1.00", "999999999999999.99"]
+    ),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.none(),
+)
+
+
+@given(amount=_decimals, paid=_decimals, area=_decimals)
+def test_a_decimal_is_read_alike(amount: object, paid: object, area: object) -> None:
+    for said in ({"amount": amount}, {"paid": paid}, {"area": area}):
+        same(to_json({"at": "2026-03-02T09:31:00Z", **said}))
 
 
 @given(at=_written, name=_texts)
