@@ -3,6 +3,7 @@
 What it accepts, the model's own accepts and answers alike; what it refuses is for the model's own to judge.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,8 @@ _INSTANT = {
 }
 _DECIMAL = frozenset({"type", "metadata"})
 """What a schema of a decimal says that asks nothing beside of it."""
+_TURNING = re.compile(b"\xe2(\x80[\xaa-\xae]|\x81[\xa6-\xa9])")
+"""The overrides of direction that `one_line` forbids, as UTF-8."""
 _KEPT = frozenset({"cls", "function", "metadata", "serialization"})
 """Parts of a schema in which no other schema stands, or none that validates."""
 
@@ -46,8 +49,8 @@ def reader(model: type[BaseModel]) -> Callable[[bytes], Any]:
 
 
 def _is_plain(raw: bytes) -> bool:
-    """Whether none of its texts can hold what `one_line` forbids: nothing is escaped, and no character begins as theirs do."""
-    return b"\\" not in raw and b"\xe2" not in raw
+    """Whether none of its texts can hold what `one_line` forbids: nothing is escaped, and none turns the direction."""
+    return b"\\" not in raw and (b"\xe2" not in raw or _TURNING.search(raw) is None)
 
 
 def _plain(schema: Any) -> Any:
