@@ -39,24 +39,25 @@ def standings(fact: Any) -> Iterable[Standing]:
 
 
 class BillingEvidence:
-    """The facts of billing that a ruling or an allocation rests on. Facts of one chain are taken in order."""
+    """By property, the facts of billing that a ruling or an allocation rests on. Facts of one chain are taken in order."""
 
     def __init__(self) -> None:
         """Nothing is known yet."""
         self._charges: defaultdict[str, _Charges] = defaultdict(_Charges)
-        self._receipts: defaultdict[str, list[Stood]] = defaultdict(list)
-        self._waivers: defaultdict[str, list[Stood]] = defaultdict(list)
+        self._receipts: defaultdict[tuple[str, str], list[Stood]] = defaultdict(list)
+        self._waivers: defaultdict[tuple[str, str], list[Stood]] = defaultdict(list)
 
     def take(self, mark: Mark, event: Event[Any]) -> None:
         """Read one more fact."""
-        fact, charges = event.data, self._charges[event.property_id]
-        place = Mark(mark.chain, mark.number, mark.at, mark.fact_id, None)  # the fact itself need not be kept
+        fact, place = event.data, event.property_id
+        charges = self._charges[place]
+        stood_at = Mark(mark.chain, mark.number, mark.at, mark.fact_id, None)  # the fact itself need not be kept
         for standing in standings(fact):
-            charges.take(place, standing)
+            charges.take(stood_at, standing)
         if type(fact) in _OF_RECEIPTS:
-            stand(self._receipts[fact.receipt.receipt_id], place, fact.receipt)
+            stand(self._receipts[place, fact.receipt.receipt_id], stood_at, fact.receipt)
         elif type(fact) is WaiverForwarded:
-            stand(self._waivers[fact.waiver_id], mark, fact)
+            stand(self._waivers[place, fact.waiver_id], mark, fact)
 
     def charge(self, place: str, charge_id: str, sees: Sees) -> Standing | None:
         """A charge as it stood."""
@@ -68,14 +69,14 @@ class BillingEvidence:
         debts = self._charges[place].of_units.get(unit_id)
         return debts.open(sees) if debts is not None else []
 
-    def receipt(self, receipt_id: str, sees: Sees) -> ReceiptStanding | None:
+    def receipt(self, place: str, receipt_id: str, sees: Sees) -> ReceiptStanding | None:
         """A receipt as it stood."""
-        found = latest(self._receipts.get(receipt_id, ()), sees)
+        found = latest(self._receipts.get((place, receipt_id), ()), sees)
         return found[1] if found is not None else None
 
-    def forwarded(self, waiver_id: str, sees: Sees) -> Mark | None:
+    def forwarded(self, place: str, waiver_id: str, sees: Sees) -> Mark | None:
         """The request for a waiver."""
-        found = latest(self._waivers.get(waiver_id, ()), sees)
+        found = latest(self._waivers.get((place, waiver_id), ()), sees)
         return found[0] if found is not None else None
 
 

@@ -104,7 +104,7 @@ def judge_waiver(event: Event[Any], evidence: Evidence, under: str | None) -> It
     if asks:
         yield from _ruled_again(event, evidence, under, CLAUSE, "apply")
         return
-    forwarded = evidence.billing.forwarded(fact.waiver_id, sees)
+    forwarded = evidence.billing.forwarded(event.property_id, fact.waiver_id, sees)
     had_part = (forwarded.value.data.requested_by, forwarded.value.actor) if forwarded is not None else ()
     yield from _ruled_again(event, evidence, under, CLAUSE, "approve", had_part)
     if under is not None:
@@ -123,7 +123,7 @@ def judge_allocation(event: Event[Any], evidence: Evidence, under: str | None) -
     fact, place, sees = event.data, event.property_id, before(event)
     if under is not None:
         return
-    receipt = evidence.billing.receipt(fact.receipt.receipt_id, sees)
+    receipt = evidence.billing.receipt(place, fact.receipt.receipt_id, sees)
     available = receipt.unapplied if receipt is not None else None
     if fact.available != available:
         yield from compared(event, "available", "input", fact.available, available)

@@ -11,6 +11,7 @@ from bailiwick_contracts.billing_evidence import BillingEvidence
 from bailiwick_contracts.charge import ChargesReversed, ReversedLine
 from bailiwick_contracts.mark import Mark, Sees, before, chain_of, last
 from bailiwick_contracts.message import built
+from bailiwick_contracts.receipt import ReceiptBounced, ReceiptStanding
 from bailiwick_contracts.tariff import Standing
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +84,13 @@ def _counted(sees: Sees, looks: list[Mark]) -> Sees:
         return sees(mark)
 
     return counted
+
+
+def test_a_receipt_is_evidence_at_its_own_property_alone() -> None:
+    evidence, fact = BillingEvidence(), _fact("log-1", 1, 1)
+    standing = built(ReceiptStanding, {"receipt_id": "rc-1"})
+    fact.data = built(ReceiptBounced, {"receipt": standing})
+    evidence.take(_mark(fact), fact)
+    sees = before(_fact("log-1", 2, 2))
+    assert evidence.receipt(NORTH, "rc-1", sees) is standing
+    assert evidence.receipt("south-court", "rc-1", sees) is None
