@@ -5,6 +5,7 @@ about another person stands it remembers, and reads it once a ruling asks for it
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import IO, NamedTuple
 
 from bailiwick_contracts.finding import Finding
@@ -43,7 +44,7 @@ class Share:
 
     def __init__(self, file: IO[bytes], keys: Keys, chosen: Chosen) -> None:
         """`file` is read where somebody else writes it (`History`), so it is to be without a buffer."""
-        self._file = file
+        self._fetch = partial(_fetched, file)
         self.summary = Summary()
         self._bench = Bench(keys, chosen, self.summary, self._fetch)
 
@@ -63,6 +64,7 @@ class Share:
         """Judge what is left."""
         return self._bench.finish()
 
-    def _fetch(self, place: Place) -> bytes:
-        self._file.seek(place.at)
-        return self._file.read(place.length)
+
+def _fetched(file: IO[bytes], place: Place) -> bytes:
+    file.seek(place.at)
+    return file.read(place.length)

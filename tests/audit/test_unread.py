@@ -1,6 +1,8 @@
 """What a fact is about alone is told by its bytes as by the fact that was read; it is read once, and saying it twice is found."""
 
+import gc
 import json
+import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -61,6 +63,23 @@ def test_a_fact_about_one_thing_alone_is_read_by_one_share(monkeypatch: pytest.M
     assert {wire: reads[raw] for wire, raw in FACTS.items()} == {
         wire: SHARES if whose(raw) is None else 1 for wire, raw in FACTS.items()
     }
+
+
+def test_a_share_that_was_judged_is_let_go_at_once() -> None:
+    """The processes that judge collect no cycles."""
+    file = BytesIO()
+    batch = History(file).add(list(FACTS.values()))
+    share = Share(file, keys_from({}), Chosen(shares=SHARES))
+    share.take(batch)
+    share.finish()
+    gone, is_collecting = weakref.ref(share), gc.isenabled()
+    gc.disable()
+    try:
+        del share
+        assert gone() is None
+    finally:
+        if is_collecting:
+            gc.enable()
 
 
 @pytest.mark.parametrize("wire", ["tickets.ticket_assigned.v1", "billing.payment_allocated.v1"])
