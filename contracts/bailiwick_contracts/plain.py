@@ -25,6 +25,8 @@ _DECIMAL = frozenset({"type", "metadata"})
 """What a schema of a decimal says that asks nothing beside of it."""
 _TURNING = re.compile(b"\xe2(\x80[\xaa-\xae]|\x81[\xa6-\xa9])")
 """The overrides of direction that `one_line` forbids, as UTF-8."""
+_ANSWERING_FOR_A_REFUSAL = frozenset({"union", "function-wrap"})
+"""Where a part that is refused is read in another way, so that who refuses less may answer otherwise."""
 _KEPT = frozenset({"cls", "function", "metadata", "serialization"})
 """Parts of a schema in which no other schema stands, or none that validates."""
 
@@ -56,8 +58,8 @@ def _is_plain(raw: bytes) -> bool:
 def _plain(schema: Any) -> Any:
     if isinstance(schema, list | tuple):
         return type(schema)(map(_plain, schema))
-    if not isinstance(schema, dict) or schema.get("type") == "union":
-        return schema  # which member of a union a value is may hang on how it was read
+    if not isinstance(schema, dict) or schema.get("type") in _ANSWERING_FOR_A_REFUSAL:
+        return schema
     kind, inner = schema.get("type"), schema.get("schema", {})
     if kind in ("function-after", "function-before", "function-plain") and "ref" not in schema:
         function = schema["function"]["function"]
