@@ -25,7 +25,7 @@ _DECIMAL = frozenset({"type", "metadata"})
 """What a schema of a decimal says that asks nothing beside of it."""
 _TURNING = re.compile(b"\xe2(\x80[\xaa-\xae]|\x81[\xa6-\xa9])")
 """The overrides of direction that `one_line` forbids, as UTF-8."""
-_ANSWERING_FOR_A_REFUSAL = frozenset({"union", "function-wrap"})
+_ANSWERING_FOR_A_REFUSAL = ("union", "function-wrap")
 """Where a part that is refused is read in another way, so that who refuses less may answer otherwise."""
 _KEPT = frozenset({"cls", "function", "metadata", "serialization"})
 """Parts of a schema in which no other schema stands, or none that validates."""
@@ -33,9 +33,9 @@ _KEPT = frozenset({"cls", "function", "metadata", "serialization"})
 
 def reader(model: type[BaseModel]) -> Callable[[bytes], Any]:
     """What reads a model from its JSON: as `model_validate_json`, faster where instants are written as ours are."""
-    checked = model.__pydantic_validator__.validate_json
+    checked, schema = model.__pydantic_validator__.validate_json, _plain(model.__pydantic_core_schema__)
     try:
-        plain = SchemaValidator(_plain(model.__pydantic_core_schema__), _use_prebuilt=False).validate_json
+        plain = SchemaValidator(schema, _use_prebuilt=False).validate_json
     except TypeError:  # a pydantic, as 2.12.0, that reads every part by the part's own validator
         return checked
 

@@ -1,18 +1,21 @@
 """Reading JSON that is written as nearly all is: the same answer, in value and in words, as by the model's own validator."""
 
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
 import pytest
-from bailiwick_contracts.message import Instant, Label, Record, Text
+from bailiwick_contracts.message import Fact, Instant, Label, Record, Text
 from bailiwick_contracts.money import Amount
 from bailiwick_contracts.plain import reader
+from bailiwick_contracts.schema import EXAMPLES, messages
+from bailiwick_contracts.stored import read_evidence
 from bailiwick_contracts.tariff import Number
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 
 class Part(Record):
@@ -117,3 +120,31 @@ def test_an_instant_at_the_edge_of_its_form_is_read_alike(at: str) -> None:
 @pytest.mark.parametrize("name", [b"\x07", b"\xed\xa0\x80", b"\xe2\x80\xae", b"\\u0007", b"\xff"])
 def test_a_text_of_bytes_that_are_none_is_refused_alike(name: bytes) -> None:
     same(b'{"at":"2026-03-02T09:31:00Z","name":"' + name + b'"}')
+
+
+class _Called:
+    """The names of the functions in Python that are called meanwhile."""
+
+    def __enter__(self) -> set[str]:
+        found: set[str] = set()
+        sys.setprofile(lambda frame, event, _: found.add(frame.f_code.co_name) if event == "call" else None)
+        return found
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+
+FACTS = {
+    wire: to_json(from_json((EXAMPLES / f"{wire}.json").read_bytes()))
+    for wire, message in messages().items()
+    if issubclass(message, Fact)
+}
+
+
+@pytest.mark.parametrize("wire", [wire for wire, raw in FACTS.items() if b"\\" not in raw])
+def test_no_fact_calls_python_for_its_texts_and_instants(wire: str) -> None:
+    raw = FACTS[wire]
+    read_evidence(raw)
+    with _Called() as called:
+        read_evidence(raw)
+    assert not called & {"one_line", "in_utc"}
