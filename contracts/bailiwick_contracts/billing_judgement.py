@@ -1,6 +1,8 @@
 """Judges of billing: who may, and every allocation done again from what was open and received before it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from bailiwick_contracts.authority import rule
@@ -125,8 +127,7 @@ def judge_allocation(event: Event[Any], evidence: Evidence, under: str | None) -
         return
     receipt = evidence.billing.receipt(place, fact.receipt.receipt_id, sees)
     available = receipt.unapplied if receipt is not None else None
-    if fact.available != available:
-        yield from compared(event, "available", "input", fact.available, available)
+    yield from compared(event, "available", "input", fact.available, available)
     if available is None:
         return
     if fact.mode == "oldest_first":
@@ -141,33 +142,20 @@ def judge_allocation(event: Event[Any], evidence: Evidence, under: str | None) -
             amounts = {line.after.charge_id: line.amount for line in fact.lines}
             parts = [part for charge in known for part in oldest_first(amounts[charge.charge_id], [charge])]
     again = allocation_lines(parts, fact.receipt.received_on)
-    if not _alike(fact.lines, again):
+    if [*map(_told, fact.lines)] != [*map(_told, again)]:
         yield from compared(event, "lines", "input", list(map(_said, fact.lines)), list(map(_said, again)))
     left = available - sum([part.amount for part in parts], ZERO)
-    if fact.receipt.unapplied != left:
-        yield from compared(event, "receipt.unapplied", "input", fact.receipt.unapplied, left)
+    yield from compared(event, "receipt.unapplied", "input", fact.receipt.unapplied, left)
 
 
-def _alike(lines: Sequence[AllocationLine], again: Sequence[AllocationLine]) -> bool:
-    """Whether two allocations are the same in all that `_said` says. Amounts of one value have one text: all have two decimals."""
-    if len(lines) != len(again):
-        return False
-    for one, other in zip(lines, again, strict=True):
-        was, would_be = one.after, other.after
-        if (
-            one.amount != other.amount
-            or was.open != would_be.open
-            or was.charge_id != would_be.charge_id
-            or one.kind != other.kind
-            or one.counted_on != other.counted_on
-        ):
-            return False
-    return True
+def _told(line: AllocationLine) -> tuple[str, Decimal, str, date, Decimal]:
+    return line.after.charge_id, line.amount, line.kind, line.counted_on, line.after.open
 
 
 def _said(line: AllocationLine) -> dict[str, str]:
-    return {"charge_id": line.after.charge_id, "amount": f"{line.amount:.2f}", "kind": line.kind,
-            "counted_on": line.counted_on.isoformat(), "open": f"{line.after.open:.2f}"}  # fmt: skip
+    charge_id, amount, kind, counted_on, left = _told(line)
+    return {"charge_id": charge_id, "amount": f"{amount:.2f}", "kind": kind,
+            "counted_on": counted_on.isoformat(), "open": f"{left:.2f}"}  # fmt: skip
 
 
 _ROW_OF_FACT: Mapping[type[Fact], tuple[str, Verb]] = {

@@ -1,6 +1,6 @@
 """A company's year in small, in the proportions of the brief's audit replay (W9), 1 : 1,000: two properties, one ledger.
 
-Of each: 1,100 days with 3.5 punches each, 300 tickets with some ten facts, 1,200 bills of 3.5 charges, 2,400 readings, 1,300 receipts
+In it: 1,000 days with 3.5 punches each, 300 tickets with some ten facts, 1,200 bills of 3.5 charges, 2,400 readings, 1,300 receipts
 each allocated to what is open, 18 penalties. Patrol scans, a tenth of W9's facts, are left out: nothing here records them.
 Everybody, every unit and every amount is made up.
 """
